@@ -1,0 +1,70 @@
+"""create_app: configuration, logging, extensions, errors, blueprints, commands; nothing else."""
+
+from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import blueprints, config, db, errors, openapi
+from app.auth import guards, tokens
+from app.cli import commands
+from app.common import logging
+from app.config import Settings
+from app.extensions import api, limiter, redis_handle
+from app.tasks import celery_app
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The web service.
+
+    Raises SettingsError when the environment does not describe one that may start.
+    """
+    settings = settings or config.load()
+    config.use(settings)
+    logging.configure(settings)
+    db.init(settings)
+    app = Flask("app", static_folder=None)
+    app.config.from_mapping(flask_config(settings))
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops)  # type: ignore[method-assign]
+    errors.init_app(app)
+    logging.init_app(app)
+    redis_handle.init(settings.redis_url)
+    celery_app.configure(settings)
+    tokens.init_app(app, settings)
+    guards.init_app(app)
+    limiter.init_app(app)
+    api.init_app(app)
+    blueprints.init_app(app)
+    openapi.init_app(app)
+    commands.init_app(app)
+    app.after_request(add_security_headers)
+    return app
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "DEBUG": settings.debug,
+        "MAX_CONTENT_LENGTH": settings.max_body_bytes,
+        "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
+        "ANONYMOUS_RATE_LIMIT": settings.anonymous_rate_limit,
+        "TENANT_RATE_LIMIT": settings.tenant_rate_limit,
+        "RATELIMIT_STORAGE_URI": settings.redis_url,
+        "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
+        "RATELIMIT_KEY_PREFIX": "recado",
+        **openapi.flask_config(settings),
+    }
+
+
+def add_security_headers(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

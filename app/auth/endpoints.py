@@ -1,0 +1,132 @@
+"""`/auth`: signing in and out, one's own account, API keys."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import request
+
+from app import config
+from app.auth import api_keys as keys
+from app.auth import profile, schemas
+from app.auth import sign_in as signing
+from app.auth.sign_in import TokenPair
+from app.common.idempotency import idempotent
+from app.common.pagination import Page, PageRequest
+from app.common.permissions import Permission
+from app.common.principal import commit_request, principal, requires, session
+from app.common.schema import PageArgs
+from app.extensions import Blueprint, limiter
+from app.models import ApiKey
+
+sign_in = Blueprint("sign_in", __name__, description="Signing in and staying signed in.")
+account = Blueprint("account", __name__, description="One's own account.")
+api_keys = Blueprint("api_keys", __name__, description="Keys for machines.")
+
+
+def login_limit() -> str:
+    return config.current().login_rate_limit
+
+
+def address_limit() -> str:
+    return config.current().login_address_rate_limit
+
+
+def address_and_username() -> str:
+    """Who is being guessed at, and from where."""
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        # The body parser refuses such nesting a moment later.
+        body = None
+    username = body.get("username") if isinstance(body, dict) else None
+    return f"login:{request.remote_addr}:{str(username).casefold()[:200]}"
+
+
+def address() -> str:
+    return f"login:{request.remote_addr}"
+
+
+@sign_in.route("/login", methods=["POST"])
+@limiter.limit(login_limit, key_func=address_and_username)
+@limiter.limit(address_limit, key_func=address)
+@sign_in.arguments(schemas.LoginSchema)
+@sign_in.response(200, schemas.TokenPairSchema)
+def login(body: dict[str, Any]) -> TokenPair:
+    """Sign in with a username and a password.
+
+    Send the access token as `Authorization: Bearer …`; before it expires, exchange the refresh
+    token for new ones at `POST /auth/refresh`. Every wrong pair gets the same answer.
+    """
+    schemas.refuse_missing(body)
+    return signing.sign_in(body["username"], body["password"], request.remote_addr)
+
+
+@sign_in.route("/refresh", methods=["POST"])
+@limiter.limit(address_limit, key_func=address)
+@sign_in.arguments(schemas.RefreshSchema)
+@sign_in.response(200, schemas.TokenPairSchema)
+def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
+    """Exchange a refresh token for new tokens.
+
+    A refresh token is good for one exchange. Repeat a call whose answer was lost within some
+    seconds and you get the same successor; a later repeat ends the whole sign-in, for the token
+    may have been stolen.
+    """
+    return signing.refresh_pair(body["refresh_token"])
+
+
+@account.route("/logout", methods=["POST"])
+@requires(Permission.ACCOUNT)
+@account.response(204)
+def logout() -> None:
+    """End this sign-in. Its tokens are refused at once."""
+    signing.sign_out(session(), principal())
+
+
+@account.route("/me", methods=["GET"])
+@requires(Permission.ACCOUNT)
+@account.response(200, schemas.MeSchema)
+def read_me() -> profile.Profile:
+    """Who is signed in, and what they may do."""
+    return profile.read_profile(session(), principal())
+
+
+@account.route("/change-password", methods=["POST"])
+@requires(Permission.ACCOUNT)
+@account.arguments(schemas.ChangePasswordSchema)
+@account.response(204)
+def change_password(body: dict[str, Any]) -> None:
+    """Change your own password. All your other sign-ins end."""
+    commit_request()
+    signing.change_password(principal(), body["current_password"], body["new_password"])
+
+
+@api_keys.route("", methods=["GET"])
+@requires(Permission.API_KEYS_READ)
+@api_keys.arguments(PageArgs, location="query")
+@api_keys.response(200, schemas.ApiKeyPageSchema)
+def list_api_keys(page: dict[str, Any]) -> Page[ApiKey]:
+    """List the API keys in force, newest first."""
+    return keys.list_api_keys(session(), PageRequest(**page))
+
+
+@api_keys.route("", methods=["POST"])
+@requires(Permission.API_KEYS_WRITE)
+@idempotent
+@api_keys.arguments(schemas.NewApiKeySchema)
+@api_keys.response(201, schemas.CreatedApiKeySchema)
+def create_api_key(body: dict[str, Any]) -> keys.CreatedKey:
+    """Make an API key.
+
+    The answer holds the key itself, this once. It can do no more than you can, and never make
+    keys, people or tenants.
+    """
+    return keys.create_api_key(session(), principal(), keys.NewKey(**body))
+
+
+@api_keys.route("/<uuid:key_id>", methods=["DELETE"])
+@requires(Permission.API_KEYS_WRITE)
+@api_keys.response(204)
+def revoke_api_key(key_id: UUID) -> None:
+    """Revoke an API key. It is refused from the next request on."""
+    keys.revoke_api_key(session(), principal(), key_id)

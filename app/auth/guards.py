@@ -1,0 +1,50 @@
+"""Who may pass: reads the caller from the request, confirms it, opens its transaction."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g, make_response
+
+from app.auth import service
+from app.common.permissions import Permission
+from app.common.principal import request_transaction
+from app.errors import Forbidden, Unauthenticated
+
+View = Callable[..., Any]
+
+
+def identify() -> None:
+    """Before the rate limit: who calls, by a verified signature or key; failures wait in `g`."""
+    g.caller, g.refusal = None, None
+    try:
+        g.caller = service.caller_of_request()
+    except Unauthenticated as refusal:
+        g.refusal = refusal
+
+
+def caller_only(view: View) -> View:
+    """The guard of Guard.CALLER: the view runs in one transaction of the caller's tenant.
+
+    The session's revocation and the role are read in that same transaction, so both hold at once.
+    """
+    permission: Permission = view.permission  # type: ignore[attr-defined]
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Response:
+        if g.caller is None:
+            raise g.refusal or Unauthenticated()
+        with request_transaction(g.caller.tenant_id) as session:
+            g.principal = service.confirm(session, g.caller)
+            if not g.principal.may(permission):
+                raise Forbidden(
+                    f"This needs the permission {permission}, which your role or key lacks.",
+                    code="permission_denied",
+                )
+            return make_response(view(*args, **kwargs))
+
+    return guarded
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(identify)

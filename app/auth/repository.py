@@ -1,0 +1,152 @@
+"""Queries about users' sign-ins and API keys."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from app.common.pagination import Page, PageRequest, fetch_page
+from app.models import ApiKey, RefreshToken, Tenant, User, UserSession
+
+RESOLVE_USERNAME = text("select tenant_id, user_id from recado.resolve_username(:given)")
+RESOLVE_API_KEY = text("select tenant_id, api_key_id from recado.resolve_api_key(:given)")
+
+
+def resolve_username(session: Session, username: str) -> tuple[UUID, UUID] | None:
+    """(tenant, user) of a username in any tenant."""
+    row = session.execute(RESOLVE_USERNAME, {"given": username}).one_or_none()
+    return (row.tenant_id, row.user_id) if row else None
+
+
+def resolve_api_key(session: Session, prefix: str) -> tuple[UUID, UUID] | None:
+    """(tenant, key) of an API key's prefix in any tenant."""
+    row = session.execute(RESOLVE_API_KEY, {"given": prefix}).one_or_none()
+    return (row.tenant_id, row.api_key_id) if row else None
+
+
+def find_user(session: Session, user_id: UUID, *, lock: bool = False) -> User | None:
+    query = select(User).where(User.id == user_id)
+    return session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
+
+
+def find_user_and_tenant(session: Session, user_id: UUID) -> tuple[User, Tenant] | None:
+    query = select(User, Tenant).join(Tenant, Tenant.tenant_id == User.tenant_id)
+    row = session.execute(query.where(User.id == user_id)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def tenant(session: Session) -> Tenant:
+    """The tenant of this transaction."""
+    return session.scalars(select(Tenant)).one()
+
+
+def sign_in_facts(session: Session, user_id: UUID, session_id: UUID) -> Any:
+    """All that decides whether a user's token still counts, in one query; None without a row."""
+    return session.execute(
+        select(
+            User.username,
+            User.name,
+            User.role,
+            User.status,
+            UserSession.revoked_at,
+            UserSession.expires_at,
+            Tenant.status.label("tenant_status"),
+        )
+        .join(UserSession, UserSession.user_id == User.id)
+        .join(Tenant, Tenant.tenant_id == User.tenant_id)
+        .where(User.id == user_id, UserSession.id == session_id)
+    ).one_or_none()
+
+
+def api_key_facts(session: Session, key_id: UUID) -> Any:
+    """All that decides whether an API key still counts, in one query; None without a row."""
+    unused_for_a_minute = ApiKey.last_used_at < func.now() - text("interval '1 minute'")
+    return session.execute(
+        select(
+            ApiKey.name,
+            ApiKey.mode,
+            ApiKey.scopes,
+            ApiKey.revoked_at,
+            ApiKey.expires_at,
+            func.coalesce(unused_for_a_minute, True).label("note_use"),
+            Tenant.status.label("tenant_status"),
+        )
+        .join(Tenant, Tenant.tenant_id == ApiKey.tenant_id)
+        .where(ApiKey.id == key_id)
+    ).one_or_none()
+
+
+def note_use(session: Session, key_id: UUID) -> None:
+    """Set last_used_at, unless a simultaneous request is doing so: nobody waits for it."""
+    free = select(ApiKey.id).where(ApiKey.id == key_id).with_for_update(skip_locked=True)
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.id.in_(free))
+        .values(last_used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def find_refresh_token(session: Session, token_id: UUID) -> RefreshToken | None:
+    """The token's row, locked: of two simultaneous uses the second sees the first."""
+    query = select(RefreshToken).where(RefreshToken.id == token_id).with_for_update()
+    return session.scalars(query).one_or_none()
+
+
+def get_refresh_token(session: Session, token_id: UUID) -> RefreshToken:
+    return session.scalars(select(RefreshToken).where(RefreshToken.id == token_id)).one()
+
+
+def find_session(session: Session, session_id: UUID) -> UserSession | None:
+    return session.scalars(select(UserSession).where(UserSession.id == session_id)).one_or_none()
+
+
+def revoke_sessions(
+    session: Session,
+    reason: str,
+    *,
+    session_id: UUID | None = None,
+    user_id: UUID | None = None,
+    keep: UUID | None = None,
+) -> None:
+    """End one session, all of one user, or all of the tenant; `keep` is spared."""
+    query = update(UserSession).where(UserSession.revoked_at.is_(None))
+    if session_id is not None:
+        query = query.where(UserSession.id == session_id)
+    if user_id is not None:
+        query = query.where(UserSession.user_id == user_id)
+    if keep is not None:
+        query = query.where(UserSession.id != keep)
+    session.execute(query.values(revoked_at=func.now(), revoked_reason=reason))
+
+
+def delete_expired_sessions(session: Session, user_id: UUID, before: datetime) -> None:
+    """Their refresh tokens go with them."""
+    session.execute(
+        delete(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at < before)
+    )
+
+
+def delete_expired_tokens(session: Session, session_id: UUID, before: datetime) -> None:
+    session.execute(
+        delete(RefreshToken).where(
+            RefreshToken.session_id == session_id, RefreshToken.expires_at < before
+        )
+    )
+
+
+def api_keys_page(session: Session, request: PageRequest) -> Page[ApiKey]:
+    in_force = select(ApiKey).where(ApiKey.revoked_at.is_(None))
+    return fetch_page(session, in_force, [ApiKey.id], request)
+
+
+def find_api_key(session: Session, key_id: UUID) -> ApiKey | None:
+    """A key that was not revoked."""
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+    return session.scalars(query).one_or_none()
+
+
+def api_key_hash(session: Session, key_id: UUID) -> str | None:
+    return session.scalar(select(ApiKey.secret_hash).where(ApiKey.id == key_id))

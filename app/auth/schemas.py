@@ -1,0 +1,110 @@
+"""Requests and answers of signing in and of API keys."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.auth.api_keys import scope_names
+from app.auth.errors import MissingCredentials
+from app.common.schema import BaseSchema, text_field
+from app.models import KeyMode, Role
+
+
+class LoginSchema(BaseSchema):
+    username = text_field(200, required=True, metadata={"example": "demo"})
+    password = text_field(1000, required=True, metadata={"format": "password"})
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
+        """Answer 400 when a field is missing, as clients of old know it, and 422 otherwise."""
+        if isinstance(data, dict) and set(data) <= set(self.fields):
+            refuse_missing(data, error)
+
+
+def refuse_missing(data: dict[str, Any], cause: Exception | None = None) -> None:
+    """Raises MissingCredentials, naming what is absent or empty."""
+    absent = [name for name in ("username", "password") if data.get(name) in (None, "")]
+    if absent:
+        reasons = {name: ["Missing data for required field."] for name in absent}
+        raise MissingCredentials(details={"fields": reasons}) from cause
+
+
+class RefreshSchema(BaseSchema):
+    refresh_token = text_field(4096, shortest=1, required=True)
+
+
+class TokenPairSchema(Schema):
+    access_token = fields.String(required=True)
+    refresh_token = fields.String(
+        required=True,
+        metadata={"description": "Good for one refresh, which answers its successor."},
+    )
+    token_type = fields.String(required=True, metadata={"example": "Bearer"})
+    expires_in = fields.Integer(
+        required=True, metadata={"description": "Seconds until the access token expires."}
+    )
+
+
+class ChangePasswordSchema(BaseSchema):
+    current_password = text_field(1000, shortest=1, required=True)
+    new_password = text_field(200, required=True, metadata={"description": "8 to 200 characters."})
+
+
+class OwnTenantSchema(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    timezone = fields.String(required=True)
+    language = fields.String(required=True)
+
+
+class MeSchema(Schema):
+    id = fields.UUID(required=True)
+    username = fields.String(required=True)
+    name = fields.String(required=True)
+    role = fields.Enum(Role, by_value=True, required=True)
+    permissions = fields.List(fields.String(), required=True)
+    tenant = fields.Nested(OwnTenantSchema, required=True)
+
+
+class NewApiKeySchema(BaseSchema):
+    name = text_field(100, shortest=1, required=True, metadata={"example": "Online shop"})
+    mode = fields.Enum(
+        KeyMode,
+        by_value=True,
+        load_default=KeyMode.LIVE,
+        metadata={"description": "What a `test` key sends never reaches a phone."},
+    )
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(scope_names())),
+        load_default=None,
+        validate=validate.Length(max=50),
+        metadata={"description": "Default: all that you may give."},
+    )
+    expires_at = fields.AwareDateTime(
+        load_default=None, metadata={"description": "Default: never."}
+    )
+
+
+class ApiKeySchema(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    mode = fields.String(required=True, validate=validate.OneOf([str(mode) for mode in KeyMode]))
+    prefix = fields.String(
+        required=True, metadata={"description": "The 12 characters after `rk_live_`; no secret."}
+    )
+    scopes = fields.List(fields.String(), required=True)
+    created_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+    last_used_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "To the minute."}
+    )
+
+
+class CreatedApiKeySchema(ApiKeySchema):
+    key = fields.String(
+        required=True, metadata={"description": "The whole key. It is shown this once."}
+    )
+
+
+class ApiKeyPageSchema(Schema):
+    items = fields.List(fields.Nested(ApiKeySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

@@ -1,0 +1,139 @@
+"""Who is calling: reads the caller out of a request, then lets the database confirm it."""
+
+import hmac
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from app import db
+from app.auth import passwords, repository, tokens
+from app.auth.api_keys import KEY, hash_key
+from app.auth.errors import ApiKeyExpired, ApiKeyInvalid, ApiKeyRevoked, TokenRevoked
+from app.auth.tokens import TokenType
+from app.common import clock
+from app.common.permissions import OF_ROLE, SCOPES, Permission
+from app.common.principal import Caller, CallerType, Principal
+from app.errors import Unauthenticated
+from app.models import KeyMode, Role, TenantStatus, UserStatus
+
+KEYS_REMEMBERED = 4096
+
+
+class KeyFacts(NamedTuple):
+    """What never changes about an API key; its revocation is asked of the database each time."""
+
+    tenant_id: UUID
+    id: UUID
+    secret_hash: str
+
+
+def caller_of_request() -> Caller | None:
+    """Who the Authorization header says is calling, by a verified signature or key.
+
+    None without such a header. Raises Unauthenticated.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Unauthenticated
+    credential = credential.strip()
+    return (
+        caller_of_key(credential) if credential.startswith("rk_") else caller_of_token(credential)
+    )
+
+
+def caller_of_token(text: str) -> Caller:
+    """Raises TokenInvalid, TokenExpired."""
+    facts = tokens.decode(text, TokenType.ACCESS)
+    return Caller(CallerType.USER, facts.tenant_id, facts.user_id, facts.session_id)
+
+
+def caller_of_key(text: str) -> Caller:
+    """Raises ApiKeyInvalid."""
+    match = KEY.fullmatch(text)
+    if match is None:
+        raise ApiKeyInvalid
+    facts = find_key(match["prefix"])
+    if not hmac.compare_digest(facts.secret_hash, hash_key(text)):
+        raise ApiKeyInvalid
+    return Caller(CallerType.API_KEY, facts.tenant_id, facts.id)
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def find_key(prefix: str) -> KeyFacts:
+    """Raises ApiKeyInvalid for a prefix that no key has; that answer is not remembered."""
+    with db.anonymous_session() as session:
+        found = repository.resolve_api_key(session, prefix)
+    if found is None:
+        raise ApiKeyInvalid
+    with db.tenant_session(found[0]) as session:
+        secret_hash = repository.api_key_hash(session, found[1])
+    if secret_hash is None:
+        raise ApiKeyInvalid
+    return KeyFacts(*found, secret_hash)
+
+
+def confirm(session: Session, caller: Caller) -> Principal:
+    """Ask the database, in the request's own transaction, who the caller is at this moment.
+
+    Raises TokenRevoked, ApiKeyInvalid, ApiKeyRevoked, ApiKeyExpired.
+    """
+    if caller.type is CallerType.API_KEY:
+        return confirm_key(session, caller)
+    return confirm_user(session, caller)
+
+
+def confirm_user(session: Session, caller: Caller) -> Principal:
+    if caller.session_id is None:
+        raise TokenRevoked
+    row = repository.sign_in_facts(session, caller.id, caller.session_id)
+    if (
+        row is None
+        or row.revoked_at is not None
+        or row.expires_at <= clock.now()
+        or row.status != UserStatus.ACTIVE
+        or row.tenant_status != TenantStatus.ACTIVE
+    ):
+        raise TokenRevoked
+    return Principal(caller, row.name or row.username, row.role, OF_ROLE[Role(row.role)])
+
+
+def confirm_key(session: Session, caller: Caller) -> Principal:
+    row = repository.api_key_facts(session, caller.id)
+    if row is None:
+        raise ApiKeyInvalid
+    if row.revoked_at is not None or row.tenant_status != TenantStatus.ACTIVE:
+        raise ApiKeyRevoked
+    if row.expires_at is not None and row.expires_at <= clock.now():
+        raise ApiKeyExpired
+    if row.note_use:
+        repository.note_use(session, caller.id)
+    permissions = SCOPES & {Permission(scope) for scope in row.scopes if scope in set(Permission)}
+    is_test = row.mode == KeyMode.TEST
+    return Principal(caller, row.name, "api_key", permissions, is_test=is_test)
+
+
+def hash_new_password(password: str, field: str = "password") -> str:
+    """The hash to keep of a password that somebody chose.
+
+    Raises InvalidInput naming `field` when it breaks the rules, Unavailable under a rush.
+    """
+    passwords.check_rules(password, field)
+    return passwords.hash_password(password)
+
+
+def end_sign_ins(session: Session, reason: str, *, user_id: UUID | None = None) -> None:
+    """Revoke all sign-ins of one user, or of the whole tenant; their tokens are refused at once."""
+    repository.revoke_sessions(session, reason, user_id=user_id)
+
+
+def tenant_of_username(username: str) -> UUID | None:
+    """Whose member has this username, in any tenant."""
+    with db.anonymous_session() as session:
+        found = repository.resolve_username(session, username)
+    return found[0] if found else None

@@ -1,0 +1,236 @@
+"""Signing in, staying signed in, signing out.
+
+These calls open their transactions themselves, against the rule that the edge does so: no tenant
+is known when they begin, and no connection may be held while a password is checked.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app import config, db
+from app.auth import passwords, repository, tokens
+from app.auth.errors import InvalidCredentials, TokenExpired, TokenInvalid, TokenRevoked
+from app.auth.tokens import TokenFacts, TokenType
+from app.common import audit, clock
+from app.common.ids import new_id
+from app.common.principal import Principal
+from app.config import Environment, Settings
+from app.errors import InvalidInput
+from app.models import RefreshToken, Role, Tenant, TenantStatus, User, UserSession, UserStatus
+
+EXPIRED_SESSIONS_KEPT = timedelta(days=1)
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a client gets: `expires_in` is the access token's life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    token_type: str = "Bearer"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class SignInUser:
+    """What is read of a user before the password is checked."""
+
+    id: UUID
+    tenant_id: UUID
+    password_hash: str
+    is_welcome: bool
+
+
+def sign_in(username: str, password: str, remote_address: str | None) -> TokenPair:
+    """Raises InvalidCredentials, the same after the same work for every wrong pair."""
+    user = find_sign_in_user(username)
+    is_right = passwords.verify(password, user.password_hash if user else None)
+    if user is None or not is_right or not user.is_welcome:
+        raise InvalidCredentials
+    if is_demo_password(password) and not demo_sign_in_allowed(remote_address):
+        raise InvalidCredentials
+    new_hash = None
+    if passwords.needs_rehash(user.password_hash):
+        new_hash = passwords.hash_password(password)
+    with db.tenant_session(user.tenant_id) as session:
+        return open_session(session, user, new_hash)
+
+
+def find_sign_in_user(username: str) -> SignInUser | None:
+    """Asks the same questions for a user who does not exist, so that it takes as long."""
+    with db.anonymous_session() as session:
+        found = repository.resolve_username(session, username)
+    tenant_id, user_id = found or (NOBODY, NOBODY)
+    with db.tenant_session(tenant_id) as session:
+        row = repository.find_user_and_tenant(session, user_id)
+    if row is None:
+        return None
+    user, tenant = row
+    return SignInUser(user.id, user.tenant_id, user.password_hash, is_welcome(user, tenant))
+
+
+def is_welcome(user: User, tenant: Tenant) -> bool:
+    return user.status == UserStatus.ACTIVE and tenant.status == TenantStatus.ACTIVE
+
+
+def is_demo_password(password: str) -> bool:
+    return password == passwords.DEMO_PASSWORD
+
+
+def demo_sign_in_allowed(remote_address: str | None) -> bool:
+    """The published password opens a door on the developer's own machine only."""
+    return is_local_development(config.current()) and is_loopback(remote_address or "")
+
+
+def is_local_development(settings: Settings) -> bool:
+    """Whether the service runs in development mode and is reached over loopback."""
+    host = urlsplit(settings.public_base_url).hostname or ""
+    return settings.app_env is Environment.DEVELOPMENT and is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def open_session(session: Session, seen: SignInUser, new_hash: str | None) -> TokenPair:
+    """A new sign-in of a user whose password was right a moment ago.
+
+    The row is locked and read again: a password changed meanwhile ends this sign-in, too.
+    """
+    user = repository.find_user(session, seen.id, lock=True)
+    tenant = repository.tenant(session)
+    if user is None or user.password_hash != seen.password_hash or not is_welcome(user, tenant):
+        raise InvalidCredentials
+    now = clock.now()
+    user.last_login_at = now
+    user.password_hash = new_hash or user.password_hash
+    repository.delete_expired_sessions(session, user.id, now - EXPIRED_SESSIONS_KEPT)
+    sign_in_row = UserSession(id=new_id(), user_id=user.id, expires_at=refresh_end(now))
+    session.add(sign_in_row)
+    session.flush()
+    return issue_pair(user, new_refresh_token(session, sign_in_row, now))
+
+
+def refresh_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=config.current().refresh_token_seconds)
+
+
+def new_refresh_token(session: Session, sign_in_row: UserSession, now: datetime) -> RefreshToken:
+    row = RefreshToken(
+        id=new_id(), session_id=sign_in_row.id, issued_at=now, expires_at=refresh_end(now)
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def issue_pair(user: User, refresh: RefreshToken) -> TokenPair:
+    """The same refresh token however often it is asked for, and a fresh access token."""
+    now = clock.now()
+    life = config.current().access_token_seconds
+    access_token = tokens.encode(
+        facts(TokenType.ACCESS, new_id(), user, refresh, (now, now + timedelta(seconds=life)))
+    )
+    refresh_token = tokens.encode(
+        facts(TokenType.REFRESH, refresh.id, user, refresh, (refresh.issued_at, refresh.expires_at))
+    )
+    return TokenPair(access_token, refresh_token, life)
+
+
+def facts(
+    type_: TokenType, id_: UUID, user: User, refresh: RefreshToken, life: tuple[datetime, datetime]
+) -> TokenFacts:
+    return TokenFacts(
+        type=type_,
+        id=id_,
+        user_id=user.id,
+        tenant_id=user.tenant_id,
+        session_id=refresh.session_id,
+        role=str(Role(user.role)),
+        issued_at=life[0],
+        expires_at=life[1],
+    )
+
+
+def refresh_pair(text: str) -> TokenPair:
+    """Exchange a refresh token for its successor and a new access token.
+
+    A repeat within the grace gets the same successor: the first answer may have been lost. A
+    later one means that two parties hold the token, so the whole sign-in ends.
+    Raises TokenInvalid, TokenExpired, TokenRevoked.
+    """
+    given = tokens.decode(text, TokenType.REFRESH)
+    with db.tenant_session(given.tenant_id) as session:
+        pair = rotate(session, given)
+    if pair is None:
+        raise TokenRevoked
+    return pair
+
+
+def rotate(session: Session, given: TokenFacts) -> TokenPair | None:
+    """None when the sign-in was just ended for reuse: that must be committed, not rolled back."""
+    row = repository.find_refresh_token(session, given.id)
+    if row is None or row.session_id != given.session_id:
+        raise TokenInvalid
+    user, sign_in_row = check_sign_in(session, row)
+    now = clock.now()
+    if row.expires_at <= now:
+        raise TokenExpired
+    if row.used_at is None:
+        successor = new_refresh_token(session, sign_in_row, now)
+        row.used_at, row.successor_id = now, successor.id
+        sign_in_row.expires_at = successor.expires_at
+        repository.delete_expired_tokens(session, sign_in_row.id, now)
+        return issue_pair(user, successor)
+    grace = timedelta(seconds=config.current().refresh_grace_seconds)
+    if row.successor_id is not None and now - row.used_at <= grace:
+        return issue_pair(user, repository.get_refresh_token(session, row.successor_id))
+    repository.revoke_sessions(session, "refresh_token_reused", session_id=sign_in_row.id)
+    audit.record(session, None, "session.reuse_detected", ("user", user.id))
+    return None
+
+
+def check_sign_in(session: Session, row: RefreshToken) -> tuple[User, UserSession]:
+    """The user and the sign-in of a refresh token. Raises TokenRevoked."""
+    sign_in_row = repository.find_session(session, row.session_id)
+    user = repository.find_user(session, sign_in_row.user_id) if sign_in_row else None
+    if user is None or sign_in_row is None or sign_in_row.revoked_at is not None:
+        raise TokenRevoked
+    if not is_welcome(user, repository.tenant(session)):
+        raise TokenRevoked
+    return user, sign_in_row
+
+
+def sign_out(session: Session, principal: Principal) -> None:
+    """End the caller's own sign-in; its tokens are refused from the next request on."""
+    repository.revoke_sessions(session, "signed_out", session_id=principal.caller.session_id)
+
+
+def change_password(principal: Principal, current: str, new: str) -> None:
+    """Set the caller's own password and end all their other sign-ins. Raises InvalidInput."""
+    passwords.check_rules(new, "new_password")
+    with db.tenant_session(principal.tenant_id) as session:
+        user = repository.find_user(session, principal.id)
+        seen = user.password_hash if user else None
+    wrong = InvalidInput({"current_password": ["This is not your current password."]})
+    if not passwords.verify(current, seen):
+        raise wrong
+    new_hash = passwords.hash_password(new)
+    with db.tenant_session(principal.tenant_id) as session:
+        user = repository.find_user(session, principal.id, lock=True)
+        if user is None or user.password_hash != seen:
+            raise wrong
+        user.password_hash = new_hash
+        session.flush()
+        keep = principal.caller.session_id
+        repository.revoke_sessions(session, "password_changed", user_id=user.id, keep=keep)
+        audit.record(session, principal, "user.password_changed", ("user", user.id))

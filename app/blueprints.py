@@ -1,0 +1,60 @@
+"""THE table: which blueprint answers where, and who guards it. A route is in no other way."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from flask import Flask
+
+from app.auth import guards
+from app.auth.endpoints import account, api_keys, sign_in
+from app.bots.endpoints import replies
+from app.channels.endpoints import channels
+from app.conversations.endpoints import conversations
+from app.extensions import Blueprint, api
+from app.health.endpoints import health, state
+from app.messages.endpoints import messages, sending, template_sending
+from app.tenants.endpoints import own_tenant, tenants
+from app.webhook.endpoints import webhooks
+
+
+class Guard(StrEnum):
+    PUBLIC = "public"
+    """Anybody: signing in, health, the API's description."""
+    CALLER = "caller"
+    """A person's token or an API key, holding the permission that the view names."""
+    SIGNATURE = "signature"
+    """A provider, proved by its signature; the view verifies it before it stores a thing."""
+
+
+class Entry(NamedTuple):
+    blueprint: Blueprint
+    prefix: str
+    guard: Guard
+
+
+TABLE = (
+    Entry(sign_in, "/auth", Guard.PUBLIC),
+    Entry(account, "/auth", Guard.CALLER),
+    Entry(api_keys, "/auth/api-keys", Guard.CALLER),
+    Entry(tenants, "/tenants", Guard.CALLER),
+    Entry(own_tenant, "/tenants/me", Guard.CALLER),
+    Entry(channels, "/channels", Guard.CALLER),
+    Entry(sending, "/api", Guard.CALLER),
+    Entry(template_sending, "/", Guard.CALLER),
+    Entry(messages, "/api/messages", Guard.CALLER),
+    Entry(conversations, "/api/whatsapp", Guard.CALLER),
+    Entry(replies, "/api/keyword-replies", Guard.CALLER),
+    Entry(webhooks, "/webhook", Guard.SIGNATURE),
+    Entry(health, "/health", Guard.PUBLIC),
+    Entry(state, "/api", Guard.PUBLIC),
+)
+
+
+def init_app(app: Flask) -> None:
+    """Register every blueprint of the table behind its guard."""
+    for entry in TABLE:
+        api.register_blueprint(entry.blueprint, url_prefix=entry.prefix)
+    names = {entry.blueprint.name: entry.guard for entry in TABLE}
+    for endpoint, view in app.view_functions.items():
+        if names.get(endpoint.rpartition(".")[0]) is Guard.CALLER:
+            app.view_functions[endpoint] = guards.caller_only(view)

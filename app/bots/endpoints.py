@@ -1,0 +1,67 @@
+from typing import Any
+from uuid import UUID
+
+from app.bots import keyword_replies as service
+from app.bots.schemas import (
+    KeywordReplyArgs,
+    KeywordReplyChange,
+    KeywordReplyPage,
+    KeywordReplySchema,
+)
+from app.common.idempotency import idempotent
+from app.common.pagination import Page, PageRequest
+from app.common.permissions import Permission
+from app.common.principal import principal, requires, session
+from app.common.schema import PageArgs
+from app.extensions import Blueprint
+from app.models import KeywordReply
+
+replies = Blueprint("keyword replies", "keyword_replies", description="Fixed answers to keywords.")
+
+
+@replies.get("")
+@requires(Permission.BOTS_READ)
+@replies.arguments(PageArgs, location="query")
+@replies.response(200, KeywordReplyPage)
+def list_keyword_replies(args: dict[str, Any]) -> Page[KeywordReply]:
+    """List the keyword replies, newest first"""
+    return service.list_page(session(), PageRequest(**args))
+
+
+@replies.post("")
+@requires(Permission.BOTS_WRITE)
+@idempotent
+@replies.arguments(KeywordReplyArgs)
+@replies.response(201, KeywordReplySchema)
+def create_keyword_reply(body: dict[str, Any]) -> KeywordReply:
+    """Answer a keyword
+
+    A customer's message that begins with one of the keywords, whatever its case, accents and
+    punctuation, gets the reply, unless a person has taken the conversation over.
+    """
+    return service.create(session(), principal(), body)
+
+
+@replies.get("/<uuid:reply_id>")
+@requires(Permission.BOTS_READ)
+@replies.response(200, KeywordReplySchema)
+def get_keyword_reply(reply_id: UUID) -> KeywordReply:
+    """Show one keyword reply"""
+    return service.get(session(), reply_id)
+
+
+@replies.put("/<uuid:reply_id>")
+@requires(Permission.BOTS_WRITE)
+@replies.arguments(KeywordReplyChange)
+@replies.response(200, KeywordReplySchema)
+def change_keyword_reply(body: dict[str, Any], reply_id: UUID) -> KeywordReply:
+    """Change a keyword reply; what is left out stays"""
+    return service.change(session(), principal(), reply_id, body)
+
+
+@replies.delete("/<uuid:reply_id>")
+@requires(Permission.BOTS_WRITE)
+@replies.response(204)
+def delete_keyword_reply(reply_id: UUID) -> None:
+    """Remove a keyword reply"""
+    service.remove(session(), principal(), reply_id)

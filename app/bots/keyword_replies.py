@@ -1,0 +1,120 @@
+"""Fixed answers: a customer's message that begins with a keyword gets the keyword's reply."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app import db
+from app.bots import repository
+from app.bots.errors import KeywordReplyNotFound
+from app.common import audit
+from app.common.pagination import Page, PageRequest
+from app.common.principal import Principal
+from app.conversations import service as conversations
+from app.messages import content
+from app.messages import service as messages
+from app.models import KeywordReply, Message, Owner, Priority, Sender
+
+DEFAULTS: tuple[tuple[list[str], str], ...] = (
+    (
+        ["hola", "buenas", "buenos dias", "oi"],
+        "¡Hola! 👋 Gracias por escribirnos. Escribe *ayuda* para ver qué podemos hacer por ti.",
+    ),
+    (
+        ["hello", "hi", "hey"],
+        "Hello! 👋 Thanks for writing. Write *help* to see what we can do for you.",
+    ),
+    (
+        ["ayuda"],
+        "Puedes escribir *info* para saber de nosotros o *contacto* para hablar con una persona.",
+    ),
+    (["help"], "Write *information* to learn about us, or *contact* to talk with a person."),
+    (["info", "informacion"], "Atendemos por WhatsApp todos los días. ¿En qué te ayudamos?"),
+    (["information"], "We answer on WhatsApp every day. How can we help you?"),
+    (["contacto"], "Con gusto: una persona de nuestro equipo te responderá por aquí."),
+    (["contact"], "Of course: a person of our team will answer you here."),
+)
+
+
+def create_default_replies(session: Session) -> None:
+    """Give a new tenant its first keyword replies, in Spanish and English."""
+    for keywords, reply in DEFAULTS:
+        session.add(KeywordReply(keywords=keywords, reply=reply))
+
+
+def normalise(text: str) -> str:
+    """`¡Hóla!  Amigo` → `hola amigo`: lower case, no accents, no punctuation, single spaces."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(each for each in plain if not unicodedata.combining(each))
+    return " ".join(re.findall(r"\w+", bare))
+
+
+def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
+    """The reply whose longest keyword begins the text, as whole words."""
+    words = f"{normalise(text)} "
+    best: tuple[int, KeywordReply] | None = None
+    for reply in replies:
+        for keyword in reply.keywords:
+            start = f"{normalise(keyword)} "
+            if start.strip() and words.startswith(start) and (not best or len(start) > best[0]):
+                best = (len(start), reply)
+    return best[1] if best else None
+
+
+def answer(session: Session, incoming: Message) -> None:
+    """Queue the reply to an incoming message, if a keyword asks for one and no person took over.
+
+    In the transaction that stored the message, so that each message is answered once.
+    """
+    conversation = conversations.get(session, incoming.conversation_id)
+    if not incoming.body or conversation.owner == Owner.HUMAN:
+        return
+    found = matching(repository.enabled(session), incoming.body)
+    if found is None:
+        return
+    order = messages.Order(
+        content=content.text(found.reply),
+        conversation_id=conversation.id,
+        sender=Sender.BOT,
+        priority=Priority.REPLY,
+    )
+    messages.queue_message(session, order)
+
+
+def list_page(session: Session, page: PageRequest) -> Page[KeywordReply]:
+    return repository.list_page(session, page)
+
+
+def get(session: Session, reply_id: UUID) -> KeywordReply:
+    """Raises KeywordReplyNotFound."""
+    found = repository.get(session, db.tenant_of(session), reply_id)
+    if found is None:
+        raise KeywordReplyNotFound
+    return found
+
+
+def create(session: Session, actor: Principal, data: dict[str, Any]) -> KeywordReply:
+    reply = KeywordReply(**data)
+    session.add(reply)
+    session.flush()
+    audit.record(session, actor, "keyword_reply.created", ("keyword_reply", reply.id), data)
+    return reply
+
+
+def change(
+    session: Session, actor: Principal, reply_id: UUID, data: dict[str, Any]
+) -> KeywordReply:
+    reply = get(session, reply_id)
+    for name, value in data.items():
+        setattr(reply, name, value)
+    audit.record(session, actor, "keyword_reply.updated", ("keyword_reply", reply_id), data)
+    return reply
+
+
+def remove(session: Session, actor: Principal, reply_id: UUID) -> None:
+    session.delete(get(session, reply_id))
+    audit.record(session, actor, "keyword_reply.deleted", ("keyword_reply", reply_id))

@@ -1,0 +1,39 @@
+from marshmallow import fields, validate
+
+from app.common.schema import BaseSchema, text_field
+from app.messages.content import LONGEST_TEXT
+
+MOST_KEYWORDS = 50
+
+
+class KeywordReplyArgs(BaseSchema):
+    keywords = fields.List(
+        text_field(60, shortest=1),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_KEYWORDS),
+        metadata={"description": "The words that a message may begin with.", "example": ["hola"]},
+    )
+    reply = text_field(LONGEST_TEXT, shortest=1, required=True)
+    is_enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+
+
+class KeywordReplyChange(BaseSchema):
+    keywords = fields.List(
+        text_field(60, shortest=1), validate=validate.Length(min=1, max=MOST_KEYWORDS)
+    )
+    reply = text_field(LONGEST_TEXT, shortest=1)
+    is_enabled = fields.Boolean(truthy={True}, falsy={False})
+
+
+class KeywordReplySchema(BaseSchema):
+    id = fields.UUID(required=True)
+    keywords = fields.List(fields.String(), required=True)
+    reply = fields.String(required=True)
+    is_enabled = fields.Boolean(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class KeywordReplyPage(BaseSchema):
+    items = fields.List(fields.Nested(KeywordReplySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

@@ -1,0 +1,271 @@
+"""Twilio's API for one channel. Blocking; safe to share between threads."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import requests
+import structlog
+from twilio.base.exceptions import TwilioException
+from twilio.http.response import Response
+from twilio.rest import Client as TwilioLibrary
+from urllib3.exceptions import HTTPError
+
+from app.channels.providers.base import (
+    Accepted,
+    HeardMessage,
+    Json,
+    NotProcessed,
+    OutgoingMessage,
+    ProviderUnavailable,
+    Refused,
+    SendOutcome,
+    SentMessage,
+    Uncertain,
+    Verification,
+)
+from app.channels.providers.twilio import errors, ownership
+from app.channels.providers.twilio.addresses import bare, spell
+from app.channels.providers.twilio.errors import Kind
+from app.channels.providers.twilio.outgoing import UnsupportedContent, parameters
+from app.channels.providers.twilio.statuses import STATUSES
+from app.channels.providers.twilio.transport import WatchedHttpClient, exchange
+from app.common.phone import Address
+from app.models import Status
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
+MOST_LISTED = 200
+PAGE_SIZE = 200
+CREDENTIALS_PAUSE_SECONDS = 60.0
+"""Between two tries of a channel whose credentials are rejected: whoever mends them waits no
+longer than this, and Twilio hears from us once a minute at most for each message."""
+TROUBLE_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 3600.0
+
+# `TwilioServiceException` is no `TwilioRestException`; network errors are not wrapped at all, and
+# an answer that is not JSON, or not the object that was expected, surfaces as one of the last four.
+TROUBLE = (
+    TwilioException,
+    requests.RequestException,
+    HTTPError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)
+
+Answer = TypeVar("Answer")
+
+
+class TwilioClient:
+    def __init__(self, credentials: Json, *, timeout_seconds: float, base_url: str = "") -> None:
+        """`base_url` stands in for all of Twilio's hosts; empty means Twilio itself."""
+        self._credentials = credentials
+        self._account_sid: str = credentials["account_sid"]
+        self._base_url = base_url.rstrip("/")
+        self._http = WatchedHttpClient(timeout_seconds)
+        user = credentials.get("api_key_sid") or self._account_sid
+        password = credentials.get("api_key_secret") or credentials["auth_token"]
+        self._library = self._make(user, password)
+
+    def _make(self, user: str, password: str) -> TwilioLibrary:
+        # An environment of its own: TWILIO_EDGE or TWILIO_REGION would rewrite every host.
+        library = TwilioLibrary(
+            user, password, self._account_sid, http_client=self._http, environment={"": ""}
+        )
+        if self._base_url:
+            for domain in (library.api, library.content, library.messaging):
+                domain.base_url = self._base_url
+        return library
+
+    def send(self, message: OutgoingMessage) -> SendOutcome:
+        """Never raises for trouble of the provider's or the network's."""
+        try:
+            arguments = parameters(message, self._credentials.get("messaging_service_sid"))
+        except UnsupportedContent:
+            return Refused(errors.explain(errors.UNSUPPORTED))
+        exchange.reset()
+        try:
+            made = self._library.messages.create(**arguments)
+            sid = str(made.sid)
+        except TROUBLE as trouble:
+            return self._trouble(trouble)
+        if not MESSAGE_SID.fullmatch(sid):
+            return Uncertain(errors.explain(errors.UNREADABLE))
+        return Accepted(sid)
+
+    def _trouble(self, trouble: Exception) -> SendOutcome:
+        """What is known after a create that did not answer with a message."""
+        answer = exchange.response
+        if answer is not None:
+            return outcome_of(answer)
+        log.info("provider_trouble", error=type(trouble).__name__, written=exchange.written)
+        if exchange.written:
+            return Uncertain(errors.explain(errors.NO_ANSWER))
+        return NotProcessed(errors.explain(errors.UNREACHABLE))
+
+    def verify(self, phone_number: str) -> Verification:
+        """Whether token and key are valid and the number is this account's WhatsApp sender.
+
+        The auth token is tried even where an API key sends: webhooks are signed with it.
+        """
+        library = self._make(self._account_sid, self._credentials["auth_token"])
+        found = ownership.check_account(
+            self._ask(library.api.v2010.accounts(self._account_sid).fetch)
+        )
+        if found is None and self._credentials.get("api_key_sid"):
+            found = ownership.check_key(
+                self._ask(lambda: self._library.messages.list(limit=1, page_size=1))
+            )
+        if found is not None:
+            return found
+        listed = self._ask(
+            lambda: self._library.messaging.v2.channels_senders.list(
+                channel="whatsapp", page_size=PAGE_SIZE
+            )
+        )
+        return ownership.check_sender(listed, spell(phone_number))
+
+    def _ask(self, call: Callable[[], Answer]) -> "Answer | int":
+        """The answer, or the HTTP status of a refusal. Raises ProviderUnavailable."""
+        exchange.reset()
+        try:
+            return call()
+        except TROUBLE as trouble:
+            answer = exchange.response
+            status = answer.status_code if answer is not None else 0
+            if 400 <= status < 500 and status not in {408, 429}:
+                return int(status)
+            raise ProviderUnavailable(type(trouble).__name__) from trouble
+
+    def _must(self, call: Callable[[], Answer]) -> Answer:
+        """The answer. Raises ProviderUnavailable for a refusal, too."""
+        answer = self._ask(call)
+        if isinstance(answer, int):
+            raise ProviderUnavailable(f"HTTP {answer}")
+        return answer
+
+    def sent_messages(self, to: Address, from_number: str) -> Sequence[SentMessage]:
+        """No filter by date: a queued message has no `date_sent` yet and would be missed.
+
+        A Messaging Service picks the sender later, so a message that is only accepted may have no
+        From; the list is then asked by recipient alone.
+        """
+        query: dict[str, Any] = {"to": spell(to.value), "limit": MOST_LISTED}
+        if not self._credentials.get("messaging_service_sid"):
+            query["from_"] = spell(from_number)
+        rows = self._must(lambda: self._library.messages.list(**query, page_size=PAGE_SIZE))
+        return [
+            _sent(row)
+            for row in rows
+            if str(row.direction).startswith("outbound") and bare(row.from_) in ("", from_number)
+        ]
+
+    def heard_messages(self, to_number: str, since: datetime) -> Sequence[HeardMessage]:
+        """Location, taps and profile name are not in the list: only text and media come back."""
+        return self._must(
+            lambda: [self._heard(row) for row in self._inbound(to_number, since)][::-1]
+        )
+
+    def _inbound(self, to_number: str, since: datetime) -> Iterator[Any]:
+        """Newest first, as the list comes, up to the first one that is older."""
+        rows = self._library.messages.stream(
+            to=spell(to_number), date_sent_after=since.astimezone(UTC), page_size=PAGE_SIZE
+        )
+        for row in rows:
+            # Dates have whole seconds there.
+            if row.date_created < since.replace(microsecond=0):
+                return
+            if str(row.direction) == "inbound":
+                yield row
+
+    def _heard(self, row: Any) -> HeardMessage:
+        form = {
+            "MessageSid": row.sid,
+            "SmsMessageSid": row.sid,
+            "AccountSid": row.account_sid,
+            "From": row.from_,
+            "To": row.to,
+            "Body": row.body or "",
+            "NumMedia": row.num_media or "0",
+            **self._media(row),
+        }
+        return HeardMessage(row.sid, urlencode(form) + "\n", row.date_created)
+
+    def _media(self, row: Any) -> dict[str, str]:
+        if row.num_media in (None, "0"):
+            return {}
+        base = self._base_url or "https://api.twilio.com"
+        found: dict[str, str] = {}
+        for index, item in enumerate(self._library.messages(row.sid).media.list(limit=10)):
+            found[f"MediaUrl{index}"] = base + str(item.uri).removesuffix(".json")
+            found[f"MediaContentType{index}"] = item.content_type
+        return found
+
+
+def _sent(row: Any) -> SentMessage:
+    status = STATUSES.get(str(row.status), Status.ACCEPTED)
+    failed = status is Status.FAILED
+    return SentMessage(
+        provider_message_id=row.sid,
+        status=status,
+        to=bare(row.to),
+        from_number=bare(row.from_),
+        body=row.body or "",
+        created_at=row.date_created,
+        error=errors.describe(code_of(row.error_code)) if failed else None,
+    )
+
+
+def outcome_of(answer: Response) -> SendOutcome:
+    """What an HTTP answer other than a message says about the request.
+
+    401 is not the message's fault: the channel pauses, nothing is burnt, and all goes out once
+    the token is mended. A 4xx that carries no code of Twilio's did not come from the Messages
+    resource, so it proves nothing.
+    """
+    status, code = int(answer.status_code), code_in(answer.text)
+    error = errors.describe(code, status)
+    if status == 429:
+        return NotProcessed(error, _retry_after(answer), throttled=True)
+    if status == 401:
+        error = errors.describe(20003)
+        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, throttled=True)
+    if not 400 <= status < 500 or status == 408 or code is None:
+        return Uncertain(error)
+    kind = errors.entry_for(code).kind
+    if kind is Kind.THROTTLE:
+        return NotProcessed(error, _retry_after(answer), throttled=True)
+    if error.code == errors.CREDENTIALS_REJECTED:
+        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, throttled=True)
+    if kind is Kind.RETRY:
+        return NotProcessed(error, _retry_after(answer) or TROUBLE_PAUSE_SECONDS)
+    return Uncertain(error) if kind is Kind.UNCERTAIN else Refused(error)
+
+
+def code_in(text: str) -> int | None:
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return code_of(payload.get("code")) if isinstance(payload, dict) else None
+
+
+def code_of(value: Any) -> int | None:
+    """Twilio's five-digit code, given as a number or as text."""
+    text = str(value) if isinstance(value, int | str) else ""
+    return int(text) if re.fullmatch(r"[0-9]{4,6}", text) else None
+
+
+def _retry_after(answer: Response) -> float | None:
+    """Seconds, when the header gives them as a number."""
+    text = (answer.headers or {}).get("Retry-After", "")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
+        return None
+    return min(float(text), LONGEST_PAUSE_SECONDS)

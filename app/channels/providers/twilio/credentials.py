@@ -1,0 +1,71 @@
+"""What a Twilio channel must be told, and how a new token replaces an old one."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app.channels.providers.base import Json
+from app.common.schema import BaseSchema
+
+AUTH_TOKEN_MODE = "auth_token"  # noqa: S105 - the name of a mode
+SHARED_KEY_MODE = "shared_key"
+MODES = (AUTH_TOKEN_MODE, SHARED_KEY_MODE)
+
+ROTATED = {
+    "auth_token": "previous_auth_token",
+    "shared_key_secret": "previous_shared_key_secret",
+}
+"""A secret that signs webhooks → where the one before stays valid."""
+
+
+def sid_field(prefix: str, **kwargs: Any) -> fields.String:
+    problem = f"Must be {prefix} and 32 hexadecimal digits, as the Twilio console shows it."
+    pattern = validate.Regexp(rf"{prefix}[0-9a-fA-F]{{32}}\Z", error=problem)
+    return fields.String(validate=pattern, **kwargs)
+
+
+def secret_field(**kwargs: Any) -> fields.String:
+    problem = "1 to 200 printable characters without spaces."
+    return fields.String(validate=validate.Regexp(r"[!-~]{1,200}\Z", error=problem), **kwargs)
+
+
+class TwilioCredentials(BaseSchema):
+    account_sid = sid_field("AC", required=True)
+    auth_token = secret_field(required=True)
+    previous_auth_token = secret_field()
+    api_key_sid = sid_field("SK")
+    api_key_secret = secret_field()
+    signature_mode = fields.String(validate=validate.OneOf(MODES))
+    shared_key_id = secret_field()
+    shared_key_secret = secret_field()
+    previous_shared_key_secret = secret_field()
+    messaging_service_sid = sid_field("MG")
+
+    @validates_schema
+    def check_pairs(self, data: Json, **_: Any) -> None:
+        if ("api_key_sid" in data) != ("api_key_secret" in data):
+            missing = "api_key_secret" if "api_key_sid" in data else "api_key_sid"
+            raise ValidationError("An API key is its SID and its secret: give both.", missing)
+        if data.get("signature_mode") == SHARED_KEY_MODE and "shared_key_secret" not in data:
+            raise ValidationError(
+                "Webhooks signed with a shared key need its secret.", "shared_key_secret"
+            )
+
+
+def read(given: Json, present: Json) -> Json:
+    """`given` over what the channel has; null removes a field.
+
+    A replaced signing secret stays valid as the previous one, unless the account changed or the
+    caller says what the previous one is. Raises marshmallow's ValidationError.
+    """
+    kept = {name: value for name, value in present.items() if name not in given}
+    merged = {**kept, **{name: value for name, value in given.items() if value is not None}}
+    same_account = merged.get("account_sid") == present.get("account_sid")
+    for current, previous in ROTATED.items():
+        old = present.get(current)
+        if not same_account and previous not in given:
+            merged.pop(previous, None)
+        elif old and merged.get(current) not in (None, old) and previous not in given:
+            merged[previous] = old
+    loaded: Json = TwilioCredentials().load(merged)
+    return loaded

@@ -1,0 +1,137 @@
+"""Twilio's webhooks → what they mean to us.
+
+`raw` is what the inbox keeps: the form body, a newline, and the query of the URL that was called.
+"""
+
+import hashlib
+import re
+
+from app.channels.providers.base import (
+    Envelope,
+    Ignored,
+    InboundMessage,
+    ProviderEvent,
+    StatusReceipt,
+)
+from app.channels.providers.twilio import errors, form
+from app.channels.providers.twilio.addresses import known_addresses, read_address
+from app.channels.providers.twilio.client import code_of
+from app.channels.providers.twilio.form import Form
+from app.channels.providers.twilio.kinds import Parameters, content_of
+from app.channels.providers.twilio.statuses import CANCELED, STATUSES
+from app.models import Status
+
+SID = re.compile(r"[A-Za-z0-9]{2,64}")
+WORD = re.compile(r"[a-z_]{1,32}")
+INBOUND_STATUSES = frozenset({"", "received", "receiving"})
+LONGEST_PROFILE_NAME = 512
+NO_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+"""TwiML for: nothing to say now. Our answers go out as messages of their own."""
+
+
+def event_key(raw: str) -> str:
+    """`in:<MessageSid>`, `st:<MessageSid>:<status>`; a digest for what names no message.
+
+    Never raises: what was signed is stored, even if nobody can read it.
+    """
+    try:
+        given = form.read(raw).parameters
+        sid, status = message_sid(given), status_word(given)
+    except ValueError:
+        return "other:" + hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()
+    return f"in:{sid}" if status in INBOUND_STATUSES else f"st:{sid}:{status}"
+
+
+def parse(raw: str) -> ProviderEvent:
+    """Raises ValueError for what no webhook of Twilio's looks like."""
+    given = form.read(raw)
+    status = status_word(given.parameters)
+    if status in INBOUND_STATUSES:
+        return _inbound(given.parameters)
+    return _receipt(given, status)
+
+
+def envelope(body: bytes) -> Envelope:
+    """Who a webhook says it is for. An incoming message is answered with TwiML, a status with 204.
+
+    Never raises.
+    """
+    try:
+        given = form.read(body.decode("utf-8", "replace") + "\n").parameters
+    except ValueError:
+        given = {}
+    is_status = bool(given.get("MessageStatus"))
+    ours = known_addresses(given.get("From" if is_status else "To"))
+    return Envelope(
+        account=given.get("AccountSid", ""),
+        phone_number=ours[0].value if ours else "",
+        answer=(204, "text/plain", "") if is_status else (200, "text/xml", NO_REPLY),
+    )
+
+
+def message_sid(given: Parameters) -> str:
+    """Raises ValueError."""
+    sid = given.get("MessageSid") or given.get("SmsMessageSid") or given.get("SmsSid") or ""
+    if not SID.fullmatch(sid):
+        raise ValueError("no MessageSid")
+    return sid
+
+
+def status_word(given: Parameters) -> str:
+    """The status of a callback, "received" or "" for a customer's message. Raises ValueError."""
+    word = (given.get("MessageStatus") or given.get("SmsStatus") or "").lower()
+    if word and not WORD.fullmatch(word):
+        raise ValueError("a status that is no word")
+    return word
+
+
+def _inbound(given: Parameters) -> InboundMessage:
+    sid = message_sid(given)
+    aliases = known_addresses(
+        given.get("From"),
+        _number(given.get("WaId")),
+        given.get("ExternalUserId"),
+        given.get("ParentExternalUserId"),
+    )
+    if not aliases:
+        raise ValueError("no address of a customer")
+    content = content_of(given)
+    return InboundMessage(
+        provider_message_id=sid,
+        aliases=aliases,
+        to_number=read_address(given.get("To")).value,
+        type=content["type"],
+        body=content["body"],
+        content=content,
+        profile_name=given.get("ProfileName", "")[:LONGEST_PROFILE_NAME],
+    )
+
+
+def _number(wa_id: str | None) -> str | None:
+    """WaId is digits without the plus; anything else there is no phone number."""
+    return f"+{wa_id}" if wa_id and re.fullmatch(r"[0-9]{5,15}", wa_id) else None
+
+
+def _receipt(given: Form, word: str) -> ProviderEvent:
+    parameters = given.parameters
+    sid = message_sid(parameters)
+    status = STATUSES.get(word)
+    if status is None:
+        return Ignored(f"status {word}")
+    error = None
+    if status is Status.FAILED:
+        code = code_of(parameters.get("ErrorCode", ""))
+        error = errors.describe(code)
+        if word == CANCELED and code is None:
+            error = errors.explain(errors.CANCELED)
+    return StatusReceipt(
+        provider_message_id=sid,
+        status=status,
+        error=error,
+        aliases=known_addresses(
+            parameters.get("To"),
+            parameters.get("ExternalUserId"),
+            parameters.get("ParentExternalUserId"),
+        ),
+        callback=given.query,
+    )

@@ -1,0 +1,96 @@
+"""The shapes of `/channels`. A provider checks its own credentials."""
+
+from marshmallow import fields, validate
+
+from app.common.schema import BaseSchema, PhoneField, text_field
+from app.models import ChannelStatus, Provider
+
+FASTEST = 400
+"""Messages a second: Twilio's highest, for text and on request (WhatsApp best practices)."""
+
+CREDENTIALS = (
+    "Twilio: account_sid and auth_token, and where you have them api_key_sid and api_key_secret "
+    "(used for sending), signature_mode (auth_token or shared_key), shared_key_id, "
+    "shared_key_secret, messaging_service_sid. Never answered again, but for the last characters."
+)
+CREDENTIALS_EXAMPLE = {
+    "account_sid": "AC00000000000000000000000000000000",
+    "auth_token": "<auth token>",
+}
+
+
+def credentials_field(*, required: bool = False) -> fields.Dict:
+    return fields.Dict(
+        keys=text_field(64),
+        values=text_field(2000, allow_none=True),
+        metadata={"description": CREDENTIALS, "example": CREDENTIALS_EXAMPLE},
+        required=required,
+    )
+
+
+class _ChannelSettings(BaseSchema):
+    name = text_field(100)
+    messages_per_second = fields.Integer(
+        strict=True,
+        validate=validate.Range(min=1, max=FASTEST),
+        metadata={"description": "The pace at which this sender may send."},
+    )
+    is_default = fields.Boolean(
+        metadata={"description": "The channel that sends where no from_number is given."}
+    )
+    status = fields.String(validate=validate.OneOf(list(ChannelStatus)))
+
+
+class NewChannelSchema(_ChannelSettings):
+    provider = fields.String(required=True, validate=validate.OneOf(list(Provider)))
+    phone_number = PhoneField(required=True, metadata={"example": "+15551234567"})
+    credentials = credentials_field(required=True)
+
+
+class ChannelChangeSchema(_ChannelSettings):
+    provider = fields.String(
+        validate=validate.OneOf(list(Provider)), metadata={"description": "Must stay as it is."}
+    )
+    phone_number = PhoneField(metadata={"description": "Must stay as it is."})
+    credentials = credentials_field()
+
+
+class ChannelSchema(BaseSchema):
+    id = fields.UUID()
+    name = fields.String()
+    provider = fields.String()
+    phone_number = fields.String()
+    credentials = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "Which credentials are stored, by their last characters."},
+    )
+    webhook_url = fields.String(
+        metadata={"description": "Paste it at the provider as it is, with all behind the '#'."}
+    )
+    messages_per_second = fields.Integer()
+    is_default = fields.Boolean()
+    status = fields.String()
+    verified_at = fields.AwareDateTime(allow_none=True)
+    created_at = fields.AwareDateTime()
+    updated_at = fields.AwareDateTime()
+
+
+class ChannelPageSchema(BaseSchema):
+    items = fields.List(fields.Nested(ChannelSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+class VerificationSchema(BaseSchema):
+    verified = fields.Boolean(
+        metadata={
+            "description": "The credentials are valid, and nothing says that the sender is "
+            "somebody else's."
+        }
+    )
+    credentials_valid = fields.Boolean()
+    owns_sender = fields.Boolean(
+        allow_none=True, metadata={"description": "null where the provider does not say."}
+    )
+    detail = fields.String()
+    checked_at = fields.AwareDateTime()

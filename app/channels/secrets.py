@@ -1,0 +1,39 @@
+"""A channel's credentials: sealed in the row, shown as hints."""
+
+import json
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.channels.providers.base import Json, Provider
+from app.common import vault
+from app.models import Channel
+
+TABLE = "channels"
+COLUMN = "credentials"
+SHORTEST_HINTED = 8
+"""Of a shorter secret, four characters would give away too much."""
+
+
+def seal(session: Session, channel_id: UUID, credentials: Json) -> bytes:
+    plain = json.dumps(credentials).encode()
+    return vault.seal(session, TABLE, COLUMN, channel_id, plain)
+
+
+def unseal(session: Session, channel: Channel) -> Json:
+    """Raises CannotOpen."""
+    plain = vault.unseal(session, TABLE, COLUMN, channel.id, channel.credentials)
+    found: Json = json.loads(plain)
+    return found
+
+
+def hints(provider: Provider, credentials: Json) -> Json:
+    """`…last4` of each credential; whole only what is no secret."""
+    return {
+        name: value if name in provider.plain_fields else hint(value)
+        for name, value in credentials.items()
+    }
+
+
+def hint(secret: str) -> str:
+    return f"…{secret[-4:]}" if len(secret) >= SHORTEST_HINTED else "…"

@@ -1,0 +1,326 @@
+"""A tenant's senders: adding, changing, removing, checking them, and choosing one to send from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels import cache, repository, secrets
+from app.channels.cache import (
+    Connection,
+    WebhookChannel,
+    client_for,
+    connection,
+    resolve_webhook,
+    webhook_channel,
+)
+from app.channels.errors import (
+    ChannelBusy,
+    ChannelDisabled,
+    ChannelExists,
+    ChannelGone,
+    ChannelNotFound,
+    NoChannel,
+    UnknownSender,
+)
+from app.channels.providers.base import Client, Json, ProviderUnavailable, Verification
+from app.channels.providers.registry import provider_of
+from app.common import audit, clock
+from app.common.ids import new_id, new_secret
+from app.common.pagination import Page, PageRequest
+from app.common.phone import parse_phone
+from app.common.principal import Principal
+from app.errors import InvalidInput, Unavailable, flatten_messages
+from app.models import Channel, ChannelStatus
+
+__all__ = [
+    "ChannelGone",
+    "Connection",
+    "WebhookChannel",
+    "client_for",
+    "connection",
+    "resolve_webhook",
+    "webhook_channel",
+]
+
+KEY_BYTES = 24
+DEFAULT_RATE = 80
+"""Messages a second of a WhatsApp sender at Twilio (WhatsApp best practices)."""
+
+SETTINGS = ("name", "messages_per_second", "status")
+
+
+def list_channels(session: Session, page: PageRequest) -> Page[Json]:
+    found = repository.list_page(session, page)
+    return Page([answer(channel) for channel in found.items], found.next_cursor)
+
+
+def get_channel(session: Session, channel_id: UUID, *, lock: bool = False) -> Channel:
+    """Raises ChannelNotFound."""
+    found = repository.find(session, channel_id, lock=lock)
+    if found is None:
+        raise ChannelNotFound
+    return found
+
+
+def create_channel(session: Session, actor: Principal | None, data: Json) -> Channel:
+    """`data` as NewChannelSchema loads it. The first channel of a tenant is its default.
+
+    Raises ProviderNotOffered, InvalidInput, ChannelExists.
+    """
+    provider = provider_of(data["provider"])
+    credentials = _read_credentials(provider.name, data["credentials"], {})
+    repository.lock_tenant(session)
+    channel = Channel(
+        id=new_id(),
+        name=data.get("name") or data["phone_number"],
+        provider=provider.name,
+        account=provider.account_of(credentials),
+        phone_number=data["phone_number"],
+        key=new_secret(KEY_BYTES),
+        messages_per_second=data.get("messages_per_second", DEFAULT_RATE),
+        status=data.get("status", ChannelStatus.ACTIVE),
+    )
+    _refuse_twin(session, channel)
+    _store(session, channel, credentials)
+    is_first = repository.find_default(session) is None
+    session.add(channel)
+    session.flush()
+    if is_first or data.get("is_default"):
+        _make_default(session, channel)
+    session.refresh(channel)
+    changes = {"fields": sorted(data), "phone_number": channel.phone_number}
+    audit.record(session, actor, "channel.created", ("channel", channel.id), changes)
+    db.after_commit(session, cache.forget_senders)
+    return channel
+
+
+def change_channel(session: Session, actor: Principal, channel_id: UUID, data: Json) -> Channel:
+    """`data` as ChannelChangeSchema loads it; what is left out stays.
+
+    Raises ChannelNotFound, InvalidInput, ChannelExists.
+    """
+    repository.lock_tenant(session)
+    channel = get_channel(session, channel_id, lock=True)
+    _refuse_fixed(channel, data)
+    for name in SETTINGS:
+        if name in data:
+            setattr(channel, name, data[name])
+    if "credentials" in data:
+        _change_credentials(session, channel, data["credentials"])
+    elif data.get("status") == ChannelStatus.ACTIVE and not channel.credential_hints:
+        reason = "Its credentials were forgotten when it was deleted: give them again."
+        raise InvalidInput({"credentials": [reason]})
+    if data.get("is_default"):
+        _make_default(session, channel)
+    session.flush()
+    session.refresh(channel)
+    changed = sorted({name for name in data if name != "credentials"})
+    changed += sorted(f"credentials.{name}" for name in data.get("credentials", {}))
+    audit.record(session, actor, "channel.updated", ("channel", channel.id), {"fields": changed})
+    _forget_after_commit(session, channel.id)
+    return channel
+
+
+def delete_channel(session: Session, actor: Principal, channel_id: UUID) -> None:
+    """Remove it, or, where conversations refer to it, disable it and forget its credentials.
+
+    Raises ChannelNotFound, ChannelBusy.
+    """
+    repository.lock_tenant(session)
+    channel = get_channel(session, channel_id, lock=True)
+    if repository.has_messages_on_their_way(session, channel_id):
+        raise ChannelBusy
+    was_default, kept = channel.is_default, repository.has_history(session, channel_id)
+    channel.is_default = False
+    if kept:
+        channel.status = ChannelStatus.DISABLED
+        _store(session, channel, {})
+        channel.verified_at, channel.verification = None, {}
+    else:
+        session.delete(channel)
+    session.flush()
+    successor = repository.oldest_active(session, channel_id) if was_default else None
+    if successor is not None:
+        _make_default(session, successor)
+    changes = {"phone_number": channel.phone_number, "kept_for_its_history": kept}
+    audit.record(session, actor, "channel.deleted", ("channel", channel_id), changes)
+    _forget_after_commit(session, channel_id)
+
+
+def channel_for_sending(session: Session, from_number: str | None) -> Channel:
+    """The tenant's default channel, or the one with this number.
+
+    Raises NoChannel, UnknownSender, ChannelDisabled.
+    """
+    if from_number is None:
+        found = repository.find_default(session)
+        if found is None:
+            raise NoChannel
+        return _active(found)
+    try:
+        number = parse_phone(from_number)
+    except ValueError as error:
+        raise InvalidInput({"from_number": [str(error)]}) from error
+    found = repository.find_by_number(session, number)
+    if found is None:
+        raise UnknownSender
+    return _active(found)
+
+
+def usable(session: Session, channel_id: UUID) -> Channel:
+    """The channel of a conversation, for an answer. Raises ChannelNotFound, ChannelDisabled."""
+    return _active(get_channel(session, channel_id))
+
+
+def _active(channel: Channel) -> Channel:
+    if channel.status != ChannelStatus.ACTIVE:
+        raise ChannelDisabled
+    return channel
+
+
+def open_credentials(session: Session, channel: Channel) -> Json:
+    """What the provider must be told; {} once forgotten. Raises CannotOpen."""
+    return secrets.unseal(session, channel)
+
+
+def describe(session: Session, channel_ids: Sequence[UUID]) -> dict[UUID, Json]:
+    """What other answers say of a channel, by its id."""
+    return {
+        channel.id: {
+            "id": channel.id,
+            "name": channel.name,
+            "provider": channel.provider,
+            "phone_number": channel.phone_number,
+        }
+        for channel in repository.find_many(session, channel_ids)
+    }
+
+
+def answer(channel: Channel) -> Json:
+    """As the API answers it: no secret in it."""
+    suffix = provider_of(channel.provider).webhook_suffix
+    return {
+        "id": channel.id,
+        "name": channel.name,
+        "provider": channel.provider,
+        "phone_number": channel.phone_number,
+        "credentials": channel.credential_hints,
+        "webhook_url": cache.public_webhook_url(channel.provider, channel.key) + suffix,
+        "messages_per_second": channel.messages_per_second,
+        "is_default": channel.is_default,
+        "status": channel.status,
+        "verified_at": channel.verified_at,
+        "created_at": channel.created_at,
+        "updated_at": channel.updated_at,
+    }
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a verification needs once its transaction is over."""
+
+    channel_id: UUID
+    phone_number: str
+    client: Client
+
+
+def prepare_verification(session: Session, channel_id: UUID) -> Probe:
+    """Raises ChannelNotFound, and ChannelDisabled where the credentials were forgotten."""
+    channel = get_channel(session, channel_id)
+    credentials = open_credentials(session, channel)
+    if not credentials:
+        raise ChannelDisabled
+    client = provider_of(channel.provider).client(credentials)
+    return Probe(channel.id, channel.phone_number, client)
+
+
+def verify(actor: Principal, probe: Probe) -> Json:
+    """Ask the provider, with no transaction open, and keep its answer.
+
+    Raises Unavailable when it cannot be asked, ChannelNotFound when the channel went meanwhile.
+    """
+    try:
+        found = probe.client.verify(probe.phone_number)
+    except ProviderUnavailable as error:
+        raise Unavailable(
+            "The provider could not be asked just now. Try again in a minute.",
+            code="provider_unavailable",
+        ) from error
+    with db.tenant_session(actor.tenant_id) as session:
+        return _keep_verification(session, actor, probe.channel_id, found)
+
+
+def _keep_verification(
+    session: Session, actor: Principal, channel_id: UUID, found: Verification
+) -> Json:
+    channel = get_channel(session, channel_id, lock=True)
+    now = clock.now()
+    verified = found.credentials_valid and found.owns_sender is not False
+    result: dict[str, Any] = {
+        "verified": verified,
+        "credentials_valid": found.credentials_valid,
+        "owns_sender": found.owns_sender,
+        "detail": found.detail,
+    }
+    channel.verified_at = now if verified else None
+    channel.verification = {**result, "checked_at": clock.isoformat(now)}
+    audit.record(session, actor, "channel.verified", ("channel", channel_id), result)
+    return {**result, "checked_at": now}
+
+
+def _read_credentials(provider: str, given: Json, present: Json) -> Json:
+    """Raises InvalidInput, naming fields, never repeating a value."""
+    try:
+        return provider_of(provider).read_credentials(given, present)
+    except ValidationError as error:
+        raise InvalidInput(flatten_messages({"json": {"credentials": error.messages}})) from error
+
+
+def _change_credentials(session: Session, channel: Channel, given: Json) -> None:
+    present = secrets.unseal(session, channel)
+    credentials = _read_credentials(channel.provider, given, present)
+    channel.account = provider_of(channel.provider).account_of(credentials)
+    _refuse_twin(session, channel)
+    _store(session, channel, credentials)
+    channel.verified_at, channel.verification = None, {}
+
+
+def _store(session: Session, channel: Channel, credentials: Json) -> None:
+    channel.credentials = secrets.seal(session, channel.id, credentials)
+    channel.credential_hints = secrets.hints(provider_of(channel.provider), credentials)
+
+
+def _refuse_twin(session: Session, channel: Channel) -> None:
+    with session.no_autoflush:
+        if repository.find_twin(session, channel) is not None:
+            raise ChannelExists
+
+
+def _refuse_fixed(channel: Channel, data: Json) -> None:
+    """Raises InvalidInput for what a channel cannot change."""
+    reasons: dict[str, list[str]] = {
+        name: ["A channel keeps this. Add another channel instead."]
+        for name in ("provider", "phone_number")
+        if name in data and data[name] != getattr(channel, name)
+    }
+    if data.get("is_default") is False and channel.is_default:
+        reasons["is_default"] = ["Make another channel the default; this one then ceases to be."]
+    if reasons:
+        raise InvalidInput(reasons)
+
+
+def _make_default(session: Session, channel: Channel) -> None:
+    repository.unset_default(session, channel.id)
+    channel.is_default = True
+    session.flush()
+    session.flush()
+
+
+def _forget_after_commit(session: Session, channel_id: UUID) -> None:
+    tenant_id = db.tenant_of(session)
+    db.after_commit(session, lambda: cache.forget(tenant_id, channel_id))

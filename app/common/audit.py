@@ -1,0 +1,35 @@
+"""The audit log: who changed what, in the transaction of the change."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import g, has_request_context
+from sqlalchemy.orm import Session
+
+from app.common.principal import Principal
+from app.models import AuditEntry
+
+
+def record(
+    session: Session,
+    actor: Principal | None,
+    action: str,
+    subject: tuple[str, UUID | None],
+    changes: dict[str, Any] | None = None,
+) -> None:
+    """Write down `action` (`channel.updated`) on `subject` (type, id); None is the system itself.
+
+    `changes` must hold no secret: name the changed field of a secret, never its value.
+    """
+    session.add(
+        AuditEntry(
+            actor_type=str(actor.caller.type) if actor else "system",
+            actor_id=actor.id if actor else None,
+            actor_name=actor.name if actor else "",
+            action=action,
+            subject_type=subject[0],
+            subject_id=subject[1],
+            changes=changes or {},
+            request_id=g.get("request_id") if has_request_context() else None,
+        )
+    )

@@ -1,0 +1,74 @@
+"""Secrets at rest: AES-256-GCM under a data key per tenant, itself wrapped by the master key.
+
+Sealed text is bound, as associated data, to its tenant, table, column and row: a ciphertext that
+is copied to another tenant or row does not open.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+VERSION = b"\x01"
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+class CannotOpen(Exception):
+    """The key is unknown, or the sealed bytes belong elsewhere or were changed."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a secret lives; part of what the seal protects."""
+
+    tenant_id: UUID
+    table: str
+    column: str
+    row_id: UUID
+
+    def associated_data(self) -> bytes:
+        return f"{self.tenant_id}|{self.table}|{self.column}|{self.row_id}".encode()
+
+
+def new_data_key() -> bytes:
+    return os.urandom(KEY_BYTES)
+
+
+def seal(key: bytes, plain: bytes, place: Place) -> bytes:
+    """version | nonce | ciphertext and tag."""
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + AESGCM(key).encrypt(nonce, plain, place.associated_data())
+
+
+def unseal(key: bytes, sealed: bytes, place: Place) -> bytes:
+    """Raises CannotOpen."""
+    if sealed[:1] != VERSION:
+        raise CannotOpen("unknown version of sealed text")
+    nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    try:
+        return AESGCM(key).decrypt(nonce, body, place.associated_data())
+    except InvalidTag as error:
+        raise CannotOpen("sealed text does not open here") from error
+
+
+def wrap_data_key(ring: Mapping[str, bytes], data_key: bytes, place: Place) -> bytes:
+    """Seal a data key under the primary master key: `<key id>:` and the sealed bytes."""
+    key_id, master = next(iter(ring.items()))
+    return key_id.encode() + b":" + seal(master, data_key, place)
+
+
+def unwrap_data_key(ring: Mapping[str, bytes], wrapped: bytes, place: Place) -> bytes:
+    """Raises CannotOpen, naming the master key that is missing from ENCRYPTION_KEYS."""
+    key_id, _, sealed = wrapped.partition(b":")
+    master = ring.get(key_id.decode(errors="replace"))
+    if master is None:
+        raise CannotOpen(f"ENCRYPTION_KEYS lacks the key {key_id.decode(errors='replace')!r}")
+    return unseal(master, sealed, place)
+
+
+def is_wrapped_by_primary(ring: Mapping[str, bytes], wrapped: bytes) -> bool:
+    return wrapped.partition(b":")[0].decode(errors="replace") == next(iter(ring))

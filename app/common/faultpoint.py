@@ -1,0 +1,51 @@
+"""Named places where a proof may kill, freeze or break this process; no-ops otherwise.
+
+`RECADO_FAULTS="after_provider_accept=kill:0.01,before_commit=hang:5"`: name = action, with a
+probability (kill, error) or seconds (hang). Refused outside development and tests.
+"""
+
+import os
+import random
+import signal
+import time
+
+from app import config
+
+VARIABLE = "RECADO_FAULTS"
+
+FAULT_POINTS = (
+    "send_before_commit",
+    "send_after_commit",
+    "claim_after_commit",
+    "before_provider_call",
+    "after_provider_accept",
+    "record_after_commit",
+    "inbox_before_commit",
+    "inbox_after_commit",
+    "apply_before_commit",
+    "apply_after_commit",
+)
+
+
+class InjectedFault(Exception):
+    """What `error` raises."""
+
+
+def faultpoint(name: str) -> None:
+    """Do here what RECADO_FAULTS says of `name`."""
+    plan = os.environ.get(VARIABLE)
+    if plan and not config.current().is_production:
+        for entry in plan.split(","):
+            point, _, action = entry.partition("=")
+            if point.strip() == name:
+                _act(*action.partition(":")[::2])
+
+
+def _act(action: str, argument: str) -> None:
+    amount = float(argument or 1)
+    if action == "hang":
+        time.sleep(amount)
+    elif random.random() < amount:  # noqa: S311
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise InjectedFault(action)

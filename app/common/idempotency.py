@@ -1,0 +1,132 @@
+"""`Idempotency-Key`: the same key and body get the first answer again, for 24 hours.
+
+The key is claimed in the transaction of the work, so that key and work are durable together; of
+two simultaneous requests the second waits in Postgres for the first one's commit. Answers are
+sealed, for some hold a secret that is shown once.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g, make_response, request
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app import db
+from app.common import vault
+from app.common.ids import new_id
+from app.common.principal import commit_request, principal, session
+from app.errors import InvalidInput, Unprocessable
+from app.models import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+LONGEST_KEY = 255
+
+
+def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Honour `Idempotency-Key` on a view that creates something."""
+
+    @wraps(view)
+    def once(*args: Any, **kwargs: Any) -> Any:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return view(*args, **kwargs)
+        row_id, replay = claim(session(), check_key(key), fingerprint())
+        if replay is not None:
+            return replay
+        g.idempotency_row = row_id
+        response = make_response(view(*args, **kwargs))
+        keep_answer(response)
+        return response
+
+    once.is_idempotent = True  # type: ignore[attr-defined]
+    return once
+
+
+def check_key(key: str) -> str:
+    """Raises InvalidInput."""
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        reason = f"1 to {LONGEST_KEY} printable characters."
+        raise InvalidInput({"Idempotency-Key": [reason]})
+    return key
+
+
+def fingerprint() -> str:
+    """What two requests must share to be one: caller, address and body (JSON in any spelling)."""
+    body = request.get_data(cache=True)
+    try:
+        body = json.dumps(json.loads(body), sort_keys=True).encode()
+    except ValueError:
+        pass
+    whole = f"{principal().id} {request.method} {request.path.rstrip('/')}".encode() + b"\n" + body
+    return hashlib.sha256(whole).hexdigest()
+
+
+def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None]:
+    """Claim a key; answers the new row's id, or the answer to replay.
+
+    Raises Unprocessable when the key was used for another request.
+    """
+    now = func.now()
+    expired = delete(IdempotencyKey).where(
+        IdempotencyKey.key == key, IdempotencyKey.expires_at < now
+    )
+    tenant.execute(expired)
+    row_id = new_id()
+    statement = (
+        insert(IdempotencyKey)
+        .values(id=row_id, key=key, fingerprint=print_, expires_at=now + KEPT)
+        .on_conflict_do_nothing(index_elements=["tenant_id", "key"])
+        .returning(IdempotencyKey.id)
+    )
+    if tenant.scalar(statement) is not None:
+        return row_id, None
+    row = tenant.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key)).one()
+    if row.fingerprint != print_:
+        raise Unprocessable(
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+            code="idempotency_key_reused",
+        )
+    return row.id, _replay(tenant, row)
+
+
+def commit_with(response: Response) -> None:
+    """Commit the request early; until it ends, a repeat of it is answered with `response`."""
+    keep_answer(response)
+    commit_request()
+
+
+def keep_answer(response: Response) -> None:
+    """Keep what we answer, in this request's transaction or, once that is over, in its own."""
+    row_id = g.get("idempotency_row")
+    if row_id is None:
+        return
+    if g.session is not None:
+        _store(session(), row_id, response)
+    else:
+        with db.tenant_session(principal().tenant_id) as later:
+            _store(later, row_id, response)
+
+
+def _store(tenant: Session, row_id: UUID, response: Response) -> None:
+    sealed = vault.seal(tenant, "idempotency_keys", "answer", row_id, response.get_data())
+    tenant.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.id == row_id)
+        .values(status_code=response.status_code, answer=sealed)
+    )
+
+
+def _replay(tenant: Session, row: IdempotencyKey) -> Response:
+    if row.answer is None or row.status_code is None:
+        raise AssertionError("a committed key holds its answer")
+    body = vault.unseal(tenant, "idempotency_keys", "answer", row.id, row.answer)
+    response = Response(body, row.status_code, mimetype="application/json")
+    response.headers["Idempotency-Replayed"] = "true"
+    return response

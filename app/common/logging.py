@@ -1,0 +1,95 @@
+"""Structured logs: one line an event, with request, tenant and message ids.
+
+Never a body, a secret, or a name: log calls pass ids, codes and counts.
+"""
+
+import logging
+import re
+import sys
+import time
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.config import Settings
+
+log = structlog.get_logger("app.request")
+
+QUIET = ("/health", "/health/db", "/api/health", "/metrics")
+QUIET_LOGGERS = (
+    "twilio.http_client",
+    "urllib3",
+    "httpx2",
+    "alembic.runtime",
+    "celery.app.trace",
+    "celery.beat",
+    "celery.worker.strategy",
+)
+"""Their lines repeat ours, come each second, or (twilio's) hold phone numbers."""
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def configure(settings: Settings) -> None:
+    """Send structlog and the standard library's loggers to stderr in one form."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if settings.log_format == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level.upper()),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    for noisy in QUIET_LOGGERS:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def start_request() -> None:
+    """Give the request an id (its own `X-Request-Id` when that is harmless) and a start time."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def finish_request(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    if request.path.rstrip("/") not in QUIET:
+        caller = g.get("caller")
+        log.info(
+            "request",
+            method=request.method,
+            route=str(request.url_rule) if request.url_rule else None,
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+            tenant_id=str(caller.tenant_id) if caller else None,
+        )
+    return response
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(start_request)
+    app.after_request(finish_request)

@@ -1,0 +1,74 @@
+"""What a caller may do, and which role or API key scope carries it."""
+
+from enum import StrEnum
+
+from app.models import Role
+
+
+class Permission(StrEnum):
+    MESSAGES_READ = "messages:read"
+    MESSAGES_SEND = "messages:send"
+    CONVERSATIONS_READ = "conversations:read"
+    CONVERSATIONS_WRITE = "conversations:write"
+    CONTACTS_READ = "contacts:read"
+    CONTACTS_WRITE = "contacts:write"
+    CHANNELS_READ = "channels:read"
+    CHANNELS_WRITE = "channels:write"
+    BOTS_READ = "bots:read"
+    BOTS_WRITE = "bots:write"
+    TENANT_READ = "tenant:read"
+    TENANT_WRITE = "tenant:write"
+    USERS_READ = "users:read"
+    USERS_WRITE = "users:write"
+    API_KEYS_READ = "api_keys:read"
+    API_KEYS_WRITE = "api_keys:write"
+    AUDIT_READ = "audit:read"
+    ACCOUNT = "account"
+    """One's own profile and session: every signed-in person, no API key."""
+    PLATFORM = "platform"
+    """The tenants of the whole installation."""
+
+
+VIEWER = frozenset(
+    {
+        Permission.ACCOUNT,
+        Permission.MESSAGES_READ,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONTACTS_READ,
+        Permission.CHANNELS_READ,
+        Permission.BOTS_READ,
+        Permission.TENANT_READ,
+    }
+)
+AGENT = VIEWER | {
+    Permission.MESSAGES_SEND,
+    Permission.CONVERSATIONS_WRITE,
+    Permission.CONTACTS_WRITE,
+}
+OWNER = frozenset(Permission) - {Permission.PLATFORM}
+ADMIN = OWNER - {Permission.TENANT_WRITE}
+
+OF_ROLE: dict[Role, frozenset[Permission]] = {
+    Role.PLATFORM_ADMIN: frozenset(Permission),
+    Role.OWNER: OWNER,
+    Role.ADMIN: ADMIN,
+    Role.AGENT: AGENT,
+    Role.VIEWER: VIEWER,
+}
+
+SCOPES = frozenset(
+    {
+        Permission.MESSAGES_READ,
+        Permission.MESSAGES_SEND,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WRITE,
+        Permission.CONTACTS_READ,
+        Permission.CONTACTS_WRITE,
+        Permission.CHANNELS_READ,
+        Permission.CHANNELS_WRITE,
+        Permission.BOTS_READ,
+        Permission.BOTS_WRITE,
+        Permission.TENANT_READ,
+    }
+)
+"""What an API key may be given: nothing that makes other keys, people or tenants."""

@@ -1,0 +1,55 @@
+"""Addresses of people and senders: E.164 phone numbers and WhatsApp user ids (BSUID)."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+
+USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+"""`CC.…` as in Meta's and Twilio's identity pages; `ENT.` marks a linked portfolio's parent id."""
+
+LONGEST_ADDRESS = 160
+
+
+class AddressKind(StrEnum):
+    PHONE = "phone"
+    USER_ID = "user_id"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a message goes or comes from: `+15551234567` or `US.13491208655302741918`."""
+
+    kind: AddressKind
+    value: str
+
+
+def parse_address(text: str) -> Address:
+    """Read `whatsapp:+15551234567`, `+15551234567`, `15551234567` or a WhatsApp user id.
+
+    Raises ValueError with a sentence for the person who typed it.
+    """
+    bare = text.strip().removeprefix("whatsapp:").strip()
+    if len(bare) <= LONGEST_ADDRESS and USER_ID.fullmatch(bare):
+        return Address(AddressKind.USER_ID, bare)
+    return Address(AddressKind.PHONE, parse_phone(bare))
+
+
+def parse_phone(text: str) -> str:
+    """Any spelling with a country code → E.164. Raises ValueError.
+
+    A number is refused when its length is impossible, not when its range is unassigned: numbering
+    plans change more often than our copy of them, and fictional 555 numbers serve as examples.
+    """
+    bare = text.strip().removeprefix("whatsapp:").strip()
+    problem = "Not a phone number: give it with its country code, e.g. +5215512345678."
+    if len(bare) > 40 or not re.fullmatch(r"\+?[0-9][0-9 ().-]*", bare, flags=re.ASCII):
+        raise ValueError(problem)
+    try:
+        number = phonenumbers.parse(bare if bare.startswith("+") else f"+{bare}")
+    except phonenumbers.NumberParseException as error:
+        raise ValueError(problem) from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError(problem)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,122 @@
+"""The base of every request and answer schema, and the fields that several features share."""
+
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+
+from app.common import pagination
+from app.common.phone import Address, parse_address, parse_phone
+
+UNSTORABLE = "Contains a character that cannot be stored (NUL or half of a surrogate pair)."
+DEEPEST = 32
+
+
+class BaseSchema(Schema):
+    """Refuses unknown fields, and text that Postgres could not store, wherever it hides."""
+
+    class Meta:
+        unknown = RAISE
+
+    @pre_load
+    def refuse_unstorable_text(self, data: Any, **_: Any) -> Any:
+        bad = dict(find_unstorable(data))
+        if bad:
+            raise ValidationError(bad)
+        return data
+
+
+def find_unstorable(data: Any, path: str = "", depth: int = 0) -> list[tuple[str, list[str]]]:
+    """`[(path, [reason])]` for each text in `data` that holds NUL or a lone surrogate."""
+    if depth > DEEPEST:
+        return [(path, [f"Nested more than {DEEPEST} levels deep."])]
+    if isinstance(data, str):
+        return [] if is_storable(data) else [(path or "_schema", [UNSTORABLE])]
+    found: list[tuple[str, list[str]]] = []
+    if isinstance(data, dict):
+        for key, value in data.items():
+            name = str(key) if is_storable(str(key)) else "?"
+            inner = f"{path}.{name}" if path else name
+            if name == "?":
+                found.append((inner, [UNSTORABLE]))
+            found += find_unstorable(value, inner, depth + 1)
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            found += find_unstorable(value, f"{path}.{index}" if path else str(index), depth + 1)
+    return found
+
+
+def is_storable(text: str) -> bool:
+    if "\x00" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class AddressField(fields.String):
+    """A phone number with its country code, or a WhatsApp user id; loads to `Address`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"example": "+15551234567", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value.value if isinstance(value, Address) else value
+
+
+class PhoneField(fields.String):
+    """A phone number with its country code; loads to E.164."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return parse_phone(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+
+def text_field(longest: int, *, shortest: int = 0, **kwargs: Any) -> fields.String:
+    """Text of a stated length, in characters."""
+    return fields.String(validate=validate.Length(min=shortest, max=longest), **kwargs)
+
+
+def choice(values: type[StrEnum], **kwargs: Any) -> fields.String:
+    """One of an enumeration's values, as text."""
+    return fields.String(validate=validate.OneOf([str(each) for each in values]), **kwargs)
+
+
+class PageArgs(BaseSchema):
+    """`?limit=&cursor=` of every list."""
+
+    limit = fields.Integer(
+        load_default=pagination.DEFAULT_LIMIT,
+        validate=validate.Range(min=1, max=pagination.LARGEST_LIMIT),
+        metadata={"description": "Rows of one page."},
+    )
+    cursor = text_field(
+        600, load_default=None, metadata={"description": "`next_cursor` of the page before."}
+    )
+
+
+class ErrorSchema(Schema):
+    """The envelope of every failure."""
+
+    success = fields.Boolean(required=True, metadata={"example": False})
+    error = fields.String(
+        required=True, metadata={"description": "One sentence that a person can act on."}
+    )
+    code = fields.String(required=True, metadata={"description": "Stable, in snake_case."})
+    details = fields.Dict(required=True)
+    request_id = fields.String(required=True, allow_none=True)
+
+

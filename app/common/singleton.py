@@ -1,0 +1,46 @@
+"""A courtesy lock in Redis: spares two workers the same work, promises nothing.
+
+Whatever runs under it is correct without it, so a Redis that is away lets everybody in.
+"""
+
+import threading
+import uuid
+
+from redis.exceptions import RedisError
+
+from app.extensions import redis_handle
+
+HELD_SECONDS = 15
+_held = threading.local()
+
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
+
+
+def acquire(name: str) -> bool:
+    """Whether the caller may go on; False while somebody else holds `name`."""
+    token = uuid.uuid4().hex
+    try:
+        got = redis_handle.client.set(f"lock:{name}", token, nx=True, ex=HELD_SECONDS)
+    except RedisError:
+        return True
+    if got:
+        _tokens()[name] = token
+    return bool(got)
+
+
+def release(name: str) -> None:
+    token = _tokens().pop(name, None)
+    if token is None:
+        return
+    try:
+        redis_handle.client.eval(RELEASE, 1, f"lock:{name}", token)
+    except RedisError:
+        # It ends by itself after HELD_SECONDS.
+        return
+
+
+def _tokens() -> dict[str, str]:
+    if not hasattr(_held, "tokens"):
+        _held.tokens = {}
+    tokens: dict[str, str] = _held.tokens
+    return tokens

@@ -1,0 +1,40 @@
+"""Seals and opens a tenant's secrets with its data key; the only user of the master keys."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import config, db
+from app.common import encryption
+from app.common.encryption import Place
+from app.models import Tenant
+
+
+def data_key_place(tenant_id: UUID) -> Place:
+    return Place(tenant_id, "tenants", "data_key", tenant_id)
+
+
+def new_wrapped_data_key(tenant_id: UUID) -> bytes:
+    """A fresh data key for a tenant about to be made."""
+    ring = config.current().encryption_keys
+    return encryption.wrap_data_key(ring, encryption.new_data_key(), data_key_place(tenant_id))
+
+
+def data_key(session: Session) -> bytes:
+    """The data key of this transaction's tenant. Raises CannotOpen."""
+    tenant_id = db.tenant_of(session)
+    wrapped = session.scalars(select(Tenant.data_key)).one()
+    ring = config.current().encryption_keys
+    return encryption.unwrap_data_key(ring, wrapped, data_key_place(tenant_id))
+
+
+def seal(session: Session, table: str, column: str, row_id: UUID, plain: bytes) -> bytes:
+    place = Place(db.tenant_of(session), table, column, row_id)
+    return encryption.seal(data_key(session), plain, place)
+
+
+def unseal(session: Session, table: str, column: str, row_id: UUID, sealed: bytes) -> bytes:
+    """Raises CannotOpen."""
+    place = Place(db.tenant_of(session), table, column, row_id)
+    return encryption.unseal(data_key(session), sealed, place)

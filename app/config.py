@@ -1,0 +1,217 @@
+"""One typed settings object, read once from the environment (and `.env`)."""
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+DEMO_SECRETS = frozenset({"", "change-me", "changeme", "secret", "development", "recado"})
+"""Words found in examples; production refuses them as a SECRET_KEY."""
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that may start; says which and how to mend it."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("Recado cannot start:\n" + "\n".join(f"  - {line}" for line in problems))
+        self.problems = problems
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"must be a whole number, not {text!r}.")
+    return int(text)
+
+
+def flag(text: str) -> bool:
+    return text.lower() not in {"0", "false", "no", "off"}
+
+
+def environment(text: str) -> Environment:
+    if text not in set(Environment):
+        raise ValueError(f"must be one of {', '.join(Environment)}, not {text!r}.")
+    return Environment(text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`a, b` → ("a", "b")."""
+    return tuple(filter(None, (piece.strip() for piece in text.split(","))))
+
+
+def public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be the URL that the world reaches, e.g. https://recado.example.com.")
+    return text.rstrip("/")
+
+
+def key_ring(text: str) -> dict[str, bytes]:
+    """`id:base64,id:base64` → key id to 32 bytes, the primary first."""
+    ring: dict[str, bytes] = {}
+    for entry in names(text):
+        key_id, _, encoded = entry.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"the key {key_id!r} is not base64.") from error
+        if not 1 <= len(key_id) <= 32 or len(key) != 32:
+            raise ValueError("each entry must be id:<base64 of 32 bytes>, separated by commas.")
+        if key_id in ring:
+            raise ValueError(f"the key id {key_id!r} appears twice.")
+        ring[key_id] = key
+    return ring
+
+
+def env(name: str, default: Any, *aliases: str, parse: Callable[[str], Any] = str) -> Any:
+    """A settings field that is read from `name`, else from one of the aliases."""
+    return field(default=default, metadata={"names": (name, *aliases), "parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decides. `docs/configuration.md` explains each variable."""
+
+    app_env: Environment = env("APP_ENV", Environment.PRODUCTION, parse=environment)
+    debug: bool = env("FLASK_DEBUG", False, parse=flag)
+    database_url: str = env("DATABASE_URL", "")
+    direct_url: str = env("DIRECT_URL", "")
+    database_pool_size: int = env("DATABASE_POOL_SIZE", 10, parse=whole_number)
+    redis_url: str = env("REDIS_URL", "")
+    secret_key: str = env("SECRET_KEY", "", "FLASK_SECRET_KEY")
+    secret_key_previous: str = env("SECRET_KEY_PREVIOUS", "")
+    encryption_keys: Mapping[str, bytes] = env("ENCRYPTION_KEYS", None, parse=key_ring)
+    public_base_url: str = env("PUBLIC_BASE_URL", "http://127.0.0.1:8000", parse=public_url)
+    trusted_proxies: int = env("TRUSTED_PROXIES", 0, parse=whole_number)
+    allowed_private_hosts: tuple[str, ...] = env("ALLOWED_PRIVATE_HOSTS", (), parse=names)
+    access_token_seconds: int = env("ACCESS_TOKEN_SECONDS", 900, parse=whole_number)
+    refresh_token_seconds: int = env("REFRESH_TOKEN_SECONDS", 2_592_000, parse=whole_number)
+    refresh_grace_seconds: int = env("REFRESH_GRACE_SECONDS", 10, parse=whole_number)
+    login_rate_limit: str = env("LOGIN_RATE_LIMIT", "10 per minute")
+    login_address_rate_limit: str = env("LOGIN_ADDRESS_RATE_LIMIT", "60 per minute")
+    anonymous_rate_limit: str = env("ANONYMOUS_RATE_LIMIT", "300 per minute")
+    tenant_rate_limit: str = env("TENANT_RATE_LIMIT", "30000 per minute")
+    max_body_bytes: int = env("MAX_BODY_BYTES", 1_048_576, parse=whole_number)
+    twilio_account_sid: str = env("TWILIO_ACCOUNT_SID", "")
+    twilio_auth_token: str = env("TWILIO_AUTH_TOKEN", "")
+    twilio_whatsapp_from: str = env("TWILIO_WHATSAPP_FROM", "")
+    twilio_api_base_url: str = env("TWILIO_API_BASE_URL", "")
+    meta_graph_base_url: str = env("META_GRAPH_BASE_URL", "https://graph.facebook.com")
+    openai_base_url: str = env("OPENAI_BASE_URL", "https://api.openai.com/v1")
+    provider_timeout_seconds: int = env("PROVIDER_TIMEOUT_SECONDS", 15, parse=whole_number)
+    log_level: str = env("LOG_LEVEL", "INFO")
+    log_format: str = env("LOG_FORMAT", "json")
+
+    @property
+    def is_production(self) -> bool:
+        return self.app_env is Environment.PRODUCTION
+
+    @property
+    def migration_url(self) -> str:
+        return self.direct_url or self.database_url
+
+
+def variables() -> dict[str, tuple[str, ...]]:
+    """Settings field → the environment variables that fill it, the preferred one first."""
+    return {item.name: item.metadata["names"] for item in fields(Settings)}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; the process environment wins over `.env`.
+
+    Raises SettingsError naming every problem at once.
+    """
+    if environ is None:
+        from_file = {key: value for key, value in dotenv_values().items() if value is not None}
+        environ = {**from_file, **os.environ}
+    values: dict[str, Any] = {}
+    found_problems: list[str] = []
+    for item in fields(Settings):
+        name, text = _find(environ, item.metadata["names"])
+        if text:
+            try:
+                values[item.name] = item.metadata["parse"](text)
+            except ValueError as error:
+                found_problems.append(f"{name} {error}")
+    settings = Settings(**values)
+    found_problems += problems(settings)
+    if found_problems:
+        raise SettingsError(found_problems)
+    return settings
+
+
+def _find(environ: Mapping[str, str], candidates: tuple[str, ...]) -> tuple[str, str]:
+    """The first candidate that holds something, with its text; ("…", "") when none does."""
+    for name in candidates:
+        if text := environ.get(name, "").strip():
+            return name, text
+    return candidates[0], ""
+
+
+def problems(settings: Settings) -> list[str]:
+    """Every reason why a service with these settings must not start, each with its remedy."""
+    found = _missing(settings)
+    if settings.is_production:
+        found += _unsafe_in_production(settings)
+    return found
+
+
+def _missing(settings: Settings) -> list[str]:
+    needed = {
+        "database_url": "a Postgres URL, e.g. postgresql://user:password@host:5432/postgres",
+        "redis_url": "a Redis URL, e.g. redis://:password@host:6379/0",
+        "secret_key": "32 or more random characters: python -c 'import secrets; "
+        "print(secrets.token_urlsafe(48))'",
+        "encryption_keys": "id:key pairs: python -c 'import base64,os; "
+        "print(\"k1:\"+base64.b64encode(os.urandom(32)).decode())'",
+    }
+    return [
+        f"{variables()[name][0]} is not set. Set it to {remedy}."
+        for name, remedy in needed.items()
+        if not getattr(settings, name)
+    ]
+
+
+def _unsafe_in_production(settings: Settings) -> list[str]:
+    found = []
+    if settings.secret_key and (
+        len(settings.secret_key) < 32 or settings.secret_key.lower() in DEMO_SECRETS
+    ):
+        found.append("SECRET_KEY is too weak for production: use 32 or more random characters.")
+    if settings.debug:
+        found.append("FLASK_DEBUG is on. Debug mode runs code for strangers: unset it.")
+    if urlsplit(settings.public_base_url).scheme != "https":
+        found.append(
+            "PUBLIC_BASE_URL must start with https:// in production; webhook signatures and "
+            "sign-ins travel over it. Put a TLS proxy in front and set its address."
+        )
+    return found
+
+
+_current: Settings | None = None
+
+
+def use(settings: Settings) -> None:
+    """Make these the settings of this process."""
+    global _current
+    _current = settings
+
+
+def current() -> Settings:
+    """The settings of this process; read from the environment at the first call."""
+    if _current is None:
+        use(load())
+    if _current is None:
+        raise AssertionError("unreachable")
+    return _current

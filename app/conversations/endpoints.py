@@ -1,0 +1,58 @@
+from typing import Any
+from uuid import UUID
+
+from app.common.pagination import Page, PageRequest
+from app.common.permissions import Permission
+from app.common.principal import principal, requires, session
+from app.common.schema import PageArgs
+from app.conversations import service
+from app.conversations.schemas import ConversationArgs, ConversationPage, ConversationSchema, HistoryPage
+from app.conversations.service import ConversationFilter
+from app.extensions import Blueprint
+from app.messages import service as messages
+from app.models import Message
+
+conversations = Blueprint("conversations", "conversations", description="Threads with customers.")
+
+
+@conversations.get("/conversations")
+@requires(Permission.CONVERSATIONS_READ)
+@conversations.arguments(ConversationArgs, location="query")
+@conversations.response(200, ConversationPage)
+def list_conversations(args: dict[str, Any]) -> Page[dict[str, Any]]:
+    """List conversations, the one with the newest message first"""
+    page = PageRequest(args.pop("limit"), args.pop("cursor"))
+    return service.list_page(session(), ConversationFilter(**args), page)
+
+
+@conversations.get("/conversations/<uuid:conversation_id>")
+@requires(Permission.CONVERSATIONS_READ)
+@conversations.response(200, ConversationSchema)
+def get_conversation(conversation_id: UUID) -> dict[str, Any]:
+    """Show one conversation"""
+    return service.describe(session(), service.get(session(), conversation_id))
+
+
+@conversations.get("/conversations/<uuid:conversation_id>/history")
+@requires(Permission.MESSAGES_READ)
+@conversations.arguments(PageArgs, location="query")
+@conversations.response(200, HistoryPage)
+def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
+    """List the messages of a conversation, oldest first"""
+    return messages.history(session(), conversation_id, PageRequest(**args))
+
+
+@conversations.post("/conversations/<uuid:conversation_id>/close")
+@requires(Permission.CONVERSATIONS_WRITE)
+@conversations.response(200, ConversationSchema)
+def close_conversation(conversation_id: UUID) -> dict[str, Any]:
+    """Close a conversation; the next message of either side reopens it"""
+    return service.describe(session(), service.close(session(), principal(), conversation_id))
+
+
+@conversations.post("/conversations/<uuid:conversation_id>/reopen")
+@requires(Permission.CONVERSATIONS_WRITE)
+@conversations.response(200, ConversationSchema)
+def reopen_conversation(conversation_id: UUID) -> dict[str, Any]:
+    """Reopen a closed conversation"""
+    return service.describe(session(), service.reopen(session(), principal(), conversation_id))

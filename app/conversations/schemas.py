@@ -1,0 +1,55 @@
+from marshmallow import fields, validate
+
+from app.common.schema import AddressField, BaseSchema, PageArgs, choice
+from app.conversations.window import Window
+from app.messages.schemas import MessageSchema
+from app.models import ConversationStatus, Owner
+
+
+class ConversationArgs(PageArgs):
+    status = choice(ConversationStatus)
+    owner = choice(Owner)
+    channel_id = fields.UUID()
+    phone = AddressField()
+
+
+class PersonSchema(BaseSchema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    phone = fields.String(required=True, allow_none=True)
+    user_id = fields.String(required=True, allow_none=True)
+
+
+class SenderSchema(BaseSchema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    provider = fields.String(required=True)
+    phone_number = fields.String(required=True)
+
+
+class ConversationSchema(BaseSchema):
+    id = fields.UUID(required=True)
+    contact = fields.Nested(PersonSchema, required=True)
+    channel = fields.Nested(SenderSchema, required=True)
+    status = choice(ConversationStatus, required=True)
+    owner = choice(Owner, required=True)
+    message_count = fields.Integer(required=True)
+    last_message_at = fields.DateTime(required=True)
+    window = fields.String(
+        required=True,
+        validate=validate.OneOf([str(each) for each in Window]),
+        metadata={"description": "Whether free-form messages are taken: the 24-hour window."},
+    )
+    window_expires_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    closed_at = fields.DateTime(required=True, allow_none=True)
+
+
+class ConversationPage(BaseSchema):
+    items = fields.List(fields.Nested(ConversationSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class HistoryPage(BaseSchema):
+    items = fields.List(fields.Nested(MessageSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

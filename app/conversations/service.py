@@ -1,0 +1,131 @@
+"""Threads between a contact and a channel."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels import service as channels
+from app.common import audit, clock
+from app.common.pagination import Page, PageRequest
+from app.common.phone import Address
+from app.common.principal import Principal
+from app.contacts import service as contacts
+from app.conversations import repository, window
+from app.conversations.errors import ConversationNotFound
+from app.events import service as events
+from app.models import Conversation, ConversationStatus
+
+
+@dataclass(frozen=True)
+class ConversationFilter:
+    status: str | None = None
+    owner: str | None = None
+    channel_id: UUID | None = None
+    phone: Address | None = None
+
+
+def get(session: Session, conversation_id: UUID) -> Conversation:
+    """Raises ConversationNotFound."""
+    found = repository.get(session, db.tenant_of(session), conversation_id)
+    if found is None:
+        raise ConversationNotFound
+    return found
+
+
+def thread(
+    session: Session, channel_id: UUID, contact_id: UUID, address: Address
+) -> Conversation:
+    """The one conversation of this contact on this channel; `address` is where they are now."""
+    found = repository.get_or_create(session, channel_id, contact_id, address.value)
+    if found.address != address.value:
+        found.address = address.value
+    return found
+
+
+def count_outgoing(session: Session, conversation_id: UUID) -> None:
+    repository.count_message(session, conversation_id, None)
+
+
+def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> None:
+    """A message of the customer, written at `at`: opens the 24-hour window anew."""
+    repository.count_message(session, conversation_id, at)
+
+
+def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
+    repository.shut_window(session, conversation_id, at)
+
+
+def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
+    """Closing what is closed changes nothing."""
+    return _set_status(session, actor, conversation_id, ConversationStatus.CLOSED)
+
+
+def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
+    return _set_status(session, actor, conversation_id, ConversationStatus.ACTIVE)
+
+
+def _set_status(
+    session: Session, actor: Principal, conversation_id: UUID, status: ConversationStatus
+) -> Conversation:
+    conversation = get(session, conversation_id)
+    if conversation.status == status:
+        return conversation
+    conversation.status = status
+    is_closed = status is ConversationStatus.CLOSED
+    conversation.closed_at = clock.now() if is_closed else None
+    name = "conversation.closed" if is_closed else "conversation.reopened"
+    audit.record(session, actor, name, ("conversation", conversation_id))
+    events.record(
+        session, name, {"conversation_id": str(conversation_id)}, conversation_id=conversation_id
+    )
+    return conversation
+
+
+def list_page(
+    session: Session, wanted: ConversationFilter, page: PageRequest
+) -> Page[dict[str, Any]]:
+    address = (str(wanted.phone.kind), wanted.phone.value) if wanted.phone else None
+    found = repository.list_page(
+        session,
+        page,
+        status=wanted.status,
+        owner=wanted.owner,
+        channel_id=wanted.channel_id,
+        address=address,
+    )
+    people = contacts.describe(session, [each.contact_id for each in found.items])
+    senders = channels.describe(session, [each.channel_id for each in found.items])
+    described = [
+        _describe(each, people.get(each.contact_id), senders.get(each.channel_id))
+        for each in found.items
+    ]
+    return Page(described, found.next_cursor)
+
+
+def describe(session: Session, conversation: Conversation) -> dict[str, Any]:
+    """As the API answers it."""
+    people = contacts.describe(session, [conversation.contact_id])
+    senders = channels.describe(session, [conversation.channel_id])
+    return _describe(
+        conversation, people.get(conversation.contact_id), senders.get(conversation.channel_id)
+    )
+
+
+def _describe(conversation: Conversation, contact: Any, channel: Any) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "contact": contact,
+        "channel": channel,
+        "status": conversation.status,
+        "owner": conversation.owner,
+        "message_count": conversation.message_count,
+        "last_message_at": conversation.last_message_at,
+        "window": window.window_of(conversation, clock.now()),
+        "window_expires_at": window.expires_at(conversation),
+        "created_at": conversation.created_at,
+        "closed_at": conversation.closed_at,
+    }

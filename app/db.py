@@ -1,0 +1,215 @@
+"""The only place that opens transactions, and the only one that says who may see what.
+
+Each transaction begins with one statement that pins the role and the tenant for its duration.
+That holds behind a transaction pooler, and a login that may bypass row-level security no longer
+does. A statement in a transaction that pinned nothing raises `UnpinnedTransaction`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+
+log = structlog.get_logger(__name__)
+
+APP_ROLE = "recado_app"
+SYSTEM_ROLE = "recado_system"
+STATEMENT_TIMEOUT_MS = 15_000
+
+PIN = text(
+    "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
+    " set_config('statement_timeout', :timeout, true)"
+)
+
+AfterCommit = Callable[[], None]
+
+
+class UnpinnedTransaction(Exception):
+    """A statement was about to run in a transaction that pinned neither role nor tenant."""
+
+
+class Database:
+    """The engine of this process; made once by `init`, thrown away in a forked child."""
+
+    engine: Engine | None = None
+
+
+def normalise_url(url: str) -> str:
+    """Name the driver: in SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3."""
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgres", "postgresql"}:
+        return f"postgresql+psycopg2://{rest}"
+    return url
+
+
+def init(settings: Settings) -> Engine:
+    """Make this process's engine. Connections are opened when first used."""
+    dispose()
+    engine = create_engine(
+        normalise_url(settings.database_url),
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_pool_size,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "recado",
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 20_000,
+        },
+    )
+    event.listen(engine, "begin", _forget_pin)
+    event.listen(engine, "before_cursor_execute", _refuse_unpinned)
+    Database.engine = engine
+    return engine
+
+
+def dispose(*, close: bool = True) -> None:
+    """Drop the pool; a forked child passes close=False, for the sockets are its parent's."""
+    if Database.engine is not None:
+        Database.engine.dispose(close=close)
+
+
+def _forget_pin(connection: Connection) -> None:
+    connection.info.pop("pinned", None)
+
+
+def _refuse_unpinned(
+    connection: Connection,
+    _cursor: Any,
+    statement: str,
+    _parameters: Any,
+    _context: Any,
+    _many: bool,
+) -> None:
+    if "pinned" not in connection.info and not statement.startswith("select set_config('role'"):
+        raise UnpinnedTransaction(statement[:80])
+
+
+def _pin(session: Session, role: str, tenant: str) -> None:
+    connection = session.connection()
+    connection.execute(
+        PIN, {"role": role, "tenant": tenant, "timeout": str(STATEMENT_TIMEOUT_MS)}
+    )
+    connection.info["pinned"] = role
+    connection.info["tenant_id"] = UUID(tenant) if tenant else None
+
+
+def _begin(role: str, tenant: str) -> Session:
+    """Open a pinned transaction.
+
+    The pin is the first statement, so when the pooled connection turns out to be dead (Postgres
+    was restarted) nothing is lost by taking a fresh one, once.
+    """
+    for last_try in (False, True):
+        session = Session(Database.engine, expire_on_commit=False, autoflush=True)
+        try:
+            _pin(session, role, tenant)
+        except DBAPIError as error:
+            session.close()
+            if last_try or not error.connection_invalidated:
+                raise
+        except BaseException:
+            session.close()
+            raise
+        else:
+            session.info["after_commit"] = []
+            session.info["open"] = True
+            return session
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _transaction(role: str, tenant: str) -> Iterator[Session]:
+    session = _begin(role, tenant)
+    try:
+        yield session
+        finish(session)
+    finally:
+        # Rolls back what was not committed; a transaction never outlives its block.
+        session.close()
+
+
+def finish(session: Session) -> None:
+    """Commit, give the connection back, then run what waited for the commit.
+
+    Called at the end of each block; a second call does nothing. A view calls it early when it
+    must wait for the outside, so that no connection is held meanwhile.
+    """
+    if session.info.pop("open", None) is None:
+        return
+    session.commit()
+    session.close()
+    for action in session.info["after_commit"]:
+        action()
+
+
+@contextmanager
+def tenant_session(tenant_id: UUID) -> Iterator[Session]:
+    """One transaction that sees one tenant; commits at the end, rolls back on an error."""
+    with _transaction(APP_ROLE, str(tenant_id)) as session:
+        session.info["tenant_id"] = tenant_id
+        yield session
+
+
+@contextmanager
+def anonymous_session() -> Iterator[Session]:
+    """One transaction that sees no tenant at all: only the resolver's functions answer in it."""
+    with _transaction(APP_ROLE, "") as session:
+        yield session
+
+
+@contextmanager
+def system_session() -> Iterator[Session]:
+    """One transaction that sees the headers of due work of all tenants, never content."""
+    with _transaction(SYSTEM_ROLE, "") as session:
+        yield session
+
+
+def after_commit(session: Session, action: AfterCommit) -> None:
+    """Run `action` once the transaction is durable; dropped when it rolls back."""
+    session.info["after_commit"].append(action)
+
+
+def tenant_of(session: Session) -> UUID:
+    """The tenant that this transaction is pinned to."""
+    tenant_id: UUID = session.info["tenant_id"]
+    return tenant_id
+
+
+def verify_pin() -> list[str]:
+    """Why this database must not be used in production, each with its remedy; [] when sound.
+
+    Logs a warning when the login itself may bypass row-level security: the pin holds, but a
+    login without BYPASSRLS would be a second wall.
+    """
+    statement = text(
+        "select current_user = :role as pinned, rolsuper or rolbypassrls as bypasses,"
+        " (select l.rolsuper or l.rolbypassrls from pg_roles l where l.rolname = session_user)"
+        " as login_bypasses from pg_roles where rolname = current_user"
+    )
+    try:
+        with anonymous_session() as session:
+            row = session.execute(statement, {"role": APP_ROLE}).one()
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        return [
+            f"DATABASE_URL's login cannot take the role {APP_ROLE} ({reason}). Run the migrations "
+            f"('flask --app wsgi database upgrade'), or grant it: GRANT {APP_ROLE} TO <login>."
+        ]
+    if not row.pinned or row.bypasses:
+        return [
+            f"The role {APP_ROLE} bypasses row-level security or cannot be pinned. Mend it with: "
+            f"ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
+        ]
+    if row.login_bypasses:
+        log.warning("login_may_bypass_rls", remedy="every transaction is pinned; a login without "
+                    "BYPASSRLS would be a second wall")
+    return []

@@ -1,0 +1,204 @@
+"""AppError, and the one JSON envelope in which every failure is answered."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+QUERY_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
+NOT_STORABLE = ("22021", "22P05", "22003", "22008")
+
+
+class AppError(Exception):
+    """An expected failure: an HTTP status, a stable code and a sentence a person can act on."""
+
+    status = 400
+    code = "bad_request"
+    message = "The request could not be understood."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        details: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.message = message or self.message
+        self.code = code or self.code
+        self.details = details or {}
+        self.headers = headers or {}
+        super().__init__(self.message)
+
+
+class InvalidInput(AppError):
+    """422: fields that do not validate, as `details.fields.<path>: [reason]`."""
+
+    status = 422
+    code = "validation_error"
+    message = "Some fields are not valid; see details.fields."
+
+    def __init__(
+        self, fields: dict[str, list[str]], message: str | None = None, *, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code, details={"fields": fields})
+
+
+class Unprocessable(AppError):
+    status = 422
+    code = "unprocessable"
+
+
+class Unauthenticated(AppError):
+    status = 401
+    code = "unauthenticated"
+    message = "Sign in first: send a valid token or API key as 'Authorization: Bearer …'."
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(AppError):
+    status = 403
+    code = "forbidden"
+    message = "You are not allowed to do this."
+
+
+class NotFound(AppError):
+    status = 404
+    code = "not_found"
+    message = "There is nothing at this address."
+
+
+class Conflict(AppError):
+    status = 409
+    code = "conflict"
+    message = "This clashes with what is already there."
+
+
+class Unavailable(AppError):
+    """503: something that we depend on is away for the moment."""
+
+    status = 503
+    code = "unavailable"
+    message = "The service cannot answer right now. Try again in a few seconds."
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+HTTP_CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+HTTP_MESSAGES = {
+    400: "The request could not be understood: check that the body is valid JSON in UTF-8.",
+    404: NotFound.message,
+    405: "This address does not take that method; the Allow header lists those it takes.",
+    413: "The body is larger than this service accepts.",
+    415: "Send the body as JSON with 'Content-Type: application/json'.",
+    429: "Too many requests. Wait for the seconds in Retry-After, then try again.",
+}
+
+
+def envelope(status: int, code: str, message: str, details: dict[str, Any]) -> Response:
+    """The one shape of a failure."""
+    response = jsonify(
+        success=False,
+        error=message,
+        code=code,
+        details=details,
+        request_id=g.get("request_id"),
+    )
+    response.status_code = status
+    return response
+
+
+def answer_app_error(error: AppError) -> Response:
+    response = envelope(error.status, error.code, error.message, error.details)
+    response.headers.update(error.headers)
+    return response
+
+
+def answer_http_exception(error: HTTPException) -> Response:
+    """Werkzeug's, flask-smorest's and webargs' own aborts; keeps headers such as Allow."""
+    status = error.code or 500
+    data = getattr(error, "data", None) or {}
+    messages = data.get("messages")
+    if status == 422 and messages:
+        return answer_app_error(InvalidInput(flatten_messages(messages)))
+    message = HTTP_MESSAGES.get(status) or error.description or error.name
+    response = envelope(status, HTTP_CODES.get(status, "http_error"), message, {})
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def flatten_messages(messages: Any) -> dict[str, list[str]]:
+    """webargs' `{"json": {"a": {0: ["reason"]}}}` → `{"a.0": ["reason"]}`."""
+    found: dict[str, list[str]] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, dict):
+            for key, child in node.items():
+                walk(child, (*path, str(key)))
+        else:
+            reasons = [str(reason) for reason in (node if isinstance(node, list) else [node])]
+            found.setdefault(".".join(path) or "_schema", []).extend(reasons)
+
+    for location in messages.values() if isinstance(messages, dict) else [messages]:
+        walk(location, ())
+    return found
+
+
+def answer_database_error(error: DBAPIError) -> Response:
+    """The database is away, overloaded, or refuses a value that no schema caught."""
+    state = getattr(error.orig, "pgcode", None)
+    if isinstance(error, IntegrityError):
+        log.warning("integrity_error", sqlstate=state)
+        return answer_app_error(Conflict())
+    if state in NOT_STORABLE:
+        return answer_app_error(Unprocessable("A value in the request cannot be stored."))
+    if isinstance(error, OperationalError | InterfaceError) or state in {
+        QUERY_CANCELED,
+        LOCK_NOT_AVAILABLE,
+    }:
+        log.warning("database_unavailable", sqlstate=state, error=type(error.orig).__name__)
+        return answer_app_error(Unavailable(code="database_unavailable"))
+    return answer_unexpected(error)
+
+
+def answer_pool_timeout(error: PoolTimeoutError) -> Response:
+    log.warning("database_pool_exhausted")
+    return answer_app_error(Unavailable(code="overloaded"))
+
+
+def answer_unexpected(error: Exception) -> Response:
+    """A defect of ours: logged whole, answered without a word of its inside."""
+    log.exception("unexpected_error", error_type=type(error).__name__)
+    message = "Something broke on our side. Quote the request_id when you report it."
+    return envelope(500, "internal_error", message, {})
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(AppError, answer_app_error)
+    app.register_error_handler(HTTPException, answer_http_exception)
+    app.register_error_handler(DBAPIError, answer_database_error)
+    app.register_error_handler(PoolTimeoutError, answer_pool_timeout)
+    app.register_error_handler(Exception, answer_unexpected)

@@ -1,0 +1,89 @@
+"""Objects that Flask fills at start-up; imports nothing from the rest of the app."""
+
+from typing import Any
+
+import flask
+import redis
+from celery import Celery
+from flask_jwt_extended import JWTManager
+from flask_limiter import Limiter
+from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+REDIS_TIMEOUT_SECONDS = 0.25
+
+
+class StrictParser(FlaskParser):
+    """Takes JSON objects only, refuses unknown fields everywhere, and never answers 500."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": "raise",
+        "querystring": "raise",
+    }
+
+    def _raw_load_json(self, req: flask.Request) -> Any:
+        if req.get_data(cache=True) and not req.is_json:
+            raise UnsupportedMediaType
+        try:
+            return super()._raw_load_json(req)
+        except RecursionError as error:
+            raise BadRequest from error
+
+    def _handle_invalid_json_error(self, error: Any, req: flask.Request, *_: Any) -> Any:
+        raise BadRequest from error
+
+
+class Blueprint(SmorestBlueprint):
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class RecadoApi(Api):
+    """flask-smorest's Api; failures are answered by app/errors.py instead."""
+
+    def _register_error_handlers(self) -> None:
+        return
+
+
+class RedisHandle:
+    """A Redis client that never waits longer than REDIS_TIMEOUT_SECONDS."""
+
+    client: redis.Redis
+
+    def init(self, url: str) -> None:
+        self.client = redis.Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            decode_responses=True,
+            health_check_interval=30,
+        )
+
+
+api = RecadoApi()
+jwt = JWTManager()
+celery = Celery("recado")
+redis_handle = RedisHandle()
+
+
+def limit_key() -> str:
+    """Who a request counts against: the tenant and key or user, else the address."""
+    caller = flask.g.get("caller")
+    return caller.limit_key if caller is not None else f"ip:{flask.request.remote_addr}"
+
+
+def limit_for_request() -> str:
+    name = "ANONYMOUS_RATE_LIMIT" if flask.g.get("caller") is None else "TENANT_RATE_LIMIT"
+    return str(flask.current_app.config[name])
+
+
+limiter = Limiter(
+    key_func=limit_key,
+    default_limits=[limit_for_request],
+    default_limits_per_method=False,
+    headers_enabled=True,
+    in_memory_fallback_enabled=True,
+    strategy="fixed-window",
+)

@@ -1,0 +1,55 @@
+import time
+from typing import Any
+
+from app.extensions import Blueprint, limiter
+from app.health import service
+from app.health.schemas import AliveSchema, DatabaseSchema, HealthSchema, StatusSchema
+from app.health.service import State
+
+health = Blueprint("health", "health", description="The state of the service.")
+state = Blueprint("state", "state", description="The state of the service.")
+
+Answer = tuple[dict[str, Any], int]
+
+
+@health.get("")
+@limiter.exempt
+@health.response(200, HealthSchema)
+@health.alt_response(503, schema=HealthSchema, description="The database does not answer")
+def get_health() -> Answer:
+    """Whether the service and its database answer"""
+    found = service.database()
+    is_ok = found is State.OK
+    return {"status": "ok" if is_ok else "degraded", "db": found}, 200 if is_ok else 503
+
+
+@health.get("/db")
+@limiter.exempt
+@health.response(200, DatabaseSchema)
+@health.alt_response(503, schema=DatabaseSchema, description="The database does not answer")
+def get_database_health() -> Answer:
+    """Whether the database answers, and how fast"""
+    started = time.perf_counter()
+    found = service.database()
+    taken = round((time.perf_counter() - started) * 1000, 1)
+    return {"status": found, "latency_ms": taken}, 200 if found is State.OK else 503
+
+
+@state.get("/health")
+@limiter.exempt
+@state.response(200, AliveSchema)
+def get_alive() -> dict[str, str]:
+    """Whether this process answers; asks nothing else"""
+    return {"status": "ok"}
+
+
+@state.get("/status")
+@limiter.exempt
+@state.response(200, StatusSchema)
+@state.alt_response(503, schema=StatusSchema, description="Something that we stand on is away")
+def get_status() -> Answer:
+    """The state of each part"""
+    services = service.services()
+    is_degraded = State.DOWN in services.values()
+    status = "degraded" if is_degraded else "healthy"
+    return {"status": status, "services": services}, 503 if is_degraded else 200

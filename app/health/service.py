@@ -1,0 +1,72 @@
+"""Whether the parts that the service stands on answer."""
+
+import time
+from enum import StrEnum
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import db
+from app.extensions import redis_handle
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = "heartbeat:worker"
+HEARTBEAT_SECONDS = 15
+
+
+class State(StrEnum):
+    OK = "ok"
+    DOWN = "down"
+    NOT_CONFIGURED = "not_configured"
+
+
+def beat() -> None:
+    """A worker says that it works; called with each tick of the beat."""
+    try:
+        redis_handle.client.set(HEARTBEAT, int(time.time()), ex=HEARTBEAT_SECONDS)
+    except RedisError as error:
+        log.warning("heartbeat_failed", error=type(error).__name__)
+
+
+def database() -> State:
+    try:
+        with db.anonymous_session() as session:
+            session.execute(text("select 1"))
+    except SQLAlchemyError as error:
+        log.warning("database_down", error=type(error).__name__)
+        return State.DOWN
+    return State.OK
+
+
+def redis() -> State:
+    try:
+        redis_handle.client.ping()
+    except RedisError:
+        return State.DOWN
+    return State.OK
+
+
+def queue() -> State:
+    """Whether a worker has run a tick of the beat lately."""
+    try:
+        return State.OK if redis_handle.client.exists(HEARTBEAT) else State.DOWN
+    except RedisError:
+        return State.DOWN
+
+
+def services() -> dict[str, State]:
+    """Part → state. Receiving needs the database alone; sending needs a worker as well."""
+    database_state, redis_state, queue_state = database(), redis(), queue()
+    is_sending = database_state is State.OK and queue_state is State.OK
+    return {
+        "webhook": database_state,
+        "whatsapp_service": State.OK if is_sending else State.DOWN,
+        "queue_service": queue_state,
+        "websocket_service": State.NOT_CONFIGURED,
+        "database": database_state,
+        "redis": redis_state,
+        "openai": State.NOT_CONFIGURED,
+    }

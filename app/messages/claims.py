@@ -1,0 +1,169 @@
+"""Claiming due messages of one channel: one short transaction to look, one to take."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels.providers.base import ProviderError
+from app.common import clock
+from app.conversations import service as conversations
+from app.conversations.window import Window, window_of
+from app.events import service as events
+from app.messages import content as contents
+from app.messages.content import Content
+from app.messages.errors import OutsideWindow
+from app.messages.status import Step, transition
+from app.models import Attempt, Message, Status
+
+LEASE = timedelta(seconds=45)
+"""Longer than the longest call to a provider and the recording of its answer."""
+
+DUE = text("""
+    select m.id, m.conversation_id from recado.messages m
+    where m.channel_id = :channel_id and m.status = 'queued' and m.due_at <= now()
+      and (m.retry_at is null or m.retry_at <= now())
+      and not exists (
+        select from recado.messages o where o.conversation_id = m.conversation_id
+          and o.status in ('sending', 'uncertain'))
+      and not exists (
+        select from recado.messages o where o.conversation_id = m.conversation_id
+          and o.status = 'queued' and o.due_at <= now()
+          and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id))
+    order by m.priority, m.due_at, m.id
+    limit :room
+""")
+"""The first of each conversation, unless another of it is in flight: so its order holds, also
+while the first must wait for a retry. Replies before notices before bulk, then oldest first."""
+
+EXPIRED = ProviderError(
+    code="expired",
+    cause="The message was not sent before its valid_until.",
+    remedy="Send it again with a later valid_until, if it still matters.",
+)
+
+WINDOW_CLOSED = ProviderError(
+    code=OutsideWindow.code,
+    cause="More than 24 hours have passed since this person last wrote.",
+    remedy="Send an approved template: content_sid with content_variables.",
+    closes_window=False,
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is ours to send. `claimed_at` is this process's monotonic clock."""
+
+    message_id: UUID
+    attempt: int
+    from_number: str
+    to_number: str
+    content: Content
+    is_test: bool
+    claimed_at: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the pace allows: seconds until each message goes, seconds that others must wait."""
+
+    delays: Mapping[UUID, float]
+    waits: Mapping[UUID, float]
+
+
+def due(tenant_id: UUID, channel_id: UUID, room: int) -> Sequence[Row[tuple[UUID, UUID]]]:
+    """Up to `room` rows (id, conversation_id) that may be claimed now."""
+    with db.tenant_session(tenant_id) as session:
+        return session.execute(DUE, {"channel_id": channel_id, "room": room}).all()
+
+
+def take(tenant_id: UUID, plan: Plan) -> list[Claim]:
+    """Claim what the plan lets go; what it holds back gets its time, which costs no attempt.
+
+    Answers only what is really ours: another drain may have been first.
+    """
+    try:
+        with db.tenant_session(tenant_id) as session:
+            started = time.monotonic()
+            locked = _lock_queued(session, [*plan.delays, *plan.waits])
+            for message in locked:
+                if message.id in plan.waits:
+                    message.retry_at = func.now() + timedelta(seconds=plan.waits[message.id])
+            going = [each for each in locked if each.id in plan.delays]
+            return [_claim(session, each, started) for each in going if _may_leave(session, each)]
+    except IntegrityError:
+        # Another drain has just put a message of the same conversation in flight.
+        return []
+
+
+def _lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Message]:
+    query = (
+        select(Message)
+        .where(Message.id.in_(ids), Message.status == Status.QUEUED)
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(query).all()
+
+
+def _may_leave(session: Session, message: Message) -> bool:
+    """Look once more at what may have changed while it was queued."""
+    now = clock.now()
+    if message.valid_until is not None and now >= message.valid_until:
+        fail(session, message, EXPIRED)
+        return False
+    if not contents.needs_window(message.content) or message.is_test:
+        return True
+    conversation = conversations.get(session, message.conversation_id)
+    if window_of(conversation, now) is not Window.CLOSED:
+        return True
+    if message.fallback is None:
+        fail(session, message, WINDOW_CLOSED)
+        return False
+    use_fallback(message)
+    return True
+
+
+def use_fallback(message: Message) -> None:
+    """From now on the message is the template that was given for a shut window."""
+    if message.fallback is None:
+        raise AssertionError("only a message with a fallback falls back")
+    message.content = message.fallback
+    message.type, message.body = message.fallback["type"], message.fallback["body"]
+    message.fallback = None
+
+
+def fail(session: Session, message: Message, error: ProviderError) -> None:
+    """Refuse a message for good; no change when it is past that."""
+    target = transition(Status(message.status), Step.REFUSE)
+    if target is None:
+        return
+    message.status = target
+    message.lease_until = None
+    message.error = error.to_json()
+    events.record_message(session, message, "failed", {"error": message.error})
+
+
+def _claim(session: Session, message: Message, started: float) -> Claim:
+    target = transition(Status(message.status), Step.CLAIM)
+    if target is None:
+        raise AssertionError("only queued messages are claimed")
+    message.status = target
+    message.attempts += 1
+    message.retry_at = None
+    message.lease_until = func.now() + LEASE
+    session.add(Attempt(message_id=message.id, number=message.attempts))
+    return Claim(
+        message_id=message.id,
+        attempt=message.attempts,
+        from_number=message.from_number,
+        to_number=message.to_number,
+        content=message.content,
+        is_test=message.is_test,
+        claimed_at=started,
+    )

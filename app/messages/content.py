@@ -1,0 +1,109 @@
+"""Our own message types: what a message holds, whichever provider carries it.
+
+    {"type": "text", "body": "…"}
+    {"type": "image" | "audio" | "video" | "document" | "sticker",
+     "media": [{"url": "…", "mime_type": "…"}], "body": "caption"}
+    {"type": "template", "content_sid": "HX…", "content_variables": {"1": "…"}}
+
+Incoming messages add `location`, `contacts`, `button_reply`, `list_reply`, `flow_reply`,
+`reaction`, `order` and `unknown`; the provider's parser documents their fields.
+"""
+
+import json
+import mimetypes
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.common import egress
+from app.errors import InvalidInput
+
+Content = dict[str, Any]
+
+LONGEST_TEXT = 1600
+"""Twilio's limit for Body; WhatsApp itself takes 4,096."""
+
+LARGEST_VARIABLE = 1600
+MOST_VARIABLES = 100
+CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
+
+KINDS = {"image": "image", "audio": "audio", "video": "video"}
+
+
+def text(body: str) -> Content:
+    return {"type": "text", "body": body}
+
+
+def media(url: str, caption: str) -> Content:
+    """Raises InvalidInput for a URL that we would not let a provider fetch."""
+    try:
+        checked = egress.check_url(url)
+    except ValueError as error:
+        raise InvalidInput({"media_url": [str(error)]}) from error
+    mime_type = mimetypes.guess_type(urlsplit(checked).path)[0] or ""
+    kind = KINDS.get(mime_type.partition("/")[0], "document")
+    if mime_type == "image/webp":
+        kind = "sticker"
+    return {"type": kind, "body": caption, "media": [{"url": checked, "mime_type": mime_type}]}
+
+
+def template(content_sid: str, variables: Any) -> Content:
+    """`variables` is an object, or its JSON text. Raises InvalidInput."""
+    if not CONTENT_SID.fullmatch(content_sid):
+        reason = "A content SID is HX and 32 hexadecimal digits."
+        raise InvalidInput({"content_sid": [reason]})
+    return {
+        "type": "template",
+        "body": "",
+        "content_sid": content_sid,
+        "content_variables": read_variables(variables),
+    }
+
+
+def read_variables(variables: Any) -> dict[str, str]:
+    """`{"1": "Ana"}` or its JSON text → the same with string values. Raises InvalidInput.
+
+    The limits are WhatsApp's for approved content: no newline, no empty value.
+    """
+    if isinstance(variables, str):
+        try:
+            variables = json.loads(variables or "{}")
+        except (ValueError, RecursionError) as error:
+            raise _bad_variables("Not valid JSON.") from error
+    if variables is None:
+        variables = {}
+    if not isinstance(variables, dict):
+        raise _bad_variables("Give an object such as {\"1\": \"Ana\"}, or its JSON text.")
+    if len(variables) > MOST_VARIABLES:
+        raise _bad_variables(f"At most {MOST_VARIABLES} variables.")
+    return {str(name): _read_variable(str(name), value) for name, value in variables.items()}
+
+
+def _read_variable(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _bad_variables(f"The value of {name!r} must be text or a number.")
+    found = str(value)
+    if not 1 <= len(name) <= 16:
+        raise _bad_variables("A variable's name has 1 to 16 characters.")
+    if not found.strip() or "\n" in found or "\x00" in found or len(found) > LARGEST_VARIABLE:
+        reason = f"The value of {name!r} must be one line of 1 to {LARGEST_VARIABLE} characters."
+        raise _bad_variables(reason)
+    return found
+
+
+def _bad_variables(reason: str) -> InvalidInput:
+    return InvalidInput({"content_variables": [reason]})
+
+
+def from_send(body: dict[str, Any]) -> Content:
+    """The content that a checked `POST /api/send` body asks for. Raises InvalidInput."""
+    if body.get("content_sid"):
+        return template(body["content_sid"], body.get("content_variables"))
+    if body.get("media_url"):
+        return media(body["media_url"], body.get("body", ""))
+    return text(body["body"])
+
+
+def needs_window(content: Content) -> bool:
+    """Whether WhatsApp takes this only within 24 hours of the customer's last message."""
+    return content["type"] != "template"

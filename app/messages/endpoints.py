@@ -1,0 +1,141 @@
+from typing import Any
+from uuid import UUID
+
+from flask import Response, jsonify
+
+from app.common import idempotency
+from app.common.idempotency import idempotent
+from app.common.pagination import Page
+from app.common.permissions import Permission
+from app.common.principal import principal, requires, session
+from app.extensions import Blueprint
+from app.messages import content, reading, waiting
+from app.messages.errors import CredentialsInBody
+from app.messages.schemas import (
+    CREDENTIALS,
+    MessageArgs,
+    MessagePage,
+    MessageSchema,
+    QueuedSchema,
+    SendArgs,
+    SendMessageArgs,
+    SendWhatsAppArgs,
+    SettleArgs,
+    TimelineSchema,
+)
+from app.messages.send import Order, order_from, queue_message
+from app.messages.waiting import Queued
+from app.models import Message
+
+sending = Blueprint("sending", "sending", description="Send text, media and templates.")
+template_sending = Blueprint("send_whatsapp", "send_whatsapp", description="Send a template.")
+messages = Blueprint("messages", "messages", description="What was sent and received.")
+
+
+@sending.post("/send")
+@requires(Permission.MESSAGES_SEND)
+@idempotent
+@sending.arguments(SendArgs)
+@sending.response(200, QueuedSchema)
+@sending.alt_response(202, schema=QueuedSchema, description="Queued, or still on its way")
+def send(body: dict[str, Any]) -> Response:
+    """Send text, media or a template
+
+    Answers 202 as soon as the message is durable; with `use_queue: false` it waits up to 8 s for
+    the provider's word and answers 200 with its id, or 202 if it is still on its way.
+    """
+    order = order_from(principal(), body, content.from_send(body))
+    return answer(order, wait=not body["use_queue"])
+
+
+@sending.post("/send-message")
+@requires(Permission.MESSAGES_SEND)
+@idempotent
+@sending.arguments(SendMessageArgs)
+@sending.response(200, QueuedSchema)
+@sending.alt_response(202, schema=QueuedSchema, description="Queued, or still on its way")
+def send_message(body: dict[str, Any]) -> Response:
+    """Send text
+
+    The same path as `/api/send`; here `use_queue` is false unless you say otherwise.
+    """
+    order = order_from(principal(), body, content.text(body["message"]))
+    return answer(order, wait=not body["use_queue"])
+
+
+@template_sending.post("/send_whatsapp")
+@requires(Permission.MESSAGES_SEND)
+@idempotent
+@template_sending.arguments(SendWhatsAppArgs)
+@template_sending.response(200, QueuedSchema)
+@template_sending.alt_response(202, schema=QueuedSchema, description="Still on its way")
+def send_whatsapp(body: dict[str, Any]) -> Response:
+    """Send a template
+
+    Waits up to 8 s for the provider's word. Credentials belong into a channel, not in here.
+    """
+    if any(name in body for name in CREDENTIALS):
+        raise CredentialsInBody
+    options = {**body, "from_number": body["twilio_number"]}
+    template = content.template(body["content_sid"], body["content_variables"])
+    return answer(order_from(principal(), options, template), wait=True)
+
+
+def answer(order: Order, *, wait: bool) -> Response:
+    """Queue the order; answer at once, or commit and watch the row for the provider's word."""
+    queued = Queued.of(queue_message(session(), order))
+    if wait:
+        idempotency.commit_with(queued_response(queued))
+        queued = waiting.wait_for_word(principal().tenant_id, queued)
+    return queued_response(queued)
+
+
+def queued_response(queued: Queued) -> Response:
+    response = jsonify(QueuedSchema().dump({"success": True, **queued.__dict__}))
+    response.status_code = 200 if queued.message_sid else 202
+    return response
+
+
+@messages.get("")
+@requires(Permission.MESSAGES_READ)
+@messages.arguments(MessageArgs, location="query")
+@messages.response(200, MessagePage)
+def list_messages(args: dict[str, Any]) -> dict[str, Any]:
+    """List messages, newest first"""
+    page: Page[Message] = reading.list_page(session(), args)
+    return {"messages": page.items, "next_cursor": page.next_cursor}
+
+
+@messages.get("/<uuid:message_id>")
+@requires(Permission.MESSAGES_READ)
+@messages.response(200, MessageSchema)
+def get_message(message_id: UUID) -> Message:
+    """Show one message"""
+    return reading.get(session(), message_id)
+
+
+@messages.get("/<uuid:message_id>/timeline")
+@requires(Permission.MESSAGES_READ)
+@messages.response(200, TimelineSchema)
+def get_timeline(message_id: UUID) -> dict[str, Any]:
+    """Show every step that a message took, with the cause and remedy of each failure"""
+    return reading.timeline(session(), message_id)
+
+
+@messages.post("/<uuid:message_id>/cancel")
+@requires(Permission.MESSAGES_SEND)
+@messages.response(200, MessageSchema)
+def cancel_message(message_id: UUID) -> Message:
+    """Cancel a message that is still queued; 409 when it has left"""
+    return reading.cancel(session(), principal(), message_id)
+
+
+@messages.post("/<uuid:message_id>/settle")
+@requires(Permission.MESSAGES_SEND)
+@messages.arguments(SettleArgs)
+@messages.response(200, MessageSchema)
+def settle_message(body: dict[str, Any], message_id: UUID) -> Message:
+    """Settle a message of unknown fate by hand: it arrived, or send it again"""
+    return reading.settle(session(), principal(), message_id, body["outcome"])
+
+

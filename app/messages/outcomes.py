@@ -1,0 +1,135 @@
+"""What the provider said of our attempts becomes the state of our messages."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels.providers.base import (
+    Accepted,
+    NotProcessed,
+    ProviderError,
+    Refused,
+    SendOutcome,
+    Uncertain,
+)
+from app.conversations import service as conversations
+from app.events import service as events
+from app.messages import claims, pacing, reports
+from app.messages.claims import Claim
+from app.messages.status import Step, transition
+from app.models import Attempt, AttemptOutcome, Message, Status
+
+SETTLE_AFTER = timedelta(seconds=20)
+"""How long an uncertain message waits for a receipt before the provider's list is read."""
+
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 300.0
+MOST_ATTEMPTS = 20
+
+OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
+
+
+def record(
+    tenant_id: UUID, channel_id: UUID, results: Sequence[tuple[Claim, SendOutcome]]
+) -> None:
+    """One transaction for a group of answers."""
+    ids = [claim.message_id for claim, _ in results]
+    with db.tenant_session(tenant_id) as session:
+        messages = {each.id: each for each in session.scalars(_locked(ids))}
+        attempts = {
+            (each.message_id, each.number): each
+            for each in session.scalars(select(Attempt).where(Attempt.message_id.in_(ids)))
+        }
+        for claim, outcome in results:
+            attempt = attempts.get((claim.message_id, claim.attempt))
+            if attempt is not None:
+                apply(session, messages[claim.message_id], attempt, outcome)
+    for _, outcome in results:
+        if isinstance(outcome, NotProcessed) and outcome.throttled:
+            pacing.slow_down(channel_id)
+
+
+def _locked(ids: Sequence[UUID]):  # type: ignore[no-untyped-def]
+    # In one order, so that two groups cannot wait for each other.
+    return select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
+
+
+def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:
+    """Move one message on. An answer that comes after its claim was given up only adds facts."""
+    attempt.finished_at = func.now()
+    if isinstance(outcome, Accepted):
+        attempt.outcome = AttemptOutcome.ACCEPTED
+        attempt.provider_message_id = outcome.provider_message_id
+        accepted(session, message, outcome.provider_message_id)
+        return
+    attempt.error = outcome.error.to_json()
+    is_current = message.attempts == attempt.number and message.status == Status.SENDING
+    if isinstance(outcome, Refused):
+        attempt.outcome = AttemptOutcome.REFUSED
+        if is_current:
+            refused(session, message, attempt, outcome.error)
+    elif isinstance(outcome, NotProcessed):
+        attempt.outcome = AttemptOutcome.RETRY
+        if is_current:
+            postponed(session, message, outcome)
+    elif isinstance(outcome, Uncertain):
+        attempt.outcome = AttemptOutcome.UNCERTAIN
+        if is_current:
+            doubted(session, message, outcome.error)
+
+
+def accepted(session: Session, message: Message, provider_message_id: str) -> None:
+    """The provider has it under this id. A receipt may have been faster; it stands."""
+    if message.provider_message_id is None:
+        message.provider_message_id = provider_message_id
+    reports.move(session, message, Status.ACCEPTED)
+    if message.is_test:
+        # A test key reaches no phone: its messages are delivered to nobody, at once.
+        reports.move(session, message, Status.SENT)
+        reports.move(session, message, Status.DELIVERED)
+
+
+def refused(session: Session, message: Message, attempt: Attempt, error: ProviderError) -> None:
+    if error.closes_window:
+        conversations.shut_window(session, message.conversation_id, attempt.created_at)
+    claims.fail(session, message, error)
+
+
+def postponed(session: Session, message: Message, outcome: NotProcessed) -> None:
+    """Surely not processed: again later, with jittered back-off or when the provider said."""
+    if message.attempts >= MOST_ATTEMPTS:
+        cause = f"{OUT_OF_ATTEMPTS.format(count=message.attempts)} {outcome.error.cause}"
+        claims.fail(session, message, ProviderError("gave_up", cause, outcome.error.remedy))
+        return
+    target = transition(Status(message.status), Step.POSTPONE)
+    if target is None:
+        return
+    message.status = target
+    message.lease_until = None
+    message.error = outcome.error.to_json()
+    seconds = max(backoff_seconds(message.attempts), outcome.retry_after or 0.0)
+    message.retry_at = func.now() + timedelta(seconds=seconds)
+    events.record_message(session, message, "postponed", {"error": message.error})
+
+
+def backoff_seconds(attempts: int) -> float:
+    """1, 2, 4 … 300 s, each ± 50 %, so that a crowd does not come back at once."""
+    base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempts - 1))
+    return base * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def doubted(session: Session, message: Message, error: ProviderError) -> None:
+    """Nobody can say whether it went out: wait for news, then ask the provider."""
+    target = transition(Status(message.status), Step.DOUBT)
+    if target is None:
+        return
+    message.status = target
+    message.error = error.to_json()
+    message.settle_reads = 0
+    message.lease_until = func.now() + SETTLE_AFTER
+    events.record_message(session, message, "uncertain", {"error": message.error})

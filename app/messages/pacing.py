@@ -1,0 +1,133 @@
+"""The pace of a channel and of each pair of people, in Redis, with a local fallback.
+
+A channel sends at most `rate` messages in any second: each gets a slot, 1/rate after the one
+before, and nothing is saved up for a burst. A pair (our sender and one person) gets one message
+per 6 seconds, with a burst of 45 (WhatsApp's pair rate). A message that must wait is given the
+time; it costs no attempt.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Row
+
+from app.extensions import redis_handle
+from app.messages.claims import Plan
+
+log = structlog.get_logger(__name__)
+
+HORIZON_MS = 500
+"""How far ahead slots are given: a claimed message sleeps no longer than this."""
+
+PAIR_INTERVAL_MS = 6000
+PAIR_BURST = 45
+MARGIN = 1.02
+"""Slots are 2 % further apart than 1/rate, so that jitter on the way lifts no second above it."""
+
+SLOW_DOWN_SECONDS = 30
+SLOWEST_RATE = 1.0
+NO_ROOM = -1
+
+SCRIPT = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + t[2] / 1000
+local slow = redis.call('GET', KEYS[2])
+local interval = tonumber(ARGV[1])
+if slow then interval = math.max(interval, 1000 / tonumber(slow)) end
+local horizon, pair_interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local next_slot = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local out = {}
+for i = 3, #KEYS do
+  local pair = math.max(tonumber(redis.call('GET', KEYS[i]) or now), now)
+  local wait = pair - now - pair_interval * (burst - 1)
+  if wait > 0 then
+    out[#out + 1] = 'w' .. tostring(wait)
+  elseif next_slot - now > horizon then
+    out[#out + 1] = 'n'
+  else
+    out[#out + 1] = 'd' .. tostring(next_slot - now)
+    next_slot = next_slot + interval
+    redis.call('SET', KEYS[i], tostring(pair + pair_interval), 'PX', math.ceil(pair + pair_interval - now))
+  end
+end
+redis.call('SET', KEYS[1], string.format('%.3f', next_slot), 'PX', 60000)
+return out
+"""
+
+
+class LocalPace:
+    """The same rule in this process's memory, for while Redis is away."""
+
+    def __init__(self) -> None:
+        self._next_slot: dict[UUID, float] = {}
+        self._pairs: dict[UUID, float] = {}
+        self._lock = threading.Lock()
+
+    def verdicts(self, channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> list[str]:
+        """As the script answers: `d<ms>` go after, `w<ms>` wait for the pair, `n` no room."""
+        now = time.monotonic() * 1000
+        with self._lock:
+            self._forget(now)
+            found = []
+            slot = max(self._next_slot.get(channel_id, now), now)
+            for pair in pairs:
+                busy_until = max(self._pairs.get(pair, now), now)
+                wait = busy_until - now - PAIR_INTERVAL_MS * (PAIR_BURST - 1)
+                if wait > 0:
+                    found.append(f"w{wait}")
+                elif slot - now > HORIZON_MS:
+                    found.append("n")
+                else:
+                    found.append(f"d{slot - now}")
+                    slot += interval_ms
+                    self._pairs[pair] = busy_until + PAIR_INTERVAL_MS
+            self._next_slot[channel_id] = slot
+            return found
+
+    def _forget(self, now: float) -> None:
+        """Pairs at rest need no memory."""
+        if len(self._pairs) > 10_000:
+            self._pairs = {pair: at for pair, at in self._pairs.items() if at > now}
+
+
+local_pace = LocalPace()
+
+
+def plan(channel_id: UUID, rate: int, due: Sequence[Row[tuple[UUID, UUID]]]) -> Plan:
+    """When each of these due rows (id, conversation_id) may go on this channel."""
+    interval_ms = 1000 * MARGIN / rate
+    pairs = [row.conversation_id for row in due]
+    delays: dict[UUID, float] = {}
+    waits: dict[UUID, float] = {}
+    for row, verdict in zip(due, _verdicts(channel_id, interval_ms, pairs), strict=True):
+        kind, amount = verdict[:1], float(verdict[1:] or 0) / 1000
+        if kind == "d":
+            delays[row.id] = amount
+        elif kind == "w":
+            waits[row.id] = amount
+    return Plan(delays, waits)
+
+
+def _verdicts(channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> list[str]:
+    keys = [f"pace:{channel_id}", f"slow:{channel_id}", *(f"pair:{pair}" for pair in pairs)]
+    limits = [interval_ms, HORIZON_MS, PAIR_INTERVAL_MS, PAIR_BURST]
+    try:
+        return redis_handle.client.eval(SCRIPT, len(keys), *keys, *limits)  # type: ignore[return-value]
+    except RedisError as error:
+        log.warning("pace_is_local", error=type(error).__name__)
+        return local_pace.verdicts(channel_id, interval_ms, pairs)
+
+
+def slow_down(channel_id: UUID) -> None:
+    """The provider said 429: half the pace for a while, and half of that if it says so again."""
+    key = f"slow:{channel_id}"
+    try:
+        present = redis_handle.client.get(key)
+        slower = max(SLOWEST_RATE, float(str(present)) / 2 if present else 40.0)
+        redis_handle.client.set(key, slower, ex=SLOW_DOWN_SECONDS)
+    except RedisError as error:
+        log.warning("cannot_slow_down", error=type(error).__name__)

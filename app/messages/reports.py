@@ -1,0 +1,114 @@
+"""What a provider reports of a message, applied upwards only."""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels.providers.base import StatusReceipt
+from app.common import clock
+from app.contacts import service as contacts
+from app.conversations import service as conversations
+from app.events import service as events
+from app.messages import callback, repository
+from app.messages.callback import AttemptRef
+from app.messages.status import transition
+from app.models import Attempt, AttemptOutcome, Message, Status
+
+log = structlog.get_logger(__name__)
+
+EVENTS = {
+    Status.ACCEPTED: "accepted",
+    Status.SENT: "sent",
+    Status.DELIVERED: "delivered",
+    Status.READ: "read",
+    Status.FAILED: "failed",
+}
+
+
+def move(
+    session: Session,
+    message: Message,
+    reported: Status,
+    *,
+    at: datetime | None = None,
+    error: dict[str, object] | None = None,
+) -> bool:
+    """Move `message` up to `reported` and write the fact; False when it was there or past it."""
+    target = transition(Status(message.status), reported)
+    if target is None:
+        return False
+    at = at or clock.now()
+    message.status = target
+    message.lease_until = None
+    message.retry_at = None
+    message.error = error
+    if target is Status.SENT:
+        message.sent_at = at
+    if target in {Status.DELIVERED, Status.READ}:
+        message.sent_at = message.sent_at or at
+        message.delivered_at = message.delivered_at or at
+    if target is Status.READ:
+        message.read_at = at
+    events.record_message(session, message, EVENTS[target], {"error": error} if error else None)
+    return True
+
+
+def apply_receipt(
+    session: Session, channel_id: UUID, receipt: StatusReceipt, at: datetime
+) -> str | None:
+    """Apply a status receipt; answers why it was ignored, or None when it was not.
+
+    The message is found by what we signed into the callback URL, also before the provider's
+    answer to the send has reached us; else by the provider's id.
+    """
+    ref = callback.read(db.tenant_of(session), receipt.callback)
+    message = _find(session, channel_id, receipt, ref)
+    if message is None:
+        return "no message of ours has this id"
+    _bind(session, message, receipt, ref)
+    if receipt.aliases:
+        contacts.learn(session, message.contact_id, receipt.aliases)
+    if receipt.status is Status.FAILED and ref is not None and ref.attempt < message.attempts:
+        return "an earlier attempt failed; a later one is under way"
+    error = receipt.error.to_json() if receipt.error else None
+    if receipt.error is not None and receipt.error.closes_window:
+        # The refusal speaks of the moment of the send: a later answer of the customer wins.
+        conversations.shut_window(session, message.conversation_id, message.created_at)
+    move(session, message, receipt.status, at=at, error=error)
+    return None
+
+
+def _find(
+    session: Session, channel_id: UUID, receipt: StatusReceipt, ref: AttemptRef | None
+) -> Message | None:
+    tenant_id = db.tenant_of(session)
+    if ref is not None:
+        found = repository.lock(session, tenant_id, ref.message_id)
+        if found is not None and found.channel_id == channel_id:
+            return found
+    found = repository.lock_by_provider_id(session, channel_id, receipt.provider_message_id)
+    if found is None:
+        other = repository.by_attempt(session, channel_id, receipt.provider_message_id)
+        found = repository.lock(session, tenant_id, other) if other is not None else None
+    return found
+
+
+def _bind(
+    session: Session, message: Message, receipt: StatusReceipt, ref: AttemptRef | None
+) -> None:
+    """Keep the provider's id, on the message and on the attempt that it belongs to."""
+    if message.provider_message_id is None:
+        message.provider_message_id = receipt.provider_message_id
+    if ref is None:
+        return
+    attempt: Attempt | None = repository.attempt(session, message.id, ref.attempt)
+    if attempt is not None and attempt.provider_message_id is None:
+        attempt.provider_message_id = receipt.provider_message_id
+        attempt.outcome = AttemptOutcome.ACCEPTED
+    if message.provider_message_id != receipt.provider_message_id:
+        log.warning(
+            "second_delivery", message_id=str(message.id), attempt=ref.attempt
+        )

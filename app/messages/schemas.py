@@ -1,0 +1,167 @@
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app.common.schema import AddressField, BaseSchema, PageArgs, PhoneField, choice, text_field
+from app.messages.content import LONGEST_TEXT
+from app.messages.send import PRIORITIES
+from app.models import Direction, Policy, Sender, Status
+
+CREDENTIALS = ("account_sid", "auth_token")
+
+
+def strict_boolean(**kwargs: Any) -> fields.Boolean:
+    return fields.Boolean(truthy={True}, falsy={False}, **kwargs)
+
+
+class TemplateArgs(BaseSchema):
+    """A template to fall back on."""
+
+    content_sid = text_field(34, required=True)
+    content_variables = fields.Raw(load_default=None, allow_none=True)
+
+
+class SendOptions(BaseSchema):
+    """What every send may say beside its content."""
+
+    use_queue = strict_boolean(
+        load_default=True,
+        metadata={"description": "false waits up to 8 s for the provider's word."},
+    )
+    from_number = PhoneField(metadata={"description": "Which of your channels; else the default."})
+    send_at = fields.AwareDateTime(metadata={"description": "When to send; RFC 3339 with a zone."})
+    valid_until = fields.AwareDateTime(metadata={"description": "Not sent after this moment."})
+    policy = choice(Policy, load_default=Policy.DEFAULT)
+    priority = fields.String(validate=validate.OneOf(PRIORITIES))
+    fallback = fields.Nested(
+        TemplateArgs,
+        metadata={"description": "Sent instead when the 24-hour window is shut."},
+    )
+
+
+class SendArgs(SendOptions):
+    """`POST /api/send`: text, media or a template."""
+
+    to_number = AddressField(metadata={"example": "whatsapp:+15551234567"})
+    conversation_id = fields.UUID(metadata={"description": "Instead of to_number: answer here."})
+    body = text_field(LONGEST_TEXT, metadata={"example": "¡Hola desde la API!"})
+    media_url = text_field(2048)
+    content_sid = text_field(34)
+    content_variables = fields.Raw(
+        allow_none=True, metadata={"description": "An object, or its JSON text."}
+    )
+
+    @validates_schema
+    def check_content(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.get("to_number") and not data.get("conversation_id"):
+            raise ValidationError({"to_number": ["Missing data for required field."]})
+        has_text = bool(data.get("body", "").strip())
+        if data.get("content_sid"):
+            if has_text or data.get("media_url"):
+                reason = "A template brings its own text and media: leave out body and media_url."
+                raise ValidationError({"content_sid": [reason]})
+        elif "content_variables" in data:
+            raise ValidationError({"content_variables": ["Only together with content_sid."]})
+        elif not has_text and not data.get("media_url"):
+            raise ValidationError({"body": ["Give body, media_url or content_sid."]})
+
+
+class SendMessageArgs(SendOptions):
+    """`POST /api/send-message`: text."""
+
+    phone = AddressField(required=True)
+    message = text_field(LONGEST_TEXT, shortest=1, required=True)
+    use_queue = strict_boolean(
+        load_default=False,
+        metadata={"description": "false waits up to 8 s for the provider's word."},
+    )
+
+
+class SendWhatsAppArgs(BaseSchema):
+    """`POST /send_whatsapp`: a template. `account_sid` and `auth_token` are refused."""
+
+    to_number = AddressField(required=True)
+    content_sid = text_field(34, required=True)
+    content_variables = fields.Raw(load_default=None, allow_none=True)
+    twilio_number = PhoneField(load_default=None)
+    account_sid = fields.Raw(metadata={"description": "Refused: it belongs into POST /channels."})
+    auth_token = fields.Raw(metadata={"description": "Refused: it belongs into POST /channels."})
+
+
+class QueuedSchema(BaseSchema):
+    success = fields.Boolean(required=True)
+    message_id = fields.UUID(required=True)
+    message_sid = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True)
+
+
+class MessageArgs(PageArgs):
+    conversation_id = fields.UUID()
+    direction = choice(Direction)
+    status = choice(Status)
+    phone = AddressField()
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+    q = text_field(200, shortest=1, metadata={"description": "Text that the body contains."})
+
+
+class MediaSchema(BaseSchema):
+    url = fields.String(required=True)
+    mime_type = fields.String(required=True)
+
+
+class ProblemSchema(BaseSchema):
+    """Why a message failed, or what holds it up."""
+
+    code = fields.String(required=True)
+    cause = fields.String(required=True)
+    remedy = fields.String(required=True)
+    provider_code = fields.String(required=True, allow_none=True)
+
+
+class MessageSchema(BaseSchema):
+    id = fields.UUID(required=True)
+    message_sid = fields.String(attribute="provider_message_id", required=True, allow_none=True)
+    conversation_id = fields.UUID(required=True)
+    direction = choice(Direction, required=True)
+    from_number = fields.String(required=True)
+    to_number = fields.String(required=True)
+    type = fields.String(required=True)
+    body = fields.String(required=True)
+    media = fields.Function(lambda message: message.content.get("media", []), required=True)
+    content = fields.Dict(required=True)
+    status = fields.String(required=True)
+    error = fields.Nested(ProblemSchema, required=True, allow_none=True)
+    sender = choice(Sender, required=True)
+    is_test = fields.Boolean(required=True)
+    created_at = fields.DateTime(required=True)
+    scheduled_for = fields.DateTime(attribute="due_at", allow_none=True)
+    sent_at = fields.DateTime(required=True, allow_none=True)
+    delivered_at = fields.DateTime(required=True, allow_none=True)
+    read_at = fields.DateTime(required=True, allow_none=True)
+
+
+class MessagePage(BaseSchema):
+    messages = fields.List(fields.Nested(MessageSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class StepSchema(BaseSchema):
+    at = fields.DateTime(required=True)
+    step = fields.String(required=True)
+    attempt = fields.Integer(allow_none=True)
+    message_sid = fields.String(allow_none=True)
+    error = fields.Nested(ProblemSchema, allow_none=True)
+
+
+class TimelineSchema(BaseSchema):
+    message = fields.Nested(MessageSchema, required=True)
+    steps = fields.List(fields.Nested(StepSchema), required=True)
+
+
+class SettleArgs(BaseSchema):
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(["arrived", "send_again"]),
+        metadata={"description": "What a person found out about a message of unknown fate."},
+    )

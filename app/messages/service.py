@@ -1,0 +1,8 @@
+"""What other features may ask of messages."""
+
+from app.messages.reading import history
+from app.messages.receive import receive
+from app.messages.reports import apply_receipt
+from app.messages.send import Order, queue_message
+
+__all__ = ["Order", "apply_receipt", "history", "queue_message", "receive"]

@@ -1,0 +1,183 @@
+"""Uncertain → settled: first a receipt may tell; then the provider's list is read, twice.
+
+A worker that died leaves its claim: when the lease runs out, that message is uncertain as well,
+for the call may have been made. What two readings do not find was not sent: it goes out again
+(policy `default`), or its fate stays `unknown` and the tenant is told (`at_most_once`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels import service as channels
+from app.channels.providers.base import ProviderError, ProviderUnavailable, SentMessage
+from app.common.phone import parse_address
+from app.events import service as events
+from app.messages import outcomes, repository
+from app.messages.content import Content
+from app.messages.status import Step, transition
+from app.models import Attempt, Message, Policy, Status
+
+log = structlog.get_logger(__name__)
+
+READ_AGAIN_AFTER = timedelta(seconds=15)
+READS = 2
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far the provider's clock may be from ours (its dates have no fractions of a second)."""
+
+BATCH = 20
+
+WORKER_LOST = ProviderError(
+    code="worker_lost",
+    cause="The worker that was sending this message disappeared.",
+    remedy="Nothing to do: we ask the provider whether it went out.",
+)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An uncertain message, as far as asking the provider about it needs."""
+
+    message_id: UUID
+    attempt: int
+    attempted_at: datetime
+    from_number: str
+    to_number: str
+    content: Content
+
+
+def settle_channel(tenant_id: UUID, channel_id: UUID) -> int:
+    """Look after claims whose time is up; answers how many messages it looked at."""
+    with db.tenant_session(tenant_id) as session:
+        lost = doubt_lost_claims(session, channel_id)
+        doubts = _due_doubts(session, channel_id)
+    if not doubts:
+        return lost
+    try:
+        client = channels.client_for(tenant_id, channel_id)
+    except channels.ChannelGone:
+        return lost
+    for doubt in doubts:
+        try:
+            listed = client.sent_messages(parse_address(doubt.to_number), doubt.from_number)
+        except ProviderUnavailable:
+            log.warning("cannot_settle_yet", message_id=str(doubt.message_id))
+            listed = None
+        with db.tenant_session(tenant_id) as session:
+            settle(session, channel_id, doubt, listed)
+    return lost + len(doubts)
+
+
+def doubt_lost_claims(session: Session, channel_id: UUID) -> int:
+    """Claims whose lease ran out become uncertain; nothing stays `sending` for ever."""
+    query = (
+        select(Message)
+        .where(
+            Message.channel_id == channel_id,
+            Message.status == Status.SENDING,
+            Message.lease_until < func.now(),
+        )
+        .order_by(Message.id)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    lost = session.scalars(query).all()
+    for message in lost:
+        outcomes.doubted(session, message, WORKER_LOST)
+    return len(lost)
+
+
+def _due_doubts(session: Session, channel_id: UUID) -> list[Doubt]:
+    """Uncertain messages whose wait is over; their next look is put off while we ask."""
+    query = (
+        select(Message, Attempt)
+        .join(
+            Attempt,
+            (Attempt.tenant_id == Message.tenant_id)
+            & (Attempt.message_id == Message.id)
+            & (Attempt.number == Message.attempts),
+        )
+        .where(
+            Message.channel_id == channel_id,
+            Message.status == Status.UNCERTAIN,
+            Message.lease_until < func.now(),
+        )
+        .order_by(Message.id)
+        .limit(BATCH)
+        .with_for_update(of=Message, skip_locked=True)
+    )
+    doubts = []
+    for message, attempt in session.execute(query):
+        message.lease_until = func.now() + READ_AGAIN_AFTER
+        doubts.append(
+            Doubt(
+                message_id=message.id,
+                attempt=attempt.number,
+                attempted_at=attempt.created_at,
+                from_number=message.from_number,
+                to_number=message.to_number,
+                content=message.content,
+            )
+        )
+    return doubts
+
+
+def settle(
+    session: Session, channel_id: UUID, doubt: Doubt, listed: Sequence[SentMessage] | None
+) -> None:
+    """Apply one reading of the provider's list; None when it could not be read."""
+    message = repository.lock(session, db.tenant_of(session), doubt.message_id)
+    if message is None or message.status != Status.UNCERTAIN or message.attempts != doubt.attempt:
+        return
+    if listed is None:
+        return
+    found = _match(session, channel_id, doubt, listed)
+    if found is not None:
+        outcomes.accepted(session, message, found.provider_message_id)
+        return
+    message.settle_reads += 1
+    if message.settle_reads >= READS:
+        _not_sent(session, message)
+
+
+def _match(
+    session: Session, channel_id: UUID, doubt: Doubt, listed: Sequence[SentMessage]
+) -> SentMessage | None:
+    """The oldest listed message that may be this one and is bound to no other of ours.
+
+    Of equal texts any will do: what matters is that each listed message settles one of ours.
+    """
+    likely = [
+        each
+        for each in listed
+        if each.created_at >= doubt.attempted_at - CLOCK_SKEW
+        and same_content(doubt.content, each.body)
+    ]
+    bound = repository.bound_ids(session, channel_id, [each.provider_message_id for each in likely])
+    free = [each for each in likely if each.provider_message_id not in bound]
+    return min(free, key=lambda each: each.created_at, default=None)
+
+
+def same_content(content: Content, body: str) -> bool:
+    """Whether a listed body may be this content; a template's text is only known to the provider."""
+    if content["type"] == "template":
+        return True
+    return bool(content["body"].strip() == body.strip())
+
+
+def _not_sent(session: Session, message: Message) -> None:
+    """The provider does not know it: send again, or say that its fate is unknown."""
+    step = Step.GIVE_UP if message.policy == Policy.AT_MOST_ONCE else Step.RESEND
+    target = transition(Status(message.status), step)
+    if target is None:
+        raise AssertionError("only uncertain messages are settled")
+    message.status = target
+    message.lease_until = None
+    event = "unknown" if step is Step.GIVE_UP else "requeued"
+    events.record_message(session, message, event)

@@ -1,0 +1,75 @@
+"""The life of a message: one ladder, one transition function.
+
+    queued ─claim→ sending ─accepted→ accepted → sent → delivered → read
+                      │ refused → failed
+                      │ not processed → queued, later
+                      │ nobody can say → uncertain ─news→ accepted … | queued again | unknown
+
+News of a provider only moves a message up the ladder, whatever their order; proof of delivery
+beats a report of failure.
+"""
+
+from enum import StrEnum
+
+from app.models import Status
+
+LADDER = (
+    Status.QUEUED,
+    Status.SENDING,
+    Status.UNCERTAIN,
+    Status.UNKNOWN,
+    Status.CANCELED,
+    Status.ACCEPTED,
+    Status.SENT,
+    Status.FAILED,
+    Status.DELIVERED,
+    Status.READ,
+)
+"""From first to last. What lies below `accepted` is our own opinion: any news corrects it."""
+
+RANK = {status: rank for rank, status in enumerate(LADDER)}
+
+REPORTED = frozenset(
+    {Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ}
+)
+"""What a provider can tell of a message."""
+
+SETTLED = REPORTED | {Status.UNKNOWN, Status.CANCELED}
+"""No work of ours is left."""
+
+
+class Step(StrEnum):
+    """What we ourselves do with a message."""
+
+    CLAIM = "claim"
+    REFUSE = "refuse"
+    POSTPONE = "postpone"
+    DOUBT = "doubt"
+    RESEND = "resend"
+    GIVE_UP = "give_up"
+    CANCEL = "cancel"
+
+
+STEPS: dict[Step, tuple[frozenset[Status], Status]] = {
+    Step.CLAIM: (frozenset({Status.QUEUED}), Status.SENDING),
+    Step.REFUSE: (frozenset({Status.QUEUED, Status.SENDING}), Status.FAILED),
+    Step.POSTPONE: (frozenset({Status.SENDING}), Status.QUEUED),
+    Step.DOUBT: (frozenset({Status.SENDING}), Status.UNCERTAIN),
+    Step.RESEND: (frozenset({Status.UNCERTAIN, Status.UNKNOWN}), Status.QUEUED),
+    Step.GIVE_UP: (frozenset({Status.UNCERTAIN}), Status.UNKNOWN),
+    Step.CANCEL: (frozenset({Status.QUEUED}), Status.CANCELED),
+}
+
+
+def transition(current: Status, move: Step | Status) -> Status | None:
+    """Where `move` takes a message that is at `current`; None when it must stay.
+
+    `move` is a step of ours, or a status that the provider reports. A report also settles a
+    message that was queued again or given up: the provider knows better.
+    """
+    if isinstance(move, Step):
+        allowed, target = STEPS[move]
+        return target if current in allowed else None
+    if move not in REPORTED or current not in RANK:
+        return None
+    return move if RANK[move] > RANK[current] else None

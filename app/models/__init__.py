@@ -1,0 +1,68 @@
+"""The tables, one file per aggregate; importing this package loads them all."""
+
+from app.models.audit import AuditEntry
+from app.models.base import SCHEMA, Base, TenantScoped
+from app.models.channel import Channel, ChannelStatus, Provider
+from app.models.contact import Contact, ContactAlias
+from app.models.conversation import Conversation, ConversationStatus, Owner
+from app.models.event import Event
+from app.models.idempotency import IdempotencyKey
+from app.models.inbox import InboxItem, InboxState
+from app.models.keyword_reply import KeywordReply
+from app.models.message import (
+    Attempt,
+    AttemptOutcome,
+    Direction,
+    Message,
+    Policy,
+    Priority,
+    Sender,
+    Status,
+)
+from app.models.tenant import Tenant, TenantStatus
+from app.models.user import (
+    ApiKey,
+    KeyMode,
+    RefreshToken,
+    Role,
+    User,
+    UserSession,
+    UserStatus,
+)
+
+__all__ = [
+    "SCHEMA",
+    "ApiKey",
+    "Attempt",
+    "AttemptOutcome",
+    "AuditEntry",
+    "Base",
+    "Channel",
+    "ChannelStatus",
+    "Contact",
+    "ContactAlias",
+    "Conversation",
+    "ConversationStatus",
+    "Direction",
+    "Event",
+    "IdempotencyKey",
+    "InboxItem",
+    "InboxState",
+    "KeyMode",
+    "KeywordReply",
+    "Message",
+    "Owner",
+    "Policy",
+    "Priority",
+    "Provider",
+    "RefreshToken",
+    "Role",
+    "Sender",
+    "Status",
+    "Tenant",
+    "TenantScoped",
+    "TenantStatus",
+    "User",
+    "UserSession",
+    "UserStatus",
+]

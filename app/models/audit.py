@@ -1,0 +1,21 @@
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Json, TenantScoped, belongs_to_tenant
+
+
+class AuditEntry(TenantScoped):
+    """Who changed what, written in the transaction of the change. Never holds a secret."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (belongs_to_tenant(),)
+
+    actor_type: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(default="")
+    action: Mapped[str]
+    subject_type: Mapped[str]
+    subject_id: Mapped[UUID | None]
+    changes: Mapped[Json] = mapped_column(default=dict)
+    request_id: Mapped[str | None]

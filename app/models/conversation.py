@@ -1,0 +1,54 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
+
+
+class ConversationStatus(StrEnum):
+    ACTIVE = "active"
+    CLOSED = "closed"
+    ARCHIVED = "archived"
+
+
+class Owner(StrEnum):
+    BOT = "bot"
+    HUMAN = "human"
+    NOBODY = "nobody"
+
+
+class Conversation(TenantScoped):
+    """The one thread between a contact and a channel; a new message reopens it.
+
+    `address` is where the contact was last seen on this channel: a phone number or a WhatsApp
+    user id. `window_closed_at` is when the provider last told us that the 24-hour window is shut.
+    """
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("channels", "channel_id"),
+        refers_to("contacts", "contact_id"),
+        one_of("status", ConversationStatus),
+        one_of("owner", Owner),
+        UniqueConstraint("tenant_id", "channel_id", "contact_id"),
+        # The list of conversations, newest first.
+        Index("ix_conversations_last_message_at", "tenant_id", "last_message_at", "id"),
+        # Conversations of one contact.
+        Index("ix_conversations_contact_id", "tenant_id", "contact_id"),
+    )
+
+    channel_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    address: Mapped[str]
+    status: Mapped[str] = mapped_column(default=ConversationStatus.ACTIVE)
+    owner: Mapped[str] = mapped_column(default=Owner.NOBODY)
+    message_count: Mapped[int] = mapped_column(default=0)
+    last_message_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_inbound_at: Mapped[datetime | None]
+    window_closed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

@@ -1,0 +1,48 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
+
+
+class InboxState(StrEnum):
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    PARKED = "parked"
+
+
+class InboxItem(TenantScoped):
+    """One thing that a provider told us, raw, stored before we answered.
+
+    `raw` is the provider's own text (Twilio: the form body and, after a newline, the query of the
+    URL). `event_key` names the provider's event, so that a repeat only raises `duplicates`.
+    """
+
+    __tablename__ = "inbox_items"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("channels", "channel_id"),
+        one_of("state", InboxState),
+        UniqueConstraint("tenant_id", "channel_id", "event_key"),
+        # The beat and the applier: what waits to be applied.
+        Index(
+            "ix_inbox_items_due_at",
+            "due_at",
+            "tenant_id",
+            postgresql_where=text("state = 'received'"),
+        ),
+    )
+
+    channel_id: Mapped[UUID]
+    event_key: Mapped[str]
+    raw: Mapped[str]
+    state: Mapped[str] = mapped_column(default=InboxState.RECEIVED)
+    duplicates: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None]
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,178 @@
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Json, TenantScoped, belongs_to_tenant, one_of, refers_to
+
+
+class Direction(StrEnum):
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class Status(StrEnum):
+    """Where a message is in its life; `app/messages/status.py` says how it moves."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+    READ = "read"
+    UNKNOWN = "unknown"
+    CANCELED = "canceled"
+
+
+class Sender(StrEnum):
+    CONTACT = "contact"
+    BOT = "bot"
+    USER = "user"
+    API = "api"
+
+
+class Policy(StrEnum):
+    DEFAULT = "default"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class Priority(IntEnum):
+    """Smaller goes first."""
+
+    REPLY = 0
+    NOTICE = 1
+    BULK = 2
+
+
+class Message(TenantScoped):
+    """One message, in or out, and where it is in its life.
+
+    `content` is our own typed form (`app/messages/content.py`). For an outgoing message `due_at`
+    is when it should leave, which is also its place in the order, and `retry_at` when it may be
+    tried again; `lease_until` is how long its present claim (or wait for news) holds. All follow
+    the database's clock.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("channels", "channel_id"),
+        refers_to("conversations", "conversation_id"),
+        refers_to("contacts", "contact_id"),
+        one_of("direction", Direction),
+        one_of("status", Status),
+        one_of("sender", Sender),
+        one_of("policy", Policy),
+        # The history of a conversation, either way round.
+        Index("ix_messages_conversation_id_id", "tenant_id", "conversation_id", "id"),
+        # A drain: the due messages of one channel, replies first, oldest first.
+        Index(
+            "ix_messages_due",
+            "tenant_id",
+            "channel_id",
+            "priority",
+            "due_at",
+            "id",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        # The beat: channels with due work, in all tenants.
+        Index(
+            "ix_messages_due_at",
+            "due_at",
+            "tenant_id",
+            "channel_id",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        # A drain: whether something else of the conversation goes first.
+        Index(
+            "ix_messages_waiting",
+            "tenant_id",
+            "conversation_id",
+            postgresql_where=text("status in ('queued', 'sending', 'uncertain')"),
+        ),
+        # Order within a conversation: at most one in flight, or with a fate to be found out.
+        Index(
+            "uq_messages_in_flight",
+            "tenant_id",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("status in ('sending', 'uncertain')"),
+        ),
+        # The beat: leases that ran out, and uncertain messages that wait to be settled.
+        Index(
+            "ix_messages_lease_until",
+            "lease_until",
+            "tenant_id",
+            "channel_id",
+            postgresql_where=text("status in ('sending', 'uncertain')"),
+        ),
+        # A provider's id is bound to one message.
+        Index(
+            "uq_messages_provider_message_id",
+            "tenant_id",
+            "channel_id",
+            "provider_message_id",
+            unique=True,
+            postgresql_where=text("provider_message_id is not null"),
+        ),
+    )
+
+    channel_id: Mapped[UUID]
+    conversation_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    direction: Mapped[str]
+    status: Mapped[str]
+    sender: Mapped[str]
+    from_number: Mapped[str]
+    to_number: Mapped[str]
+    type: Mapped[str]
+    body: Mapped[str] = mapped_column(default="")
+    content: Mapped[Json]
+    fallback: Mapped[Json | None]
+    policy: Mapped[str] = mapped_column(default=Policy.DEFAULT)
+    priority: Mapped[int] = mapped_column(default=Priority.NOTICE)
+    is_test: Mapped[bool] = mapped_column(default=False)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    settle_reads: Mapped[int] = mapped_column(default=0)
+    provider_message_id: Mapped[str | None]
+    error: Mapped[Json | None]
+    sent_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class AttemptOutcome(StrEnum):
+    STARTED = "started"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    RETRY = "retry"
+    UNCERTAIN = "uncertain"
+
+
+class Attempt(TenantScoped):
+    """One call to a provider, written before the call that it describes."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("messages", "message_id"),
+        one_of("outcome", AttemptOutcome),
+        UniqueConstraint("tenant_id", "message_id", "number"),
+    )
+
+    message_id: Mapped[UUID]
+    number: Mapped[int]
+    outcome: Mapped[str] = mapped_column(default=AttemptOutcome.STARTED)
+    finished_at: Mapped[datetime | None]
+    provider_message_id: Mapped[str | None]
+    error: Mapped[Json | None]

@@ -1,0 +1,35 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.common.ids import new_id
+from app.models.base import Base, one_of
+
+
+class TenantStatus(StrEnum):
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Tenant(Base):
+    """A business. Closing it refuses its sign-ins, keys and webhooks; its rows stay."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (one_of("status", TenantStatus),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    status: Mapped[str] = mapped_column(default=TenantStatus.ACTIVE)
+    timezone: Mapped[str] = mapped_column(default="UTC")
+    language: Mapped[str] = mapped_column(default="es")
+    daily_message_quota: Mapped[int | None]
+    data_key: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+    @property
+    def id(self) -> UUID:
+        return self.tenant_id

@@ -1,0 +1,104 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
+
+
+class Role(StrEnum):
+    PLATFORM_ADMIN = "platform_admin"
+    OWNER = "owner"
+    ADMIN = "admin"
+    AGENT = "agent"
+    VIEWER = "viewer"
+
+
+class UserStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class User(TenantScoped):
+    """A person who signs in. Usernames are one namespace for the whole installation."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        belongs_to_tenant(),
+        one_of("role", Role),
+        one_of("status", UserStatus),
+        # Sign-in: a username is given before any tenant is known, so it is unique across tenants.
+        Index("uq_users_username", text("lower(username)"), unique=True),
+    )
+
+    username: Mapped[str]
+    name: Mapped[str] = mapped_column(default="")
+    role: Mapped[str]
+    status: Mapped[str] = mapped_column(default=UserStatus.ACTIVE)
+    password_hash: Mapped[str]
+    last_login_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class UserSession(TenantScoped):
+    """One sign-in: the family of refresh tokens that descends from it. Revoked at once or whole."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("users", "user_id"),
+        # Revoking all sessions of one user.
+        Index("ix_user_sessions_user_id", "tenant_id", "user_id"),
+    )
+
+    user_id: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
+
+
+class RefreshToken(TenantScoped):
+    """One refresh token, by its `jti`; used once, then it points to its successor."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("user_sessions", "session_id"),
+        # Cascades and clean-up of one session.
+        Index("ix_refresh_tokens_session_id", "tenant_id", "session_id"),
+    )
+
+    session_id: Mapped[UUID]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    successor_id: Mapped[UUID | None]
+
+
+class KeyMode(StrEnum):
+    LIVE = "live"
+    TEST = "test"
+
+
+class ApiKey(TenantScoped):
+    """A key for machines. Only a hash is kept; `prefix` finds it and may be shown."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        belongs_to_tenant(),
+        one_of("mode", KeyMode),
+        # Sign-in by key, before a tenant is known; the prefix is 12 random characters.
+        Index("uq_api_keys_prefix", "prefix", unique=True),
+    )
+
+    name: Mapped[str]
+    mode: Mapped[str]
+    prefix: Mapped[str]
+    secret_hash: Mapped[str]
+    scopes: Mapped[list[str]]
+    created_by: Mapped[UUID | None]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -1,0 +1,199 @@
+"""The API's description: OpenAPI 3.1 at /openapi.json, a page for it at /docs."""
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from werkzeug.routing import Rule
+
+from app.blueprints import TABLE, Guard
+from app.common.schema import ErrorSchema
+from app.config import Settings
+from app.errors import NotFound
+from app.extensions import api
+
+# Must stand before api.init_app, which describes failures by it.
+api.ERROR_SCHEMA = ErrorSchema  # type: ignore[assignment]
+
+PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+ASSETS = Path(__file__).parent / "static" / "docs"
+FILES = {
+    "index.html": "text/html",
+    "start.js": "text/javascript",
+    "page.css": "text/css",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-bundle.js.LICENSE.txt": "text/plain",
+    "favicon-32x32.png": "image/png",
+    "LICENSE": "text/plain",
+    "NOTICE": "text/plain",
+}
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+DESCRIPTION = """\
+Recado talks with your customers on WhatsApp: it sends, receives, answers, and tells your systems.
+
+Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make an API key.
+
+- Every failure has one shape: `error` says what to do next, `code` is stable.
+- Every answer carries `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`; a 429
+  says in `Retry-After` how many seconds to wait.
+- A POST that creates something honours `Idempotency-Key`: the same key and body get the first
+  answer again, for 24 hours.
+- Lists are pages: `limit` (at most 100) and `cursor`, the `next_cursor` of the page before.
+- Phone numbers are taken as `whatsapp:+15551234567`, `+15551234567` or `15551234567`, or as a
+  WhatsApp user id, and answered in E.164.
+"""
+
+FAILURE = {
+    "description": "What went wrong, and what to do next.",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/Error"},
+            "example": {
+                "success": False,
+                "error": "There is nothing at this address.",
+                "code": "not_found",
+                "details": {},
+                "request_id": "6a1f0c2be5a44d0f9b7f4f0f7c1f2d3e",
+            },
+        }
+    },
+}
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text of yours that names this request; repeat it to retry safely.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "order-1042-confirmation",
+}
+
+RATE_LIMIT_HEADERS = {
+    "X-RateLimit-Limit": "How many calls a window allows.",
+    "X-RateLimit-Remaining": "How many of them are left.",
+    "X-RateLimit-Reset": "When the window ends, in seconds since 1970.",
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "login": {"username": "demo", "password": "password"},
+    "send": {"to_number": "whatsapp:+15551234567", "body": "¡Hola desde la API!"},
+    "send_message": {"phone": "+15551234567", "message": "Your order is ready.", "use_queue": True},
+    "send_whatsapp": {
+        "to_number": "+15551234567",
+        "content_sid": "HX00000000000000000000000000000004",
+        "content_variables": {"1": "1042", "2": "on its way"},
+    },
+    "create_channel": {
+        "name": "Shop",
+        "provider": "twilio",
+        "phone_number": "+14155238886",
+        "credentials": {
+            "account_sid": "AC0000000000000000000000000000de30",
+            "auth_token": "<auth token>",
+        },
+    },
+}
+"""Request bodies by operationId."""
+
+pages = Blueprint("docs", __name__)
+
+
+def flask_config(settings: Settings) -> dict[str, Any]:
+    return {
+        "API_TITLE": "Recado",
+        "API_VERSION": "1",
+        "OPENAPI_VERSION": "3.1.0",
+        "API_SPEC_OPTIONS": {
+            "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "servers": [
+                {"url": "/", "description": "This installation."},
+                {"url": settings.public_base_url, "description": "Its public address."},
+            ],
+        },
+    }
+
+
+def init_app(app: Flask) -> None:
+    components = api.spec.components
+    components.security_scheme(
+        "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or rk_live_…"}
+    )
+    components.response("Failure", FAILURE)
+    if "Error" not in components.schemas:
+        components.schema("Error", schema=ErrorSchema)
+    for name, description in RATE_LIMIT_HEADERS.items():
+        components.header(name, {"description": description, "schema": {"type": "integer"}})
+    app.register_blueprint(pages)
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The whole description: what flask-smorest collected, completed by what our tables know."""
+    written: dict[str, Any] = api.spec.to_dict()
+    guards = {entry.blueprint.name: entry.guard for entry in TABLE}
+    for rule in app.url_map.iter_rules():
+        guard = guards.get(rule.endpoint.rpartition(".")[0])
+        if guard is None:
+            continue
+        path = written["paths"][path_of(rule)]
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            complete(path[method.lower()], rule, app.view_functions[rule.endpoint], guard)
+    return written
+
+
+def path_of(rule: Rule) -> str:
+    """`/channels/<uuid:channel_id>` → `/channels/{channel_id}`."""
+    return PLACEHOLDER.sub(r"{\1}", rule.rule)
+
+
+def complete(operation: dict[str, Any], rule: Rule, view: Any, guard: Guard) -> None:
+    """Add what only our own tables and decorators know of an operation."""
+    operation["operationId"] = rule.endpoint.rpartition(".")[2]
+    operation["security"] = [{"bearer": []}] if guard is Guard.CALLER else []
+    if guard is Guard.CALLER:
+        needed = f"Needs the permission `{view.permission}`."
+        operation["description"] = f"{operation.get('description', '')}\n\n{needed}".strip()
+    if getattr(view, "is_idempotent", False):
+        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+    responses = operation.setdefault("responses", {"200": {"description": "OK"}})
+    responses.pop("default", None)
+    for response in responses.values():
+        if "$ref" not in response:
+            response["headers"] = {
+                name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS
+            }
+    responses["default"] = {"$ref": "#/components/responses/Failure"}
+    example = EXAMPLES.get(operation["operationId"])
+    if example is not None:
+        operation["requestBody"]["content"]["application/json"]["example"] = example
+
+
+@pages.get("/openapi.json")
+def show_document() -> Response:
+    """Described once, when first asked: commands and workers never need it."""
+    kept = current_app.extensions.get("openapi")
+    if kept is None:
+        kept = current_app.extensions["openapi"] = document(current_app)
+    return jsonify(kept)
+
+
+@pages.get("/docs")
+def show_page() -> Response:
+    return show_asset("index.html")
+
+
+@pages.get("/docs/<name>")
+def show_asset(name: str) -> Response:
+    """Files of the page; nothing of it comes from another host, and the browser makes sure."""
+    if name not in FILES:
+        raise NotFound
+    response = Response((ASSETS / name).read_bytes(), mimetype=FILES[name])
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return cast(Response, response.make_conditional(request))

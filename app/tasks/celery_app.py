@@ -1,0 +1,76 @@
+"""Celery, as a doorbell: tasks carry ids and may be lost, repeated or late without harm."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+from app import config, db
+from app.common import logging
+from app.config import Settings
+from app.extensions import celery, redis_handle
+from app.tasks import names
+
+JOBS = ("app.messages.tasks", "app.webhook.tasks", "app.tasks.schedule")
+"""The modules that hold tasks; a test fails when a feature's tasks.py is not among them."""
+
+SOCKET_TIMEOUT_SECONDS = 5
+
+
+def configure(settings: Settings) -> Celery:
+    """Measured choices: see docs/adr on Celery. Message state never depends on them."""
+    celery.conf.update(
+        broker_url=settings.redis_url,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": 300,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_time_limit=120,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        beat_schedule={
+            "ring-due": {
+                "task": names.RING_DUE,
+                "schedule": 1.0,
+                # A tick that waited longer than its successor is of no use.
+                "options": {"expires": 5},
+            },
+            "clean-up": {"task": names.CLEAN_UP, "schedule": 600.0, "options": {"expires": 600}},
+        },
+        imports=JOBS,
+        timezone="UTC",
+    )
+    return celery
+
+
+def bootstrap() -> Celery:
+    """What a worker or beat process needs; the web service does the same in create_app."""
+    settings = config.current()
+    db.init(settings)
+    redis_handle.init(settings.redis_url)
+    return configure(settings)
+
+
+@setup_logging.connect
+def use_our_logging(**_: Any) -> None:
+    logging.configure(config.current())
+
+
+@worker_process_init.connect
+def fresh_connections(**_: Any) -> None:
+    """A forked child must not share its parent's sockets."""
+    db.dispose(close=False)
+    db.init(config.current())
+    redis_handle.init(config.current().redis_url)

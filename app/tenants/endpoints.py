@@ -1,0 +1,140 @@
+"""`/tenants`: those of the installation, and one's own."""
+
+from typing import Any
+from uuid import UUID
+
+from app.common.idempotency import idempotent
+from app.common.pagination import Page, PageRequest
+from app.common.permissions import Permission
+from app.common.principal import commit_request, principal, requires, session
+from app.common.schema import PageArgs
+from app.extensions import Blueprint
+from app.models import AuditEntry, Tenant, User
+from app.tenants import schemas, service, users
+
+tenants = Blueprint("tenants", __name__, description="For platform administrators.")
+own_tenant = Blueprint("own_tenant", __name__, description="One's own business and its members.")
+
+
+@tenants.route("", methods=["GET"])
+@requires(Permission.PLATFORM)
+@tenants.arguments(PageArgs, location="query")
+@tenants.response(200, schemas.TenantPageSchema)
+def list_tenants(page: dict[str, Any]) -> Page[Tenant]:
+    """List the tenants of this installation, newest first."""
+    commit_request()
+    return service.list_tenants(principal().id, PageRequest(**page))
+
+
+@tenants.route("", methods=["POST"])
+@requires(Permission.PLATFORM)
+@idempotent
+@tenants.arguments(schemas.NewTenantSchema)
+@tenants.response(201, schemas.TenantSchema)
+def create_tenant(body: dict[str, Any]) -> Tenant:
+    """Make a tenant, with its first owner if you name one."""
+    owner = body.pop("owner")
+    first = users.new_user(**owner, field="owner.password") if owner else None
+    return service.create_tenant(service.NewTenant(**body, owner=first), principal())
+
+
+@tenants.route("/<uuid:tenant_id>", methods=["GET"])
+@requires(Permission.PLATFORM)
+@tenants.response(200, schemas.TenantSchema)
+def read_tenant(tenant_id: UUID) -> Tenant:
+    """Show a tenant."""
+    commit_request()
+    return service.read_tenant(tenant_id)
+
+
+@tenants.route("/<uuid:tenant_id>", methods=["PUT"])
+@requires(Permission.PLATFORM)
+@tenants.arguments(schemas.TenantChangesSchema)
+@tenants.response(200, schemas.TenantSchema)
+def update_tenant(body: dict[str, Any], tenant_id: UUID) -> Tenant:
+    """Change a tenant, its quota, or open it again after it was closed."""
+    commit_request()
+    return service.update_tenant(principal(), tenant_id, body)
+
+
+@tenants.route("/<uuid:tenant_id>", methods=["DELETE"])
+@requires(Permission.PLATFORM)
+@tenants.response(204)
+def close_tenant(tenant_id: UUID) -> None:
+    """Close a tenant. Its sign-ins and keys are refused at once; its data stays."""
+    commit_request()
+    service.close_tenant(principal(), tenant_id)
+
+
+@own_tenant.route("", methods=["GET"])
+@requires(Permission.TENANT_READ)
+@own_tenant.response(200, schemas.TenantSchema)
+def read_own_tenant() -> Tenant:
+    """Show your own business."""
+    return service.own_tenant(session())
+
+
+@own_tenant.route("", methods=["PUT"])
+@requires(Permission.TENANT_WRITE)
+@own_tenant.arguments(schemas.OwnTenantChangesSchema)
+@own_tenant.response(200, schemas.TenantSchema)
+def update_own_tenant(body: dict[str, Any]) -> Tenant:
+    """Change your own business. Its daily quota is set by the platform's administrators."""
+    return service.update_own_tenant(session(), principal(), body)
+
+
+@own_tenant.route("/users", methods=["GET"])
+@requires(Permission.USERS_READ)
+@own_tenant.arguments(PageArgs, location="query")
+@own_tenant.response(200, schemas.UserPageSchema)
+def list_users(page: dict[str, Any]) -> Page[User]:
+    """List the members of your business, newest first."""
+    return users.list_users(session(), PageRequest(**page))
+
+
+@own_tenant.route("/users", methods=["POST"])
+@requires(Permission.USERS_WRITE)
+@idempotent
+@own_tenant.arguments(schemas.NewUserSchema)
+@own_tenant.response(201, schemas.UserSchema)
+def create_user(body: dict[str, Any]) -> User:
+    """Add a member. Nobody gives a role above their own."""
+    return users.add_user(session(), principal(), users.new_user(**body))
+
+
+@own_tenant.route("/users/<uuid:user_id>", methods=["GET"])
+@requires(Permission.USERS_READ)
+@own_tenant.response(200, schemas.UserSchema)
+def read_user(user_id: UUID) -> User:
+    """Show a member."""
+    return users.get_user(session(), user_id)
+
+
+@own_tenant.route("/users/<uuid:user_id>", methods=["PUT"])
+@requires(Permission.USERS_WRITE)
+@own_tenant.arguments(schemas.UserChangesSchema)
+@own_tenant.response(200, schemas.UserSchema)
+def update_user(body: dict[str, Any], user_id: UUID) -> User:
+    """Change a member's name, role, status or password.
+
+    A new role holds at once; a new password, or disabling, ends their sign-ins at once. The last
+    owner keeps the role.
+    """
+    return users.update_user(session(), principal(), user_id, body)
+
+
+@own_tenant.route("/users/<uuid:user_id>", methods=["DELETE"])
+@requires(Permission.USERS_WRITE)
+@own_tenant.response(204)
+def remove_user(user_id: UUID) -> None:
+    """Remove a member. The last owner stays."""
+    users.remove_user(session(), principal(), user_id)
+
+
+@own_tenant.route("/audit", methods=["GET"])
+@requires(Permission.AUDIT_READ)
+@own_tenant.arguments(PageArgs, location="query")
+@own_tenant.response(200, schemas.AuditPageSchema)
+def list_audit(page: dict[str, Any]) -> Page[AuditEntry]:
+    """List who changed what, newest first."""
+    return service.list_audit(session(), PageRequest(**page))

@@ -1,0 +1,19 @@
+"""Who may make whom: a role is given, changed or taken by the same role or one above it."""
+
+from app.common.principal import Principal
+from app.errors import Forbidden
+from app.models import Role
+
+RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
+"""From viewer (0) upwards, in the order of the enumeration."""
+
+INDISPENSABLE = frozenset({Role.OWNER, Role.PLATFORM_ADMIN})
+"""Roles whose last active holder in a tenant stays, or nobody could manage it."""
+
+
+def check_reach(actor: Principal | None, role: Role) -> None:
+    """Raises Forbidden when `role` is above the actor's own; None is the operator's shell."""
+    if actor is not None and RANKS[role] > RANKS[Role(actor.role)]:
+        raise Forbidden(
+            f"The role {role} is above your own. Ask somebody who holds it.", code="role_above_own"
+        )

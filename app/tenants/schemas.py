@@ -1,0 +1,167 @@
+"""Requests and answers about tenants, their users and their audit log."""
+
+import unicodedata
+from enum import StrEnum
+from typing import Any
+from zoneinfo import available_timezones
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.common.schema import BaseSchema, text_field
+from app.models import Role, TenantStatus, UserStatus
+
+LANGUAGES = ("es", "en")
+LARGEST_QUOTA = 1_000_000_000
+
+
+def is_username(text: str) -> bool:
+    return 3 <= len(text) <= 64 and text.isprintable() and " " not in text
+
+
+class UsernameField(fields.String):
+    """3 to 64 printable characters without spaces; in one spelling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs))
+        if not is_username(text):
+            raise ValidationError("Use 3 to 64 printable characters without spaces.")
+        return text
+
+
+def word_field(words: type[StrEnum]) -> fields.String:
+    """An answer's word out of a fixed list."""
+    return fields.String(required=True, validate=validate.OneOf([str(word) for word in words]))
+
+
+def timezone_field(**kwargs: Any) -> fields.String:
+    return fields.String(
+        validate=is_timezone, metadata={"example": "America/Mexico_City"}, **kwargs
+    )
+
+
+def is_timezone(name: str) -> None:
+    """Raises ValidationError."""
+    if name not in available_timezones():
+        raise ValidationError("Give an IANA time zone such as America/Mexico_City.")
+
+
+def language_field(**kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.OneOf(LANGUAGES), **kwargs)
+
+
+def quota_field(**kwargs: Any) -> fields.Integer:
+    return fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(min=0, max=LARGEST_QUOTA),
+        metadata={"description": "Messages a day; null for no limit."},
+        **kwargs,
+    )
+
+
+def password_field(**kwargs: Any) -> fields.String:
+    metadata = {"description": "8 to 200 characters.", "format": "password"}
+    return text_field(200, metadata=metadata, **kwargs)
+
+
+def name_field(**kwargs: Any) -> fields.String:
+    return text_field(200, shortest=1, **kwargs)
+
+
+class FirstOwnerSchema(BaseSchema):
+    username = UsernameField(required=True)
+    password = password_field(required=True)
+    name = text_field(200, load_default="")
+
+
+class NewTenantSchema(BaseSchema):
+    name = name_field(required=True)
+    timezone = timezone_field(load_default="UTC")
+    language = language_field(load_default="es")
+    daily_message_quota = quota_field(load_default=None)
+    owner = fields.Nested(
+        FirstOwnerSchema,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The first person who can sign in."},
+    )
+
+
+class OwnTenantChangesSchema(BaseSchema):
+    """Fields left out stay."""
+
+    name = name_field()
+    timezone = timezone_field()
+    language = language_field()
+
+
+class TenantChangesSchema(OwnTenantChangesSchema):
+    """Fields left out stay."""
+
+    daily_message_quota = quota_field()
+    status = fields.Enum(TenantStatus, by_value=True)
+
+
+class TenantSchema(Schema):
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    status = word_field(TenantStatus)
+    timezone = fields.String(required=True)
+    language = fields.String(required=True)
+    daily_message_quota = fields.Integer(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
+
+
+class TenantPageSchema(Schema):
+    items = fields.List(fields.Nested(TenantSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class NewUserSchema(BaseSchema):
+    username = UsernameField(required=True)
+    password = password_field(required=True)
+    name = text_field(200, load_default="")
+    role = fields.Enum(Role, by_value=True, required=True)
+
+
+class UserChangesSchema(BaseSchema):
+    """Fields left out stay."""
+
+    name = text_field(200)
+    role = fields.Enum(Role, by_value=True)
+    status = fields.Enum(UserStatus, by_value=True)
+    password = password_field()
+
+
+class UserSchema(Schema):
+    id = fields.UUID(required=True)
+    username = fields.String(required=True)
+    name = fields.String(required=True)
+    role = word_field(Role)
+    status = word_field(UserStatus)
+    last_login_at = fields.AwareDateTime(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+
+
+class UserPageSchema(Schema):
+    items = fields.List(fields.Nested(UserSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class AuditEntrySchema(Schema):
+    id = fields.UUID(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    actor_type = fields.String(required=True, metadata={"description": "user, api_key or system."})
+    actor_id = fields.UUID(required=True, allow_none=True)
+    actor_name = fields.String(required=True)
+    action = fields.String(required=True, metadata={"example": "user.created"})
+    subject_type = fields.String(required=True)
+    subject_id = fields.UUID(required=True, allow_none=True)
+    changes = fields.Dict(required=True)
+    request_id = fields.String(required=True, allow_none=True)
+
+
+class AuditPageSchema(Schema):
+    items = fields.List(fields.Nested(AuditEntrySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

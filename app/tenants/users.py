@@ -1,0 +1,154 @@
+"""The members of a tenant."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.auth import service as auth
+from app.common import audit
+from app.common.pagination import Page, PageRequest
+from app.common.principal import Principal
+from app.errors import Conflict, InvalidInput, NotFound
+from app.models import Role, User, UserStatus
+from app.tenants import repository
+from app.tenants.roles import INDISPENSABLE, check_reach
+
+USERNAME_INDEX = "uq_users_username"
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """Somebody to be added; `new_user` makes one of a password that keeps the rules."""
+
+    username: str
+    password_hash: str
+    name: str = ""
+    role: Role = Role.OWNER
+
+
+def new_user(
+    username: str,
+    password: str,
+    name: str = "",
+    role: Role = Role.OWNER,
+    *,
+    field: str = "password",
+) -> NewUser:
+    """Raises InvalidInput naming `field` for a password that nobody may choose."""
+    return NewUser(username, auth.hash_new_password(password, field), name, role)
+
+
+def add_user(session: Session, actor: Principal | None, new: NewUser) -> User:
+    """Raises Conflict for a username taken anywhere in the installation, Forbidden for the role."""
+    check_reach(actor, new.role)
+    user = User(
+        username=new.username,
+        name=new.name,
+        role=new.role,
+        password_hash=new.password_hash,
+    )
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError as error:
+        if USERNAME_INDEX not in str(error.orig):
+            raise
+        raise Conflict(
+            "This username is taken. Usernames are shared by the whole installation: choose "
+            "another one, such as an e-mail address.",
+            code="username_taken",
+        ) from error
+    changes = {"username": user.username, "role": str(user.role)}
+    audit.record(session, actor, "user.created", ("user", user.id), changes)
+    return user
+
+
+def list_users(session: Session, request: PageRequest) -> Page[User]:
+    return repository.users_page(session, request)
+
+
+def get_user(session: Session, user_id: UUID) -> User:
+    """Raises NotFound."""
+    user = repository.find_user(session, user_id)
+    if user is None:
+        raise NotFound
+    return user
+
+
+def get_for_change(session: Session, actor: Principal, user_id: UUID) -> User:
+    """The user, locked, in a tenant whose members nobody else is changing.
+
+    Raises NotFound, Forbidden.
+    """
+    repository.find_tenant(session, lock=True)
+    user = repository.find_user(session, user_id, lock=True)
+    if user is None:
+        raise NotFound
+    check_reach(actor, Role(user.role))
+    return user
+
+
+def update_user(session: Session, actor: Principal, user_id: UUID, changes: dict[str, Any]) -> User:
+    """Change name, role, status or password; fields left out stay.
+
+    A new password, or disabling, ends the user's sign-ins. A new role holds at once.
+    Raises NotFound, Forbidden, Conflict, InvalidInput.
+    """
+    user = get_for_change(session, actor, user_id)
+    password = changes.pop("password", None)
+    if "role" in changes:
+        check_reach(actor, changes["role"])
+    if loses_hold(user, changes):
+        keep_the_last(session, user)
+    noted: dict[str, Any] = {}
+    for field, value in changes.items():
+        if getattr(user, field) != value:
+            noted[field] = [str(getattr(user, field)), str(value)]
+            setattr(user, field, value)
+    if password is not None:
+        reset_password(actor, user, password)
+        noted["password"] = "changed"  # noqa: S105
+    session.flush()
+    if password is not None or user.status == UserStatus.DISABLED:
+        auth.end_sign_ins(session, "changed_by_admin", user_id=user.id)
+    audit.record(session, actor, "user.updated", ("user", user.id), noted)
+    return user
+
+
+def reset_password(actor: Principal, user: User, password: str) -> None:
+    """Raises InvalidInput for one's own: a stolen token must not be enough to change it."""
+    if user.id == actor.id:
+        reason = "Change your own password at POST /auth/change-password."
+        raise InvalidInput({"password": [reason]})
+    user.password_hash = auth.hash_new_password(password)
+
+
+def loses_hold(user: User, changes: dict[str, Any]) -> bool:
+    """Whether these changes take an indispensable role from an active user."""
+    if user.role not in INDISPENSABLE or user.status != UserStatus.ACTIVE:
+        return False
+    is_active = changes.get("status", UserStatus.ACTIVE) == UserStatus.ACTIVE
+    return changes.get("role", user.role) != user.role or not is_active
+
+
+def keep_the_last(session: Session, user: User) -> None:
+    """Raises Conflict when nobody else holds this user's role."""
+    if repository.count_active_others(session, Role(user.role), user.id) == 0:
+        raise Conflict(
+            f"This is the last active {user.role.replace('_', ' ')}. Give somebody else that role "
+            "first.",
+            code="last_owner",
+        )
+
+
+def remove_user(session: Session, actor: Principal, user_id: UUID) -> None:
+    """Raises NotFound, Forbidden, Conflict."""
+    user = get_for_change(session, actor, user_id)
+    if loses_hold(user, {"status": UserStatus.DISABLED}):
+        keep_the_last(session, user)
+    session.delete(user)
+    changes = {"username": user.username, "role": str(user.role)}
+    audit.record(session, actor, "user.removed", ("user", user.id), changes)

@@ -1,0 +1,95 @@
+"""Each stored event becomes state in a transaction of its own; what cannot is parked and told."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from app import db
+from app.bots import service as bots
+from app.channels.providers.base import Ignored, InboundMessage
+from app.channels.providers.registry import provider_of
+from app.common.faultpoint import faultpoint
+from app.events import service as events
+from app.messages import service as messages
+from app.models import InboxItem, InboxState
+from app.webhook import repository
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+LEASE = timedelta(seconds=30)
+"""An item whose worker died comes back after this."""
+
+RETRY_AFTER = timedelta(seconds=2)
+MOST_TRIES = 3
+
+
+def apply_due(tenant_id: UUID) -> int:
+    """Apply what waits, oldest first; answers how many items it took."""
+    with db.tenant_session(tenant_id) as session:
+        ids = repository.take_due(session, LEASE, BATCH)
+    for item_id in ids:
+        try:
+            with db.tenant_session(tenant_id) as session:
+                apply_item(session, item_id)
+                faultpoint("apply_before_commit")
+        except (OperationalError, InterfaceError):
+            # The database is away: nothing is wrong with the item, its lease brings it back.
+            raise
+        except Exception as error:
+            log.exception("cannot_apply", item_id=str(item_id))
+            _put_back(tenant_id, item_id, f"{type(error).__name__}: {error}"[:500])
+    return len(ids)
+
+
+def apply_item(session: Session, item_id: UUID) -> None:
+    item = repository.lock_received(session, item_id)
+    if item is None:
+        return
+    if item.tries > MOST_TRIES:
+        _park(session, item, "its worker died each time")
+        return
+    ignored = _apply(session, item)
+    item.state = InboxState.IGNORED if ignored else InboxState.APPLIED
+    item.reason = ignored
+    item.finished_at = func.now()
+
+
+def _apply(session: Session, item: InboxItem) -> str | None:
+    """Do what the event says; answers why there was nothing to do, or None."""
+    channel = repository.channel_of(session, item.tenant_id, item.channel_id)
+    if channel is None:
+        return "the channel is gone"
+    event = provider_of(channel.provider).parse(item.raw)
+    if isinstance(event, Ignored):
+        return event.reason
+    if isinstance(event, InboundMessage):
+        message = messages.receive(session, channel.id, item.id, event, item.created_at)
+        bots.answer(session, message)
+        return None
+    return messages.apply_receipt(session, channel.id, event, item.created_at)
+
+
+def _put_back(tenant_id: UUID, item_id: UUID, reason: str) -> None:
+    """After a failure: again soon, or parked with its reason when that was the last try."""
+    with db.tenant_session(tenant_id) as session:
+        item = repository.lock_received(session, item_id)
+        if item is None:
+            return
+        if item.tries >= MOST_TRIES:
+            _park(session, item, reason)
+        else:
+            item.reason = reason
+            item.due_at = func.now() + RETRY_AFTER
+
+
+def _park(session: Session, item: InboxItem, reason: str) -> None:
+    item.state = InboxState.PARKED
+    item.reason = reason
+    item.finished_at = func.now()
+    log.error("parked", item_id=str(item.id), tries=item.tries)
+    events.record(session, "inbox.parked", {"item_id": str(item.id), "reason": reason})

@@ -1,0 +1,1 @@
+"""The development stack: real servers out of wheels, and the processes of `make run`."""

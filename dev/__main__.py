@@ -1,0 +1,128 @@
+"""`python -m dev run` and `python -m dev exec -- command`."""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from dev.binaries import temporary_folder
+from dev.errors import DevError
+from dev.log import MergedLog, standard_log
+from dev.processes import recado
+from dev.settings import PROJECT, StackSettings, from_environment, temporary
+from dev.stack import Stack, TableMaker, only_one
+from dev.supervisor import Interrupted, Supervisor
+
+PANEL = """
+  Recado runs.
+
+    API and its docs   {web}/docs
+    Phone to type on   {simulator}/
+    Sign in            user demo, password password
+    Data and logs      {data}
+
+  A first message (the phone shows it):
+
+    TOKEN=$(curl -s {web}/auth/login -H 'Content-Type: application/json' \\
+      -d '{{"username": "demo", "password": "password"}}' \\
+      | sed 's/.*"access_token": *"\\([^"]*\\).*/\\1/')
+    curl -s {web}/api/send -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+      -d '{{"to_number": "whatsapp:+15551234567", "body": "¡Hola desde la API!"}}'
+
+  Ctrl-C stops everything.
+"""
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the whole stack until Ctrl-C (make run)")
+    execute = commands.add_parser(
+        "exec", help="run a command beside a fresh, temporary stack on free ports"
+    )
+    execute.add_argument("argv", nargs="+", metavar="command")
+    chosen = parser.parse_args(argv)
+    log = standard_log()
+    try:
+        if chosen.command == "run":
+            return run(from_environment(), log)
+        return run_beside(chosen.argv)
+    except DevError as error:
+        log.problem(str(error))
+        return 1
+
+
+def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recado) -> int:
+    """Answers 0 after Ctrl-C or SIGTERM, 1 if a process ended by itself or did not start."""
+    with only_one(settings.data_dir):
+        stack = Stack(settings, log, table_maker)
+        _stop_on_signals(stack.supervisor)
+        problem = None
+        try:
+            stack.start()
+            log.notice(_panel(settings))
+            problem = stack.wait()
+        except Interrupted:
+            log.notice("Stopped while starting.")
+        except DevError as error:
+            problem = str(error)
+        finally:
+            if problem:
+                log.problem(problem)
+            log.notice("Stopping.")
+            stack.stop()
+    return 1 if problem else 0
+
+
+def run_beside(argv: list[str]) -> int:
+    """Run a command with the stack's environment; answers its exit code.
+
+    The stack's log is shown only if the command or the stack fails.
+    """
+    folder = temporary_folder("stack")
+    log_path = folder / "stack.log"
+    code = 1
+    try:
+        with log_path.open("w", encoding="utf-8") as file:
+            code = _run_beside(argv, Stack(temporary(folder), MergedLog(file)))
+    finally:
+        if code:
+            last = log_path.read_text(encoding="utf-8").splitlines()[-60:]
+            print("The log of the stack ends with:", *last, sep="\n", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+def _run_beside(argv: list[str], stack: Stack) -> int:
+    _stop_on_signals(stack.supervisor)
+    try:
+        stack.start()
+        return subprocess.run(argv, env=dict(stack.env), check=False, cwd=PROJECT).returncode
+    except Interrupted:
+        return 130
+    finally:
+        stack.stop()
+
+
+def _panel(settings: StackSettings) -> str:
+    return PANEL.format(
+        web=settings.web_url, simulator=settings.simulator_url, data=settings.data_dir
+    )
+
+
+def _stop_on_signals(supervisor: Supervisor) -> None:
+    """The first signal asks to stop, the second to do so at once."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        (supervisor.hurry if supervisor.stop_asked.is_set() else supervisor.stop_asked).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # What nohup ignores stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

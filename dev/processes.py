@@ -1,0 +1,176 @@
+"""THE table of what `make run` starts besides the two databases."""
+
+import json
+import secrets
+import signal
+import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev import private_file
+from dev.settings import StackSettings
+from simulator.demo import demo_accounts
+
+WEB_WORKERS = 2
+WEB_THREADS = 16
+WORKER_PROCESSES = 2
+_CELERY_APP = "app.tasks.worker:celery"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One process.
+
+    `health_url` is asked until it answers below 500; without one, a process counts as started
+    once it runs. `death_signal`: see `dev.launch.Launch`. The stack stops stage by stage, the
+    lowest first: those who make work before those who do it.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    health_url: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    death_signal: signal.Signals = signal.SIGKILL
+    stop_stage: int = 0
+
+
+@dataclass(frozen=True)
+class ProcessTable:
+    """`preparations` run one after the other to their end, then the `services` side by side."""
+
+    preparations: tuple[Command, ...]
+    services: tuple[Command, ...]
+    env: Mapping[str, str]
+
+
+def recado(settings: StackSettings, database_url: str, redis_url: str) -> ProcessTable:
+    """Recado itself, on the given databases."""
+    python = sys.executable
+    return ProcessTable(
+        preparations=(
+            Command("migrate", (python, "-m", "flask", "--app", "wsgi", "database", "upgrade")),
+            Command("seed", (python, "-m", "flask", "--app", "wsgi", "demo", "seed")),
+        ),
+        services=(
+            _web(settings),
+            _worker(),
+            _beat(settings.data_dir),
+            _simulator(settings),
+        ),
+        env=_environment(settings, database_url, redis_url),
+    )
+
+
+def _web(settings: StackSettings) -> Command:
+    return Command(
+        "web",
+        (
+            *(sys.executable, "-m", "gunicorn", "wsgi:app"),
+            *("--bind", f"127.0.0.1:{settings.web_port}"),
+            *("--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
+            *("--threads", str(WEB_THREADS), "--graceful-timeout", "10"),
+            *("--log-level", "warning", "--no-control-socket"),
+        ),
+        health_url=f"{settings.web_url}/health",
+        # Its workers notice within a second that the master is gone, and end too.
+        death_signal=signal.SIGTERM,
+    )
+
+
+def _worker() -> Command:
+    return Command(
+        "worker",
+        (
+            *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "worker"),
+            *("--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
+            *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+        ),
+        # A pool process whose task ends in the very moment of SIGTERM waits for 30 s in vain to
+        # hear that its result was read (billiard's GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT), so
+        # nobody should give it tasks by then.
+        stop_stage=1,
+    )
+
+
+def _beat(data_dir: Path) -> Command:
+    schedule = data_dir / "celerybeat-schedule"
+    return Command(
+        "beat",
+        (
+            *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "beat"),
+            *("--schedule", str(schedule), "--pidfile", "", "--loglevel", "WARNING"),
+        ),
+    )
+
+
+def _simulator(settings: StackSettings) -> Command:
+    return Command(
+        "simulator",
+        (
+            *(sys.executable, "-m", "simulator", "--host", "127.0.0.1"),
+            *("--port", str(settings.simulator_port)),
+            *("--state", str(settings.data_dir / "simulator.sqlite")),
+        ),
+        health_url=f"{settings.simulator_url}/",
+        env=_simulator_environment(settings),
+        stop_stage=2,
+    )
+
+
+def _environment(settings: StackSettings, database_url: str, redis_url: str) -> dict[str, str]:
+    """Defaults of ours, then what the developer chose, then what the stack decides."""
+    defaults = {
+        **_development_secrets(settings.data_dir),
+        "PUBLIC_BASE_URL": settings.web_url,
+        "TWILIO_API_BASE_URL": settings.simulator_url,
+        "META_GRAPH_BASE_URL": settings.simulator_url,
+        "OPENAI_BASE_URL": f"{settings.simulator_url}/v1",
+        "LOG_FORMAT": "text",
+    }
+    chosen = {name: value for name, value in settings.environ.items() if value}
+    decided = {
+        "APP_ENV": "development",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SIMULATOR_URL": settings.simulator_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+    if settings.starts_postgres:
+        # A DIRECT_URL left in .env would send our migrations to another database.
+        decided["DIRECT_URL"] = database_url
+    return {**defaults, **chosen, **decided}
+
+
+def _simulator_environment(settings: StackSettings) -> dict[str, str]:
+    """The simulator calls the address that the service signs for, as the real provider would."""
+    public_url = settings.environ.get("PUBLIC_BASE_URL") or settings.web_url
+    inbound_url = f"{public_url.rstrip('/')}/webhook/twilio"
+    accounts = demo_accounts(inbound_url)
+    own = _own_account(settings.environ, inbound_url)
+    if own is not None:
+        accounts = [account for account in accounts if account["sid"] != own["sid"]] + [own]
+    return {"SIMULATOR_INBOUND_URL": inbound_url, "SIMULATOR_ACCOUNTS": json.dumps(accounts)}
+
+
+def _own_account(environ: Mapping[str, str], inbound_url: str) -> dict[str, object] | None:
+    """The developer's own Twilio account, if they gave all of it, as the simulator takes it."""
+    sid, token = environ.get("TWILIO_ACCOUNT_SID"), environ.get("TWILIO_AUTH_TOKEN")
+    sender = environ.get("TWILIO_WHATSAPP_FROM")
+    if not (sid and token and sender):
+        return None
+    number = f"whatsapp:{sender.removeprefix('whatsapp:')}"
+    senders = [{"number": number, "inbound_url": inbound_url}]
+    return {"sid": sid, "auth_token": token, "senders": senders}
+
+
+def _development_secrets(data_dir: Path) -> dict[str, str]:
+    """Secrets of this folder's stack: made once, since the stored data is encrypted with them."""
+    path = data_dir / "secrets.json"
+    kept = private_file.read(path)
+    if not kept:
+        key = b64encode(secrets.token_bytes(32)).decode()
+        kept = {"SECRET_KEY": secrets.token_urlsafe(48), "ENCRYPTION_KEYS": f"development:{key}"}
+        private_file.write(path, kept)
+    return kept

@@ -1,0 +1,66 @@
+"""The walls between tenants, as migrations build them: roles, the one policy, grants."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+from alembic import op
+
+SCHEMA = "recado"
+OWNER = "recado_owner"
+APP = "recado_app"
+SYSTEM = "recado_system"
+RESOLVER = "recado_resolver"
+ROLES = (OWNER, APP, SYSTEM, RESOLVER)
+
+PINNED = "tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::uuid)"
+"""`nullif`: a pooled connection that was used before reads ''. The sub-select is evaluated once a
+statement instead of once a row."""
+
+
+def as_owner(step: Callable[[], None]) -> Callable[[], None]:
+    """Run a migration's step as recado_owner, so that what it makes belongs to that role.
+
+    The version table is the login's, hence the way back at the end.
+    """
+
+    @wraps(step)
+    def stepping() -> None:
+        op.execute(f"SET ROLE {OWNER}")
+        step()
+        op.execute("RESET ROLE")
+
+    return stepping
+
+
+def protect(table: str) -> None:
+    """Row-level security that binds even the owner, the one policy, and the app's grants."""
+    name = f"{SCHEMA}.{table}"
+    op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY tenant ON {name} TO {APP} USING ({PINNED}) WITH CHECK ({PINNED})")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {APP}")
+
+
+def show_columns(table: str, role: str, columns: Sequence[str]) -> None:
+    """Let `role` read these columns of all tenants' rows: headers, never content."""
+    name = f"{SCHEMA}.{table}"
+    op.execute(f"CREATE POLICY {role} ON {name} FOR SELECT TO {role} USING (true)")
+    op.execute(f"GRANT SELECT ({', '.join(columns)}) ON {name} TO {role}")
+
+
+def resolver_function(signature: str, returns: str, body: str) -> None:
+    """A look-up made before a tenant is known: SECURITY DEFINER, for the app role alone.
+
+    To make it, recado_resolver needs CREATE on the schema for a moment.
+    """
+    op.execute(f"GRANT CREATE ON SCHEMA {SCHEMA} TO {RESOLVER}")
+    op.execute(f"RESET ROLE; SET ROLE {RESOLVER}")
+    op.execute(
+        f"CREATE FUNCTION {SCHEMA}.{signature} RETURNS {returns} LANGUAGE sql STABLE "
+        f"SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $${body}$$"
+    )
+    name = f"{SCHEMA}.{signature.partition('(')[0]}"
+    op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO {APP}")
+    op.execute(f"RESET ROLE; SET ROLE {OWNER}")
+    op.execute(f"REVOKE CREATE ON SCHEMA {SCHEMA} FROM {RESOLVER}")

@@ -1,0 +1,183 @@
+"""Faults of the provider, struck by script (the next N), by rate with a seed, or always."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+CREATE_FAULTS: Final = frozenset(
+    {
+        "accept_then_hang",
+        "accept_then_500",
+        "accept_then_reset",
+        "hang",
+        "reject",
+        "throttle",
+        "fail_500",
+        "reset_before",
+        "slow",
+        "expired_token",
+    }
+)
+CALLBACK_FAULTS: Final = frozenset({"lost", "doubled", "reordered", "early", "late"})
+_NUMBERS: Final = ("next", "rate", "seconds", "code", "http_status", "retry_after")
+_TEXTS: Final = ("to", "from", "body", "status", "account")
+
+
+class FaultPlanError(ValueError):
+    """The plan is not one that PUT /control/faults accepts; the text says why."""
+
+
+@dataclass(slots=True)
+class Rule:
+    """`next` counts down; `rate` is 0 to 1; without both the rule always strikes."""
+
+    fault: str
+    next: int | None = None
+    rate: float | None = None
+    to: str | None = None
+    from_: str | None = None
+    body: str | None = None
+    account: str | None = None
+    status: str | None = None
+    seconds: float = 30.0
+    code: int = 21610
+    http_status: int = 400
+    retry_after: int | None = 1
+    fired: int = 0
+    dice: random.Random = field(default_factory=random.Random)
+
+    def matches(self, call: "Call") -> bool:
+        return (
+            (self.to is None or self.to.removeprefix("whatsapp:") in call.to)
+            and (self.from_ is None or self.from_.removeprefix("whatsapp:") in call.from_)
+            and (self.body is None or self.body in call.body)
+            and (self.account is None or self.account == call.account)
+            and (self.status is None or self.status == call.status)
+        )
+
+    def strikes(self) -> bool:
+        if self.next is not None:
+            if self.next <= 0:
+                return False
+            self.next -= 1
+        elif self.rate is not None and self.dice.random() >= self.rate:
+            return False
+        self.fired += 1
+        return True
+
+    def to_json(self) -> dict[str, Any]:
+        values = {"fault": self.fault, "next": self.next, "rate": self.rate, "fired": self.fired}
+        for name in ("to", "body", "account", "status", "seconds", "code", "http_status"):
+            values[name] = getattr(self, name)
+        return values | {"from": self.from_, "retry_after": self.retry_after}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a rule may look at: a create, or (with `status`) one callback."""
+
+    account: str
+    to: str
+    from_: str
+    body: str
+    status: str | None = None
+
+
+def _rule(data: Any, allowed: frozenset[str], dice: random.Random) -> Rule:
+    if not isinstance(data, dict) or data.get("fault") not in allowed:
+        raise FaultPlanError(f"each rule needs a fault, one of {', '.join(sorted(allowed))}")
+    unknown = set(data) - {"fault", "fired", *_NUMBERS, *_TEXTS}
+    if unknown:
+        raise FaultPlanError(f"unknown rule fields: {', '.join(sorted(unknown))}")
+    values = {name: data[name] for name in data if name != "fired" and data[name] is not None}
+    for name in _NUMBERS:
+        number = values.get(name, 0)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+            raise FaultPlanError(f"{name} must be a number of 0 or more")
+    for name in _TEXTS:
+        if not isinstance(values.get(name, ""), str):
+            raise FaultPlanError(f"{name} must be text")
+    if "from" in values:
+        values["from_"] = values.pop("from")
+    return Rule(**values, dice=dice)
+
+
+class Faults:
+    """The plan in force. First rule that matches and strikes wins."""
+
+    def __init__(self, seed: int, latency_ms: float) -> None:
+        self._default_seed = seed
+        self._default_latency = latency_ms
+        self.clear()
+
+    def clear(self) -> None:
+        self.seed = self._default_seed
+        self.latency_ms = self._default_latency
+        self.jitter_ms = 0.0
+        self.list_lag = 0.0
+        self.concurrency_limit: int | None = None
+        self.create: list[Rule] = []
+        self.callback: list[Rule] = []
+        self._jitter = random.Random(f"{self.seed}:jitter")
+
+    def load(self, plan: dict[str, Any]) -> None:
+        """Replace the plan. Raises FaultPlanError and leaves the old one if it is not valid."""
+        if not isinstance(plan, dict):
+            raise FaultPlanError("the plan must be a JSON object")
+        known = {
+            "seed", "latency_ms", "jitter_ms", "list_lag", "concurrency_limit", "create",
+            "callback",
+        }  # fmt: skip
+        if set(plan) - known:
+            raise FaultPlanError(f"unknown fields: {', '.join(sorted(set(plan) - known))}")
+        seed = int(plan.get("seed", self._default_seed))
+        create = [
+            _rule(item, CREATE_FAULTS, random.Random(f"{seed}:create:{index}"))
+            for index, item in enumerate(plan.get("create", []))
+        ]
+        callback = [
+            _rule(item, CALLBACK_FAULTS, random.Random(f"{seed}:callback:{index}"))
+            for index, item in enumerate(plan.get("callback", []))
+        ]
+        self.clear()
+        self.seed, self.create, self.callback = seed, create, callback
+        self._jitter = random.Random(f"{seed}:jitter")
+        self.latency_ms = float(plan.get("latency_ms", self._default_latency))
+        self.jitter_ms = float(plan.get("jitter_ms", 0))
+        self.list_lag = float(plan.get("list_lag", 0))
+        limit = plan.get("concurrency_limit")
+        self.concurrency_limit = int(limit) if limit else None
+
+    def append(self, kind: str, data: dict[str, Any]) -> None:
+        """Add one rule at the end of `create` or `callback`."""
+        rules, allowed = {
+            "create": (self.create, CREATE_FAULTS),
+            "callback": (self.callback, CALLBACK_FAULTS),
+        }[kind]
+        rules.append(_rule(data, allowed, random.Random(f"{self.seed}:{kind}:{len(rules)}")))
+
+    def latency(self) -> float:
+        """Seconds to add to an answer."""
+        extra = self._jitter.random() * self.jitter_ms if self.jitter_ms else 0.0
+        return (self.latency_ms + extra) / 1000
+
+    def on_create(self, call: Call) -> Rule | None:
+        return next((r for r in self.create if r.matches(call) and r.strikes()), None)
+
+    def on_callback(self, call: Call, *, early: bool) -> Rule | None:
+        """The rule for one callback; `early` rules are asked at create, the others per callback."""
+        for rule in self.callback:
+            if (rule.fault == "early") == early and rule.matches(call) and rule.strikes():
+                return rule
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "latency_ms": self.latency_ms,
+            "jitter_ms": self.jitter_ms,
+            "list_lag": self.list_lag,
+            "concurrency_limit": self.concurrency_limit,
+            "create": [rule.to_json() for rule in self.create],
+            "callback": [rule.to_json() for rule in self.callback],
+        }

@@ -1,0 +1,1 @@
+"""The phone page: a person's WhatsApp in the browser."""

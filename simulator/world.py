@@ -1,0 +1,258 @@
+"""The state of the simulated world, in memory; the store keeps a copy behind it."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from simulator.demo import READY_MADE_PHONES
+from simulator.outcomes import outcome_for
+from simulator.records import NUMBER, PREFIX, USER_ID, Account, Content, Media, Message, Phone
+from simulator.settings import Settings
+from simulator.store import Store
+
+WINDOW_SECONDS: Final = 24 * 3600
+_LISTED_BY_THEMSELVES: Final = 40
+
+
+def new_sid(prefix: str) -> str:
+    return prefix + secrets.token_hex(16)
+
+
+class World:
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._seq = 0
+        self._listeners: set[asyncio.Queue[str]] = set()
+        self.accounts: dict[str, Account] = {}
+        self.phones: dict[str, Phone] = {}
+        self.messages: dict[str, Message] = {}
+        self.media: dict[str, Media] = {}
+        self.contents: dict[tuple[str, str], Content] = {}
+        self.last_inbound: dict[tuple[str, str], float] = {}
+        self._by_account: dict[str, list[Message]] = {}
+        self._by_pair: dict[tuple[str, str], list[Message]] = {}
+        self._by_phone: dict[str, list[Message]] = {}
+        self._by_user_id: dict[str, Phone] = {}
+
+    # The next methods fill the world at the start.
+
+    def populate(self) -> None:
+        """Accounts and ready-made phones of the settings, then what the store remembers."""
+        for config in self._settings.accounts:
+            self.put_account(Account.from_config(config))
+        for kind, record in self._store.load():
+            self._remember(kind, record)
+        for number, user_id, name in READY_MADE_PHONES:
+            if (number or user_id) not in self.phones:
+                phone = Phone(number, user_id, name, self._settings.auto_read, True, True, True)
+                self.add_phone(phone)
+        for phone in self.phones.values():
+            if phone.ready_made:
+                self.join(phone)
+
+    def _remember(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "message":
+            message = Message.from_json(data)
+            self._seq = max(self._seq, message.seq)
+            self._index(message)
+        elif kind == "phone":
+            phone = Phone.from_json(data)
+            self.phones[phone.key] = phone
+            if phone.user_id:
+                self._by_user_id[phone.user_id] = phone
+        elif kind == "media":
+            media = Media.from_json(data)
+            self.media[media.sid] = media
+        elif kind == "content":
+            content = Content.from_json(data)
+            self.contents[content.account_sid, content.sid] = content
+        elif kind == "window":
+            self.last_inbound[data["phone"], data["sender"]] = data["at"]
+
+    def reset(self) -> None:
+        """Forget everything that happened; go back to the start's accounts and phones."""
+        self._store.clear()
+        for table in (
+            self.accounts, self.phones, self.messages, self.media, self.contents,
+            self.last_inbound, self._by_account, self._by_pair, self._by_phone, self._by_user_id,
+        ):  # fmt: skip
+            table.clear()
+        self.populate()
+        self.publish({"type": "reset"})
+
+    # Accounts and senders.
+
+    def put_account(self, account: Account) -> None:
+        self.accounts[account.sid] = account
+
+    def account_of_sender(self, address: str) -> Account | None:
+        return next((a for a in self.accounts.values() if address in a.senders), None)
+
+    # Phones.
+
+    def add_phone(self, phone: Phone) -> Phone:
+        self.phones[phone.key] = phone
+        if phone.user_id:
+            self._by_user_id[phone.user_id] = phone
+        self.save_phone(phone)
+        return phone
+
+    def save_phone(self, phone: Phone) -> None:
+        self._store.put("phone", phone.key, phone)
+        if phone.listed:
+            self.publish({"type": "phone", "phone": phone.to_json() | {"key": phone.key}})
+
+    def find_phone(self, key: str) -> Phone | None:
+        key = key.removeprefix(PREFIX)
+        return self.phones.get(key) or self._by_user_id.get(key)
+
+    def phone_for(self, address: str) -> Phone:
+        """The phone behind an address; a number that nobody added yet is taken as existing.
+
+        The page lists the first few of these; a load of thousands would bury the others.
+        """
+        key = address.removeprefix(PREFIX)
+        found = self.find_phone(key)
+        if found:
+            return found
+        listed = len(self.phones) < _LISTED_BY_THEMSELVES
+        if USER_ID.match(key):
+            return self.add_phone(Phone(None, key, listed=listed))
+        if not NUMBER.match(key):
+            raise ValueError(f"{key!r} is neither an E.164 number nor a WhatsApp user id")
+        return self.add_phone(Phone(key, None, listed=listed))
+
+    # The 24-hour window.
+
+    def set_window(self, phone: Phone, sender: str, last_inbound: float) -> None:
+        self.last_inbound[phone.key, sender] = last_inbound
+        value = {"phone": phone.key, "sender": sender, "at": last_inbound}
+        self._store.put("window", f"{phone.key} {sender}", value)
+
+    def join(self, phone: Phone) -> None:
+        """Open the window with every sender, as joining the vendor's sandbox does."""
+        now = time.time()
+        for account in self.accounts.values():
+            for sender in account.senders:
+                self.set_window(phone, sender, now)
+
+    def window_open(self, phone: Phone, sender: str) -> bool:
+        at = self.last_inbound.get((phone.key, sender))
+        if at is None:
+            return self._settings.window == "open" or outcome_for(phone.key) is not None
+        return time.time() - at < WINDOW_SECONDS
+
+    # Messages.
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _index(self, message: Message) -> None:
+        self.messages[message.sid] = message
+        self._by_account.setdefault(message.account_sid, []).append(message)
+        for address in (message.from_address, message.to_address):
+            self._by_pair.setdefault((message.account_sid, address), []).append(message)
+        self._by_phone.setdefault(message.phone, []).append(message)
+
+    def add_message(self, message: Message) -> None:
+        self._index(message)
+        self.save_message(message)
+
+    def knows(self, message: Message) -> bool:
+        """False for what a reset or a delete has removed while it was on its way."""
+        return self.messages.get(message.sid) is message and not message.deleted
+
+    def save_message(self, message: Message) -> None:
+        if self.messages.get(message.sid) is not message:
+            return
+        self._store.put("message", message.sid, message)
+        if self._listeners and self.phones[message.phone].listed:
+            self.publish(
+                {"type": "message", "phone": message.phone, "message": self.bubble(message)}
+            )
+
+    def message(self, account: Account, sid: str) -> Message | None:
+        found = self.messages.get(sid)
+        if found is None or found.deleted or found.account_sid != account.sid:
+            return None
+        return found
+
+    def account_messages(self, account: Account, address: str | None) -> list[Message]:
+        """Oldest first, deleted ones included; `address` narrows to messages from or to it."""
+        if address is not None:
+            return self._by_pair.get((account.sid, address), [])
+        return self._by_account.get(account.sid, [])
+
+    def chat(self, phone: Phone, sender: str | None = None) -> Iterator[Message]:
+        for message in self._by_phone.get(phone.key, ()):
+            if not message.deleted and sender in (None, message.sender):
+                yield message
+
+    def bubble(self, message: Message) -> dict[str, Any]:
+        """A message as the phone page and the control API show it."""
+        shown = message.to_json()
+        shown["from"], shown["to"] = message.from_address, message.to_address
+        shown["media"] = [
+            {
+                "sid": sid,
+                "content_type": media.content_type,
+                "url": f"/media/{sid}" if media.size else None,
+                "source_url": media.source_url,
+            }
+            for sid in message.media
+            if (media := self.media.get(sid))
+        ]
+        return shown
+
+    # Media and content.
+
+    def add_media(self, media: Media, data: bytes) -> None:
+        media.size = len(data)
+        self.media[media.sid] = media
+        self._store.put("media", media.sid, media)
+        self._store.put_blob(media.sid, data)
+
+    def media_bytes(self, sid: str) -> bytes | None:
+        return self._store.blob(sid)
+
+    def remove_media(self, sid: str) -> None:
+        self.media.pop(sid, None)
+        self._store.remove("media", sid)
+        self._store.remove_blob(sid)
+
+    def put_content(self, content: Content) -> None:
+        self.contents[content.account_sid, content.sid] = content
+        self._store.put("content", f"{content.account_sid} {content.sid}", content)
+
+    def remove_content(self, content: Content) -> None:
+        del self.contents[content.account_sid, content.sid]
+        self._store.remove("content", f"{content.account_sid} {content.sid}")
+
+    def account_contents(self, account: Account) -> Iterable[Content]:
+        return [c for (sid, _), c in self.contents.items() if sid == account.sid]
+
+    # Live pages.
+
+    def subscribe(self) -> asyncio.Queue[str]:
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
+        self._listeners.add(queue)
+        return queue
+
+    def unsubscribe(self, queue: asyncio.Queue[str]) -> None:
+        self._listeners.discard(queue)
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Tell the open pages. A page too slow to follow is dropped; it reconnects and reloads."""
+        if not self._listeners:
+            return
+        text = json.dumps(event, ensure_ascii=False)
+        for queue in list(self._listeners):
+            try:
+                queue.put_nowait(text)
+            except asyncio.QueueFull:
+                self._listeners.discard(queue)

@@ -1,0 +1,122 @@
+"""Which module may import which: endpoints, tasks → service → repository → models."""
+
+from tests.architecture.source import Source
+
+FOUNDATION = frozenset(
+    {"models", "common", "db", "errors", "config", "extensions", "tasks", "cli", "blueprints"}
+) | {"openapi"}
+"""The parts of app/ that are no feature."""
+
+EDGES = frozenset({"endpoints", "tasks"})
+"""Where a request or a task enters; nothing imports them but the tables that list them."""
+
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "extensions": frozenset(),
+    "config": frozenset(),
+    "errors": frozenset(),
+    "db": frozenset({"config"}),
+    "models": frozenset({"models", "common"}),
+    "common": frozenset({"common", "models", "db", "errors", "config", "extensions"}),
+    "openapi": frozenset({"config", "extensions", "common", "blueprints", "errors"}),
+}
+"""Parts of the foundation, and what else of app/ each may import."""
+
+OPEN_MODULES = {
+    "app.channels.providers.base": "the words in which every provider speaks with us",
+    "app.channels.providers.registry": "the table of providers: who reads and writes their words",
+    "app.conversations.window": "the pure rule of the 24-hour window; it has no queries",
+    "app.messages.send": "the use case 'queue a message', split off the service of messages",
+    "app.messages.receive": "the use case 'a customer wrote', split off likewise",
+    "app.messages.reports": "the use case 'the provider reported', split off likewise",
+    "app.messages.content": "our own words for what a message holds; pure data",
+    "app.auth.passwords": "hashing; pure",
+    "app.auth.guards": "the guards that app/blueprints.py puts before routes",
+    "app.auth.tokens": "set up by the application factory",
+}
+"""What other features may import besides `service` and `errors`, and why."""
+
+OUTSIDERS = {
+    "app": ("simulator", "dev", "tests", "migrations"),
+    "simulator": ("app", "dev", "tests", "migrations"),
+    "dev": ("app", "tests", "migrations"),
+    "migrations": ("simulator", "dev", "tests"),
+}
+
+
+def wrong_arrows(source: Source) -> list[str]:
+    """`file:line: importer imports target: why not`."""
+    found = []
+    for each in source.imports:
+        if why := arrow_problem(source.name, each.target):
+            found.append(f"{source.name}:{each.line} imports {each.target}: {why}")
+    return found
+
+
+def arrow_problem(importer: str, target: str) -> str | None:
+    """Why `importer` must not import `target`; None when it may."""
+    package, other = importer.partition(".")[0], target.partition(".")[0]
+    if target.startswith("."):
+        return "imports are absolute"
+    if other in OUTSIDERS.get(package, ()):
+        return f"{package}/ knows nothing of {other}/"
+    if package != "app" or other != "app":
+        return None
+    mine, theirs = (f"{importer}..".split(".")[1], f"{target}..".split(".")[1])
+    if mine in MAY_IMPORT and theirs not in MAY_IMPORT[mine]:
+        return f"app/{mine} may not know app/{theirs}"
+    if theirs in FOUNDATION or not theirs:
+        return machinery_problem(importer, target)
+    if mine in {"", "blueprints"}:
+        return None
+    if mine == theirs:
+        return layer_problem(importer, target)
+    if layer_of(target) == "schemas" and layer_of(importer) in {"endpoints", "schemas"}:
+        # A message looks the same in every answer that holds one.
+        return None
+    return feature_problem(target)
+
+
+def machinery_problem(importer: str, target: str) -> str | None:
+    """The foundation's own doors: features ring, and reach neither Celery's set-up nor the CLI."""
+    if importer == "app" or in_package(importer, "app.tasks") or in_package(importer, "app.cli"):
+        return None
+    for closed in ("app.cli", "app.blueprints", "app.openapi"):
+        if in_package(target, closed) and importer != "app.openapi":
+            return f"{closed} is only for the application factory"
+    if (
+        in_package(target, "app.tasks")
+        and not (in_package(target, "app.tasks.names") or in_package(target, "app.tasks.ring"))
+        and target not in {"app.tasks.names", "app.tasks.ring"}
+    ):
+        return "of app/tasks, features know only `names` and `ring`"
+    return None
+
+
+def layer_problem(importer: str, target: str) -> str | None:
+    """Within one feature the arrows point inwards only."""
+    mine, theirs = layer_of(importer), layer_of(target)
+    if theirs in EDGES:
+        return "nothing imports the edge of a feature"
+    if mine in EDGES and theirs == "repository":
+        return "endpoints and tasks reach the repository through the service"
+    if theirs == "schemas" and mine not in {"endpoints", "schemas"}:
+        return "only endpoints know what JSON looks like"
+    if mine == "repository" and theirs == "service":
+        return "the repository does not know the service"
+    return None
+
+
+def feature_problem(target: str) -> str | None:
+    """Another feature is reached through its service."""
+    inside = f"{target}..".split(".")[2]
+    if inside in {"service", "errors"} or any(in_package(target, name) for name in OPEN_MODULES):
+        return None
+    return "another feature is reached through its `service` only"
+
+
+def layer_of(name: str) -> str:
+    return f"{name}..".split(".")[2]
+
+
+def in_package(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")

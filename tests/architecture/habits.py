@@ -1,0 +1,196 @@
+"""Rules of the house that one file keeps or breaks by itself. Each answers a list of sentences."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.architecture.source import Source
+
+LONGEST_FILE = 400
+NAMELESS = frozenset({"utils", "util", "helpers", "helper", "misc", "common_utils", "stuff"})
+SECRET_WORDS = frozenset({"body", "token", "password", "secret", "auth_token", "credentials"})
+LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "bind"})
+
+LATE_IMPORTS: dict[tuple[str, str], str] = {}
+"""(module, imported): the reason why this import stands inside a function."""
+
+READS_ENVIRONMENT = {
+    "app.config": "the one place",
+    "app.common.faultpoint": "proofs break a running process by it; it is no setting of a service",
+}
+
+MAKES_ENGINES = {
+    "app.db": "the one place",
+    "app.cli.database": "the gate looks at the catalogue from outside, unpinned",
+    "migrations.env": "migrations run as the login, over DIRECT_URL",
+}
+
+VENDOR_WORDS = frozenset({"twilio", "messagingservice", "accountsid", "wamid"})
+VENDOR_HOMES = {
+    "app.config": "reads the providers' settings",
+    "app.models.channel": "the list of providers that a channel may have",
+    "app.webhook.endpoints": "the routes that providers call",
+    "app.openapi": "describes those routes",
+    "app.common.logging": "quiets the loggers of their libraries, which would log phone numbers",
+    "app.cli.demo": "the demonstration's channel is at a provider",
+}
+VENDOR_WORDS_OF_OURS = {
+    "Meta": "marshmallow's inner class",
+    "metadata": "SQLAlchemy's and marshmallow's word",
+    "MetaData": "SQLAlchemy's class",
+    "remove_processors_meta": "structlog's word",
+    "twilio_number": "a field that POST /send_whatsapp promises",
+    "twilio_phone_number": "a field that POST /bots promises",
+}
+
+
+def too_long(source: Source) -> list[str]:
+    """A migration is exempt: it is written once, and read as a record."""
+    if source.name.startswith("migrations.versions."):
+        return []
+    lines = source.text.count("\n")
+    return [f"{source.name} has {lines} lines"] if lines > LONGEST_FILE else []
+
+
+def nameless(source: Source) -> list[str]:
+    parts = source.name.split(".")
+    return [
+        f"{source.name}: {part} says nothing"
+        for part in parts
+        if part in NAMELESS or re.fullmatch(r".*[a-z][2-9]", part)
+    ]
+
+
+def late_imports(source: Source) -> list[str]:
+    return [
+        f"{source.name}:{each.line} imports {each.target} inside a function"
+        for each in source.imports
+        if each.inside_function and (source.name, each.target) not in LATE_IMPORTS
+    ]
+
+
+def opens_transactions(source: Source) -> list[str]:
+    """Only app/db.py begins and ends transactions; savepoints are free."""
+    if source.package != "app" or source.name in MAKES_ENGINES:
+        return []
+    found = []
+    for call in calls(source):
+        name = called(call)
+        if isinstance(call.func, ast.Attribute) and name in {"commit", "begin", "rollback"}:
+            found.append(f"{source.name}:{call.lineno} calls {name}()")
+        makes = {"create_engine", "sessionmaker", "scoped_session"}
+        if name in makes or (name == "Session" and imports_session(source)):
+            found.append(f"{source.name}:{call.lineno} calls {name}()")
+    return found
+
+
+def imports_session(source: Source) -> bool:
+    return any(each.target == "sqlalchemy.orm.Session" for each in source.imports)
+
+
+def prints(source: Source) -> list[str]:
+    if source.package != "app":
+        return []
+    return [f"{source.name}:{c.lineno} prints" for c in calls(source) if called(c) == "print"]
+
+
+def reads_environment(source: Source) -> list[str]:
+    """Settings are read in one place, so that each has a name, a type and a line in the docs."""
+    if source.package != "app" or source.name in READS_ENVIRONMENT:
+        return []
+    return [
+        f"{source.name}:{node.lineno} reads the environment"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"environ", "getenv"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    ]
+
+
+def logs_secrets(source: Source) -> list[str]:
+    if source.package != "app":
+        return []
+    return [
+        f"{source.name}:{call.lineno} logs {keyword.arg}"
+        for call in calls(source)
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in LOG_METHODS
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"log", "logger", "logging"}
+        for keyword in call.keywords
+        if keyword.arg in SECRET_WORDS
+    ]
+
+
+def speaks_vendor(source: Source) -> list[str]:
+    """Vendor names outside app/channels/providers. Prose (docstrings) may name them."""
+    if source.package != "app" or source.name in VENDOR_HOMES:
+        return []
+    if source.name.startswith("app.channels.providers"):
+        return []
+    prose = {id(node) for node in docstrings(source.tree)}
+    return [
+        f"{source.name}:{line} says {word!r}"
+        for node in ast.walk(source.tree)
+        if id(node) not in prose
+        for line, word in words_of(node)
+        if is_vendor(word)
+    ]
+
+
+def queries_outside_repositories(source: Source) -> list[str]:
+    """Endpoints and schemas hold no SQL."""
+    if source.name.rpartition(".")[2] not in {"endpoints", "schemas"}:
+        return []
+    return [
+        f"{source.name}:{each.line} imports {each.target}"
+        for each in source.imports
+        if each.target.partition(".")[0] in {"sqlalchemy", "psycopg2"}
+        and not each.target.startswith("sqlalchemy.orm.Session")
+    ]
+
+
+def is_vendor(word: str) -> bool:
+    if word in VENDOR_WORDS_OF_OURS:
+        return False
+    pieces = {piece.lower() for piece in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", word)}
+    return "meta" in pieces or any(vendor in word.lower() for vendor in VENDOR_WORDS)
+
+
+def words_of(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Names and pieces of text in one node, with their line."""
+    line = getattr(node, "lineno", 0)
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            yield line, name
+        case ast.keyword(arg=str(name)):
+            yield node.value.lineno, name
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            yield line, name
+        case ast.ImportFrom(module=str(name)) | ast.alias(name=name):
+            yield from ((line, word) for word in name.split("."))
+        case ast.Constant(value=str(text)):
+            for word in re.findall(r"\w+", text):
+                yield line, word
+        case _:
+            return
+
+
+def docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The text statements of a file: docstrings of modules, classes, functions and constants."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value
+
+
+def calls(source: Source) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+
+
+def called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""

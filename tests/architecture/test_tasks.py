@@ -1,0 +1,52 @@
+"""Every task is loaded by the worker, and known by a name in app/tasks/names.py."""
+
+import importlib
+
+import pytest
+
+from app.extensions import celery
+from app.tasks import celery_app, names
+from tests.architecture.source import ROOT
+
+
+def task_modules() -> set[str]:
+    """`tasks.py` of each feature, and the beat's own."""
+    paths = (ROOT / "app").rglob("tasks.py")
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+
+
+def declared_names() -> set[str]:
+    return {value for key, value in vars(names).items() if key.isupper()}
+
+
+@pytest.fixture(scope="module")
+def registered() -> set[str]:
+    for module in celery_app.JOBS:
+        importlib.import_module(module)
+    return {name for name in celery.tasks if not name.startswith("celery.")}
+
+
+def test_the_worker_loads_every_module_with_tasks() -> None:
+    assert {*task_modules(), "app.tasks.schedule"} == set(celery_app.JOBS)
+
+
+def test_every_task_has_a_declared_name_and_every_name_a_task(registered: set[str]) -> None:
+    assert registered == declared_names()
+
+
+def test_every_name_says_its_feature() -> None:
+    features = {path.name for path in (ROOT / "app").iterdir() if path.is_dir()}
+    assert {name for name in declared_names() if name.partition(".")[0] not in features} == set()
+
+
+def test_the_beat_rings_only_what_exists(registered: set[str], app: object) -> None:
+    scheduled = {entry["task"] for entry in celery.conf.beat_schedule.values()}
+    assert scheduled <= registered
+
+
+def test_tasks_survive_a_worker_and_are_not_stored(app: object) -> None:
+    """Measured choices: a killed worker's task comes back, and results are nobody's business."""
+    assert celery.conf.task_acks_late is True
+    assert celery.conf.worker_prefetch_multiplier == 1
+    assert celery.conf.task_ignore_result is True
+    assert celery.conf.accept_content == ["json"]

@@ -1,0 +1,208 @@
+"""For each call of the API: how a stranger would try to reach another tenant's rows with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.common.ids import new_id
+from app.models import ApiKey, Channel, Conversation, KeywordReply, Message, User
+from tests.factories import (
+    create_api_key,
+    create_channel,
+    create_contact,
+    create_conversation,
+    create_message,
+    create_user,
+    save,
+)
+
+CANARY = "canary-of-another-tenant"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Estate:
+    """One of everything that a tenant can own, with the canary in each text of it."""
+
+    tenant_id: UUID
+    user: User
+    api_key: ApiKey
+    channel: Channel
+    conversation: Conversation
+    message: Message
+    unknown_message: Message
+    keyword_reply: KeywordReply
+
+
+def build_estate(tenant_id: UUID) -> Estate:
+    channel = create_channel(tenant_id, name=CANARY)
+    contact = create_contact(tenant_id, name=CANARY, profile_name=CANARY)
+    conversation = create_conversation(
+        tenant_id, channel=channel, contact=contact, address=random_number()
+    )
+    return Estate(
+        tenant_id=tenant_id,
+        user=create_user(tenant_id, name=CANARY),
+        api_key=create_api_key(tenant_id, name=CANARY)[0],
+        channel=channel,
+        conversation=conversation,
+        message=create_message(tenant_id, conversation=conversation, body=CANARY),
+        unknown_message=create_message(
+            tenant_id, conversation=conversation, body=CANARY, status="unknown", due_at=None
+        ),
+        keyword_reply=save(tenant_id, KeywordReply(keywords=[CANARY], reply=CANARY)),
+    )
+
+
+Pick = Callable[[Estate], Any]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The call names a row. `path`: in its path; else `field` of the body, or of the query.
+
+    The other tenant's own value must be answered exactly as `stranger`'s, which nobody has.
+    """
+
+    pick: Pick
+    status: int = 404
+    body: Json | None = None
+    field: str | None = None
+    query: str | None = None
+    stranger: Callable[[], Any] = new_id
+
+
+@dataclass(frozen=True)
+class Own:
+    """The call names no row: what it answers must hold nothing of another tenant."""
+
+    body: Json | None = None
+    status: int = 200
+    query: Json = field(default_factory=dict)
+
+
+def random_number() -> str:
+    return f"+1666{new_id().int % 10_000_000:07d}"
+
+
+def user_id(estate: Estate) -> UUID:
+    return estate.user.id
+
+
+def channel_id(estate: Estate) -> UUID:
+    return estate.channel.id
+
+
+def message_id(estate: Estate) -> UUID:
+    return estate.message.id
+
+
+def conversation_id(estate: Estate) -> UUID:
+    return estate.conversation.id
+
+
+def reply_id(estate: Estate) -> UUID:
+    return estate.keyword_reply.id
+
+
+def sender(estate: Estate) -> str:
+    return estate.channel.phone_number
+
+
+TEMPLATE = {"to_number": "+15551234567", "content_sid": f"HX{'0' * 32}"}
+CONVERSATIONS = "/api/whatsapp/conversations"
+CONVERSATION = f"{CONVERSATIONS}/<uuid:conversation_id>"
+MESSAGE = "/api/messages/<uuid:message_id>"
+REPLY = "/api/keyword-replies/<uuid:reply_id>"
+USER = "/tenants/me/users/<uuid:user_id>"
+FORBIDDEN = 403
+"""An owner is no platform administrator: refused before any id is looked at."""
+
+CASES: dict[str, tuple[Foreign | Own, ...]] = {
+    "GET /auth/me": (Own(),),
+    "POST /auth/logout": (Own(status=204),),
+    "POST /auth/change-password": (
+        Own({"current_password": "wrong", "new_password": "a new long password"}, status=422),
+    ),
+    "GET /auth/api-keys": (Own(),),
+    "POST /auth/api-keys": (Own({"name": "mine", "scopes": ["messages:read"]}, status=201),),
+    "DELETE /auth/api-keys/<uuid:key_id>": (Foreign(lambda estate: estate.api_key.id),),
+    "GET /tenants": (Own(status=FORBIDDEN),),
+    "POST /tenants": (Own({"name": "mine"}, status=FORBIDDEN),),
+    "GET /tenants/<uuid:tenant_id>": (Foreign(lambda e: e.tenant_id, FORBIDDEN),),
+    "PUT /tenants/<uuid:tenant_id>": (
+        Foreign(lambda e: e.tenant_id, FORBIDDEN, {"name": "taken over"}),
+    ),
+    "DELETE /tenants/<uuid:tenant_id>": (Foreign(lambda e: e.tenant_id, FORBIDDEN),),
+    "GET /tenants/me": (Own(),),
+    "PUT /tenants/me": (Own({"name": "mine"}),),
+    "GET /tenants/me/users": (Own(),),
+    "POST /tenants/me/users": (
+        Own(
+            {
+                "username": f"member-{new_id().hex}",
+                "password": "a new long password",
+                "role": "agent",
+            },
+            status=201,
+        ),
+    ),
+    f"GET {USER}": (Foreign(user_id),),
+    f"PUT {USER}": (Foreign(user_id, body={"name": "taken over"}),),
+    f"DELETE {USER}": (Foreign(user_id),),
+    "GET /tenants/me/audit": (Own(),),
+    "GET /channels": (Own(),),
+    "POST /channels": (Own({}, status=422),),
+    "GET /channels/<uuid:channel_id>": (Foreign(channel_id),),
+    "PUT /channels/<uuid:channel_id>": (Foreign(channel_id, body={"name": "taken over"}),),
+    "DELETE /channels/<uuid:channel_id>": (Foreign(channel_id),),
+    "POST /channels/<uuid:channel_id>/verify": (Foreign(channel_id),),
+    "POST /api/send": (
+        Own({"to_number": "+15551234567", "body": "hola"}, status=202),
+        Foreign(conversation_id, body={"body": "hola"}, field="conversation_id"),
+        Foreign(
+            sender,
+            422,
+            {"to_number": "+15551234567", "body": "hola"},
+            field="from_number",
+            stranger=random_number,
+        ),
+    ),
+    "POST /api/send-message": (
+        Own({"phone": "+15551234567", "message": "hola", "use_queue": True}, status=202),
+        Foreign(
+            sender,
+            422,
+            {"phone": "+15551234567", "message": "hola", "use_queue": True},
+            field="from_number",
+            stranger=random_number,
+        ),
+    ),
+    "POST /send_whatsapp": (
+        Foreign(sender, 422, TEMPLATE, field="twilio_number", stranger=random_number),
+    ),
+    "GET /api/messages": (
+        Own(),
+        Own(query={"q": CANARY}),
+        Foreign(conversation_id, 200, query="conversation_id"),
+        Foreign(lambda e: e.conversation.address, 200, query="phone", stranger=random_number),
+    ),
+    f"GET {MESSAGE}": (Foreign(message_id),),
+    f"GET {MESSAGE}/timeline": (Foreign(message_id),),
+    f"POST {MESSAGE}/cancel": (Foreign(message_id),),
+    f"POST {MESSAGE}/settle": (
+        Foreign(lambda e: e.unknown_message.id, body={"outcome": "send_again"}),
+    ),
+    f"GET {CONVERSATIONS}": (Own(),),
+    f"GET {CONVERSATION}": (Foreign(conversation_id),),
+    f"GET {CONVERSATION}/history": (Foreign(conversation_id),),
+    f"POST {CONVERSATION}/close": (Foreign(conversation_id),),
+    f"POST {CONVERSATION}/reopen": (Foreign(conversation_id),),
+    "GET /api/keyword-replies": (Own(),),
+    "POST /api/keyword-replies": (Own({"keywords": ["hola"], "reply": "¡Hola!"}, status=201),),
+    f"GET {REPLY}": (Foreign(reply_id),),
+    f"PUT {REPLY}": (Foreign(reply_id, body={"reply": "taken over"}),),
+    f"DELETE {REPLY}": (Foreign(reply_id),),
+}

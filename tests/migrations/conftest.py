@@ -1,0 +1,68 @@
+"""Databases to be changed: a throw-away copy of the schema, and one that is still empty."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.engine import make_url
+
+from app import db
+from app.common.ids import new_id
+from app.config import Settings
+from app.models import Tenant
+
+
+def url_as_superuser(database_url: str) -> str:
+    """The superuser's URL of the database that `database_url` names."""
+    name = make_url(database_url).database
+    url = make_url(os.environ["RECADO_TEST_ADMIN_URL"]).set(database=name)
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def catalogue(settings: Settings) -> Iterator[Connection]:
+    """A superuser's transaction on the migrated database that is rolled back: plant defects."""
+    engine = create_engine(
+        db.normalise_url(url_as_superuser(settings.database_url)), poolclass=pool.NullPool
+    )
+    with engine.connect() as connection, connection.begin() as transaction:
+        connection.execute(text("set local lock_timeout = '20s'"))
+        yield connection
+        transaction.rollback()
+
+
+@pytest.fixture
+def empty_database(worker_id: str) -> Iterator[str]:
+    """The URL of a new, empty database, as the login that is no superuser."""
+    login_url = make_url(os.environ["RECADO_TEST_DATABASE_URL"])
+    name = f"recado_empty_{worker_id}"
+    engine = create_engine(
+        db.normalise_url(login_url.render_as_string(hide_password=False)),
+        poolclass=pool.NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.execute(text(f"drop database if exists {name} with (force)"))
+        connection.execute(text(f"create database {name}"))
+        yield login_url.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def pool_of_one(settings: Settings) -> Iterator[None]:
+    """app.db with a single pooled connection, so that each transaction inherits it."""
+    before, db.Database.engine = db.Database.engine, None
+    db.init(replace(settings, database_pool_size=1))
+    yield
+    db.dispose()
+    db.Database.engine = before
+
+
+def make_tenant() -> UUID:
+    tenant_id = new_id()
+    with db.tenant_session(tenant_id) as session:
+        session.add(Tenant(tenant_id=tenant_id, name=f"tenant {tenant_id}", data_key=b"unused"))
+    return tenant_id
