@@ -1,5 +1,18 @@
 """What gunicorn and `flask --app wsgi` load."""
 
-from app import create_app
+import sys
 
-app = create_app()
+import click
+
+from app import config, create_app, db
+from app.config import SettingsError
+
+try:
+    app = create_app()
+    # A command must run before all is well: `database upgrade` makes the roles.
+    if click.get_current_context(silent=True) is None:
+        db.refuse_unsafe(config.current())
+except SettingsError as error:
+    sys.stderr.write(f"{error}\n")
+    # gunicorn gives up on 3; after any other code it would start the worker again, for ever.
+    sys.exit(3)

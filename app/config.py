@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 def whole_number(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"must be a whole number, not {text!r}.")
+        raise ValueError(f"this must be a whole number, not {text!r}.")
     return int(text)
 
 
@@ -41,7 +41,7 @@ def flag(text: str) -> bool:
 
 def environment(text: str) -> Environment:
     if text not in set(Environment):
-        raise ValueError(f"must be one of {', '.join(Environment)}, not {text!r}.")
+        raise ValueError(f"this must be one of {', '.join(Environment)}, not {text!r}.")
     return Environment(text)
 
 
@@ -53,7 +53,9 @@ def names(text: str) -> tuple[str, ...]:
 def public_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be the URL that the world reaches, e.g. https://recado.example.com.")
+        raise ValueError(
+            "this must be the URL that the world reaches, e.g. https://recado.example.com."
+        )
     return text.rstrip("/")
 
 
@@ -136,18 +138,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         from_file = {key: value for key, value in dotenv_values().items() if value is not None}
         environ = {**from_file, **os.environ}
     values: dict[str, Any] = {}
-    found_problems: list[str] = []
+    malformed: dict[str, str] = {}
     for item in fields(Settings):
         name, text = _find(environ, item.metadata["names"])
         if text:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as error:
-                found_problems.append(f"{name} {error}")
+                malformed[name] = f"{name}: {error}"
     settings = Settings(**values)
-    found_problems += problems(settings)
-    if found_problems:
-        raise SettingsError(found_problems)
+    others = [each for each in problems(settings) if each.split(" ")[0] not in malformed]
+    if malformed or others:
+        raise SettingsError([*malformed.values(), *others])
     return settings
 
 
@@ -174,7 +176,7 @@ def _missing(settings: Settings) -> list[str]:
         "secret_key": "32 or more random characters: python -c 'import secrets; "
         "print(secrets.token_urlsafe(48))'",
         "encryption_keys": "id:key pairs: python -c 'import base64,os; "
-        "print(\"k1:\"+base64.b64encode(os.urandom(32)).decode())'",
+        'print("k1:"+base64.b64encode(os.urandom(32)).decode())\'',
     }
     return [
         f"{variables()[name][0]} is not set. Set it to {remedy}."
@@ -199,19 +201,17 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
     return found
 
 
-_current: Settings | None = None
+class InForce:
+    settings: Settings | None = None
 
 
 def use(settings: Settings) -> None:
     """Make these the settings of this process."""
-    global _current
-    _current = settings
+    InForce.settings = settings
 
 
 def current() -> Settings:
     """The settings of this process; read from the environment at the first call."""
-    if _current is None:
-        use(load())
-    if _current is None:
-        raise AssertionError("unreachable")
-    return _current
+    if InForce.settings is None:
+        InForce.settings = load()
+    return InForce.settings

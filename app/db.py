@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.config import Settings
+from app.config import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -95,9 +95,7 @@ def _refuse_unpinned(
 
 def _pin(session: Session, role: str, tenant: str) -> None:
     connection = session.connection()
-    connection.execute(
-        PIN, {"role": role, "tenant": tenant, "timeout": str(STATEMENT_TIMEOUT_MS)}
-    )
+    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": str(STATEMENT_TIMEOUT_MS)})
     connection.info["pinned"] = role
     connection.info["tenant_id"] = UUID(tenant) if tenant else None
 
@@ -184,11 +182,25 @@ def tenant_of(session: Session) -> UUID:
     return tenant_id
 
 
+def refuse_unsafe(settings: Settings) -> None:
+    """Raises SettingsError in production when the pin would not hold on this database.
+
+    A database that is away is no reason: it may come back, and each transaction pins anew.
+    """
+    try:
+        found = verify_pin()
+    except DBAPIError as error:
+        log.warning("database_unavailable", error=type(error.orig).__name__)
+        return
+    if found and settings.is_production:
+        raise SettingsError(found)
+
+
 def verify_pin() -> list[str]:
-    """Why this database must not be used in production, each with its remedy; [] when sound.
+    """Why the pin does not hold on this database, each reason with its remedy; [] when it does.
 
     Logs a warning when the login itself may bypass row-level security: the pin holds, but a
-    login without BYPASSRLS would be a second wall.
+    login without BYPASSRLS would be a second wall. Raises DBAPIError when the database is away.
     """
     statement = text(
         "select current_user = :role as pinned, rolsuper or rolbypassrls as bypasses,"
@@ -199,6 +211,8 @@ def verify_pin() -> list[str]:
         with anonymous_session() as session:
             row = session.execute(statement, {"role": APP_ROLE}).one()
     except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) is None:
+            raise
         reason = str(error.orig).strip().splitlines()[0]
         return [
             f"DATABASE_URL's login cannot take the role {APP_ROLE} ({reason}). Run the migrations "
@@ -206,10 +220,9 @@ def verify_pin() -> list[str]:
         ]
     if not row.pinned or row.bypasses:
         return [
-            f"The role {APP_ROLE} bypasses row-level security or cannot be pinned. Mend it with: "
-            f"ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
+            f"The role {APP_ROLE} bypasses row-level security, so tenants are not kept apart. "
+            f"Mend it with: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
         ]
     if row.login_bypasses:
-        log.warning("login_may_bypass_rls", remedy="every transaction is pinned; a login without "
-                    "BYPASSRLS would be a second wall")
+        log.warning("login_may_bypass_rls", remedy="nothing must be done: each transaction pins")
     return []

@@ -184,7 +184,7 @@ def answer_database_error(error: DBAPIError) -> Response:
     return answer_unexpected(error)
 
 
-def answer_pool_timeout(error: PoolTimeoutError) -> Response:
+def answer_pool_timeout(_error: PoolTimeoutError) -> Response:
     log.warning("database_pool_exhausted")
     return answer_app_error(Unavailable(code="overloaded"))
 

@@ -10,11 +10,11 @@ from werkzeug.routing import Rule
 from app.blueprints import TABLE, Guard
 from app.common.schema import ErrorSchema
 from app.config import Settings
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
 from app.extensions import api
 
 # Must stand before api.init_app, which describes failures by it.
-api.ERROR_SCHEMA = ErrorSchema  # type: ignore[assignment]
+api.ERROR_SCHEMA = ErrorSchema
 
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 ASSETS = Path(__file__).parent / "static" / "docs"
@@ -49,21 +49,7 @@ Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make 
   WhatsApp user id, and answered in E.164.
 """
 
-FAILURE = {
-    "description": "What went wrong, and what to do next.",
-    "content": {
-        "application/json": {
-            "schema": {"$ref": "#/components/schemas/Error"},
-            "example": {
-                "success": False,
-                "error": "There is nothing at this address.",
-                "code": "not_found",
-                "details": {},
-                "request_id": "6a1f0c2be5a44d0f9b7f4f0f7c1f2d3e",
-            },
-        }
-    },
-}
+WRONG_FIELD = {"fields": {"to_number": ["Missing data for required field."]}}
 
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -124,12 +110,29 @@ def init_app(app: Flask) -> None:
     components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or rk_live_…"}
     )
-    components.response("Failure", FAILURE)
+    components.response("Failure", failure("not_found", NotFound.message, {}))
+    components.response("Invalid", failure("validation_error", InvalidInput.message, WRONG_FIELD))
     if "Error" not in components.schemas:
         components.schema("Error", schema=ErrorSchema)
     for name, description in RATE_LIMIT_HEADERS.items():
         components.header(name, {"description": description, "schema": {"type": "integer"}})
     app.register_blueprint(pages)
+
+
+def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
+    """A failure in our envelope, with an example."""
+    example = {
+        "success": False,
+        "error": message,
+        "code": code,
+        "details": details,
+        "request_id": "6a1f0c2be5a44d0f9b7f4f0f7c1f2d3e",
+    }
+    content = {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}
+    return {
+        "description": "What went wrong, and what to do next.",
+        "content": {"application/json": content},
+    }
 
 
 def document(app: Flask) -> dict[str, Any]:
@@ -168,6 +171,8 @@ def complete(operation: dict[str, Any], rule: Rule, view: Any, guard: Guard) -> 
                 name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS
             }
     responses["default"] = {"$ref": "#/components/responses/Failure"}
+    if "422" in responses:
+        responses["422"] = {"$ref": "#/components/responses/Invalid"}
     example = EXAMPLES.get(operation["operationId"])
     if example is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = example

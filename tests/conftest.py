@@ -97,8 +97,8 @@ def settings(worker_id: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Iterator[Flask]:
-    yield create_app(settings)
+def app(settings: Settings) -> Flask:
+    return create_app(settings)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ class World:
     def sql(self, statement: str, **values: Any) -> list[Any]:
         """Run SQL as this tenant; rows if it answers any."""
         with db.tenant_session(self.tenant.id) as session:
-            result = session.execute(text(statement), values)
+            result: Any = session.execute(text(statement), values)
             return list(result) if result.returns_rows else []
 
     def wait_for(self, message_id: UUID, status: str) -> Message:
@@ -154,9 +154,7 @@ def settle_in(
     account, token = f"AC{new_id().hex}", new_id().hex
     number = f"+1415{new_id().int % 10_000_000:07d}"
     sender = {"number": f"whatsapp:{number}", "inbound_url": f"{base_url}/webhook/twilio"}
-    simulator.control(
-        "PUT", f"/accounts/{account}", {"auth_token": token, "senders": [sender]}
-    )
+    simulator.control("PUT", f"/accounts/{account}", {"auth_token": token, "senders": [sender]})
     channel = create_channel(
         tenant.id,
         account=account,

@@ -36,7 +36,7 @@ class ChannelDisabled(Unprocessable):
 
 class ProviderNotOffered(Unprocessable):
     code = "provider_not_offered"
-    message = "Recado cannot connect channels of this provider yet; use 'twilio'."
+    message = "Recado cannot connect channels of this provider yet."
 
 
 class ChannelGone(Exception):

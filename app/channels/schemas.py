@@ -2,28 +2,26 @@
 
 from marshmallow import fields, validate
 
+from app.channels.providers.registry import PROVIDERS
 from app.common.schema import BaseSchema, PhoneField, text_field
 from app.models import ChannelStatus, Provider
 
 FASTEST = 400
-"""Messages a second: Twilio's highest, for text and on request (WhatsApp best practices)."""
+"""Messages a second: the most that a provider grants on request (Twilio, for text)."""
 
-CREDENTIALS = (
-    "Twilio: account_sid and auth_token, and where you have them api_key_sid and api_key_secret "
-    "(used for sending), signature_mode (auth_token or shared_key), shared_key_id, "
-    "shared_key_secret, messaging_service_sid. Never answered again, but for the last characters."
+CREDENTIALS = " ".join(
+    [
+        *(f"For {name}: {provider.credentials_help}" for name, provider in PROVIDERS.items()),
+        "Never answered again, but for the last characters.",
+    ]
 )
-CREDENTIALS_EXAMPLE = {
-    "account_sid": "AC00000000000000000000000000000000",
-    "auth_token": "<auth token>",
-}
 
 
 def credentials_field(*, required: bool = False) -> fields.Dict:
     return fields.Dict(
         keys=text_field(64),
         values=text_field(2000, allow_none=True),
-        metadata={"description": CREDENTIALS, "example": CREDENTIALS_EXAMPLE},
+        metadata={"description": CREDENTIALS},
         required=required,
     )
 

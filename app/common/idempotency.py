@@ -5,6 +5,7 @@ two simultaneous requests the second waits in Postgres for the first one's commi
 sealed, for some hold a secret that is shown once.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -60,10 +61,8 @@ def check_key(key: str) -> str:
 def fingerprint() -> str:
     """What two requests must share to be one: caller, address and body (JSON in any spelling)."""
     body = request.get_data(cache=True)
-    try:
+    with contextlib.suppress(ValueError):
         body = json.dumps(json.loads(body), sort_keys=True).encode()
-    except ValueError:
-        pass
     whole = f"{principal().id} {request.method} {request.path.rstrip('/')}".encode() + b"\n" + body
     return hashlib.sha256(whole).hexdigest()
 

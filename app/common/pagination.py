@@ -34,7 +34,7 @@ class PageRequest:
 
 def fetch_page(
     session: Session,
-    query: Select[tuple[Row]],
+    query: Select[Row],
     sort: Sequence[InstrumentedAttribute[Any]],
     request: PageRequest,
     *,

@@ -11,6 +11,10 @@ USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 
 LONGEST_ADDRESS = 160
 
+MEXICO_WITH_THE_OLD_1 = re.compile(r"\+521[0-9]{10}")
+"""WhatsApp still writes many Mexican numbers so; the numbering plan dropped the 1 in 2019, and
+with it phonenumbers calls them too long."""
+
 
 class AddressKind(StrEnum):
     PHONE = "phone"
@@ -50,6 +54,7 @@ def parse_phone(text: str) -> str:
         number = phonenumbers.parse(bare if bare.startswith("+") else f"+{bare}")
     except phonenumbers.NumberParseException as error:
         raise ValueError(problem) from error
-    if not phonenumbers.is_possible_number(number):
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if not (phonenumbers.is_possible_number(number) or MEXICO_WITH_THE_OLD_1.fullmatch(found)):
         raise ValueError(problem)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return found

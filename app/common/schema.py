@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
 from app.common import pagination
-from app.common.phone import Address, parse_address, parse_phone
+from app.common.phone import parse_address, parse_phone
 
 UNSTORABLE = "Contains a character that cannot be stored (NUL or half of a surrogate pair)."
 DEEPEST = 32
@@ -70,9 +70,6 @@ class AddressField(fields.String):
         except ValueError as error:
             raise ValidationError(str(error)) from error
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return value.value if isinstance(value, Address) else value
-
 
 class PhoneField(fields.String):
     """A phone number with its country code; loads to E.164."""
@@ -88,6 +85,17 @@ class PhoneField(fields.String):
 def text_field(longest: int, *, shortest: int = 0, **kwargs: Any) -> fields.String:
     """Text of a stated length, in characters."""
     return fields.String(validate=validate.Length(min=shortest, max=longest), **kwargs)
+
+
+def words_field(longest: int, **kwargs: Any) -> fields.String:
+    """Text for a person to read, so more than spaces."""
+    return fields.String(validate=[validate.Length(min=1, max=longest), not_blank], **kwargs)
+
+
+def not_blank(text: str) -> None:
+    """A validator: spaces alone say nothing. Raises ValidationError."""
+    if not text.strip():
+        raise ValidationError("Must hold more than spaces.")
 
 
 def choice(values: type[StrEnum], **kwargs: Any) -> fields.String:
@@ -118,5 +126,3 @@ class ErrorSchema(Schema):
     code = fields.String(required=True, metadata={"description": "Stable, in snake_case."})
     details = fields.Dict(required=True)
     request_id = fields.String(required=True, allow_none=True)
-
-

@@ -21,17 +21,24 @@ def new_wrapped_data_key(tenant_id: UUID) -> bytes:
     return encryption.wrap_data_key(ring, encryption.new_data_key(), data_key_place(tenant_id))
 
 
-def data_key(session: Session) -> bytes:
-    """The data key of this transaction's tenant. Raises CannotOpen."""
+def data_key(session: Session, *, hold: bool = False) -> bytes:
+    """The data key of this transaction's tenant. Raises CannotOpen.
+
+    `hold` keeps a rotation of the key waiting until the transaction ends.
+    """
     tenant_id = db.tenant_of(session)
-    wrapped = session.scalars(select(Tenant.data_key)).one()
+    query = select(Tenant.data_key)
+    if hold:
+        query = query.with_for_update(read=True, key_share=True)
+    wrapped = session.scalars(query).one()
     ring = config.current().encryption_keys
     return encryption.unwrap_data_key(ring, wrapped, data_key_place(tenant_id))
 
 
 def seal(session: Session, table: str, column: str, row_id: UUID, plain: bytes) -> bytes:
+    """Holds off a rotation, which would leave what is sealed just now under a dead key."""
     place = Place(db.tenant_of(session), table, column, row_id)
-    return encryption.seal(data_key(session), plain, place)
+    return encryption.seal(data_key(session, hold=True), plain, place)
 
 
 def unseal(session: Session, table: str, column: str, row_id: UUID, sealed: bytes) -> bytes:

@@ -12,9 +12,7 @@ from app.contacts import merge, repository
 from app.models import Contact
 
 
-def find_or_create(
-    session: Session, addresses: Sequence[Address], profile_name: str = ""
-) -> UUID:
+def find_or_create(session: Session, addresses: Sequence[Address], profile_name: str = "") -> UUID:
     """The contact who has these addresses, the first being the one in use; made if unknown.
 
     An address that was not known yet is added. When two contacts share the addresses of one
@@ -45,6 +43,10 @@ def learn(session: Session, contact_id: UUID, addresses: Sequence[Address]) -> N
     for address in addresses:
         if address not in known:
             repository.add_alias(session, contact_id, address)
+
+
+def has_address(session: Session, contact_id: UUID, address: Address) -> bool:
+    return repository.contact_ids(session, [address]).get(address) == contact_id
 
 
 def remember_profile_name(session: Session, contact_id: UUID, profile_name: str) -> None:

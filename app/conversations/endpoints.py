@@ -6,7 +6,12 @@ from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.common.schema import PageArgs
 from app.conversations import service
-from app.conversations.schemas import ConversationArgs, ConversationPage, ConversationSchema, HistoryPage
+from app.conversations.schemas import (
+    ConversationArgs,
+    ConversationPage,
+    ConversationSchema,
+    HistoryPage,
+)
 from app.conversations.service import ConversationFilter
 from app.extensions import Blueprint
 from app.messages import service as messages

@@ -36,9 +36,7 @@ def get(session: Session, conversation_id: UUID) -> Conversation:
     return found
 
 
-def thread(
-    session: Session, channel_id: UUID, contact_id: UUID, address: Address
-) -> Conversation:
+def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:
     """The one conversation of this contact on this channel; `address` is where they are now."""
     found = repository.get_or_create(session, channel_id, contact_id, address.value)
     if found.address != address.value:

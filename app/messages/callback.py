@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app import config
 
+
 @dataclass(frozen=True)
 class AttemptRef:
     message_id: UUID
@@ -30,7 +31,7 @@ def read(tenant_id: UUID, query: Mapping[str, str]) -> AttemptRef | None:
     settings = config.current()
     keys = filter(None, (settings.secret_key, settings.secret_key_previous))
     proofs = [_proof(key, tenant_id, ref).encode() for key in keys]
-    return ref if any([hmac.compare_digest(given, proof) for proof in proofs]) else None
+    return ref if any(hmac.compare_digest(given, proof) for proof in proofs) else None
 
 
 def _proof(secret_key: str, tenant_id: UUID, ref: AttemptRef) -> str:

@@ -10,12 +10,14 @@ Incoming messages add `location`, `contacts`, `button_reply`, `list_reply`, `flo
 """
 
 import json
+import math
 import mimetypes
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.common import egress
+from app.common.schema import UNSTORABLE, is_storable
 from app.errors import InvalidInput
 
 Content = dict[str, Any]
@@ -25,6 +27,7 @@ LONGEST_TEXT = 1600
 
 LARGEST_VARIABLE = 1600
 MOST_VARIABLES = 100
+LINE_BREAK = re.compile(r"[\r\n]")
 CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 
 KINDS = {"image": "image", "audio": "audio", "video": "video"}
@@ -73,7 +76,7 @@ def read_variables(variables: Any) -> dict[str, str]:
     if variables is None:
         variables = {}
     if not isinstance(variables, dict):
-        raise _bad_variables("Give an object such as {\"1\": \"Ana\"}, or its JSON text.")
+        raise _bad_variables('Give an object such as {"1": "Ana"}, or its JSON text.')
     if len(variables) > MOST_VARIABLES:
         raise _bad_variables(f"At most {MOST_VARIABLES} variables.")
     return {str(name): _read_variable(str(name), value) for name, value in variables.items()}
@@ -82,10 +85,15 @@ def read_variables(variables: Any) -> dict[str, str]:
 def _read_variable(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _bad_variables(f"The value of {name!r} must be text or a number.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _bad_variables(f"The value of {name!r} is no number that a text can show.")
     found = str(value)
     if not 1 <= len(name) <= 16:
         raise _bad_variables("A variable's name has 1 to 16 characters.")
-    if not found.strip() or "\n" in found or "\x00" in found or len(found) > LARGEST_VARIABLE:
+    if not (is_storable(name) and is_storable(found)):
+        # The JSON text of an object hides these from the schema's own check.
+        raise _bad_variables(UNSTORABLE)
+    if not found.strip() or LINE_BREAK.search(found) or len(found) > LARGEST_VARIABLE:
         reason = f"The value of {name!r} must be one line of 1 to {LARGEST_VARIABLE} characters."
         raise _bad_variables(reason)
     return found
@@ -106,4 +114,4 @@ def from_send(body: dict[str, Any]) -> Content:
 
 def needs_window(content: Content) -> bool:
     """Whether WhatsApp takes this only within 24 hours of the customer's last message."""
-    return content["type"] != "template"
+    return bool(content["type"] != "template")

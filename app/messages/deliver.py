@@ -15,7 +15,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row
 
-
 from app.channels import service as channels
 from app.channels.providers.base import (
     Accepted,
@@ -146,4 +145,3 @@ STALE_CLAIM = ProviderError(
     cause="The worker was held up before it could send.",
     remedy="Nothing to do: the message goes out with the next claim.",
 )
-

@@ -137,5 +137,3 @@ def cancel_message(message_id: UUID) -> Message:
 def settle_message(body: dict[str, Any], message_id: UUID) -> Message:
     """Settle a message of unknown fate by hand: it arrived, or send it again"""
     return reading.settle(session(), principal(), message_id, body["outcome"])
-
-

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app import db
@@ -34,9 +34,7 @@ MOST_ATTEMPTS = 20
 OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 
-def record(
-    tenant_id: UUID, channel_id: UUID, results: Sequence[tuple[Claim, SendOutcome]]
-) -> None:
+def record(tenant_id: UUID, channel_id: UUID, results: Sequence[tuple[Claim, SendOutcome]]) -> None:
     """One transaction for a group of answers."""
     ids = [claim.message_id for claim, _ in results]
     with db.tenant_session(tenant_id) as session:
@@ -54,7 +52,7 @@ def record(
             pacing.slow_down(channel_id)
 
 
-def _locked(ids: Sequence[UUID]):  # type: ignore[no-untyped-def]
+def _locked(ids: Sequence[UUID]) -> Select[Message]:
     # In one order, so that two groups cannot wait for each other.
     return select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
 

@@ -51,7 +51,8 @@ for i = 3, #KEYS do
   else
     out[#out + 1] = 'd' .. tostring(next_slot - now)
     next_slot = next_slot + interval
-    redis.call('SET', KEYS[i], tostring(pair + pair_interval), 'PX', math.ceil(pair + pair_interval - now))
+    pair = pair + pair_interval
+    redis.call('SET', KEYS[i], string.format('%.3f', pair), 'PX', math.ceil(pair - now))
   end
 end
 redis.call('SET', KEYS[1], string.format('%.3f', next_slot), 'PX', 60000)

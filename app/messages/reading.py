@@ -78,7 +78,9 @@ def _step_of_event(event: Event) -> dict[str, Any]:
 
 def _steps_of_attempt(attempt: Attempt) -> list[dict[str, Any]]:
     common = {"attempt": attempt.number, "message_sid": attempt.provider_message_id}
-    steps = [{"at": attempt.created_at, "step": STEP_OF_OUTCOME["started"], **common}]
+    steps: list[dict[str, Any]] = [
+        {"at": attempt.created_at, "step": STEP_OF_OUTCOME["started"], **common}
+    ]
     if attempt.finished_at is not None:
         steps.append(
             {

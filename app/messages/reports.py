@@ -109,6 +109,4 @@ def _bind(
         attempt.provider_message_id = receipt.provider_message_id
         attempt.outcome = AttemptOutcome.ACCEPTED
     if message.provider_message_id != receipt.provider_message_id:
-        log.warning(
-            "second_delivery", message_id=str(message.id), attempt=ref.attempt
-        )
+        log.warning("second_delivery", message_id=str(message.id), attempt=ref.attempt)

@@ -30,7 +30,9 @@ def get(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
 
 def lock(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
     """The row as it is now, held until the transaction ends."""
-    return session.get(Message, (tenant_id, message_id), with_for_update=True, populate_existing=True)
+    return session.get(
+        Message, (tenant_id, message_id), with_for_update=True, populate_existing=True
+    )
 
 
 def lock_by_provider_id(
@@ -72,7 +74,7 @@ def history_page(session: Session, conversation_id: UUID, page: PageRequest) -> 
     return fetch_page(session, query, (Message.id,), page, descending=False)
 
 
-def _filtered(wanted: MessageFilter) -> Select[tuple[Message]]:
+def _filtered(wanted: MessageFilter) -> Select[Message]:
     query = select(Message)
     exact: dict[Any, Any] = {
         Message.conversation_id: wanted.conversation_id,

@@ -2,7 +2,15 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.common.schema import AddressField, BaseSchema, PageArgs, PhoneField, choice, text_field
+from app.common.schema import (
+    AddressField,
+    BaseSchema,
+    PageArgs,
+    PhoneField,
+    choice,
+    text_field,
+    words_field,
+)
 from app.messages.content import LONGEST_TEXT
 from app.messages.send import PRIORITIES
 from app.models import Direction, Policy, Sender, Status
@@ -70,7 +78,7 @@ class SendMessageArgs(SendOptions):
     """`POST /api/send-message`: text."""
 
     phone = AddressField(required=True)
-    message = text_field(LONGEST_TEXT, shortest=1, required=True)
+    message = words_field(LONGEST_TEXT, required=True)
     use_queue = strict_boolean(
         load_default=False,
         metadata={"description": "false waits up to 8 s for the provider's word."},

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from app import db
 from app.channels import service as channels
 from app.common import clock
+from app.common.faultpoint import faultpoint
 from app.common.ids import new_id
-from app.common.principal import Principal
 from app.common.phone import Address, parse_address
+from app.common.principal import Principal
 from app.contacts import service as contacts
 from app.conversations import service as conversations
 from app.conversations.window import Window, window_of
@@ -88,7 +89,11 @@ def _fallback(body: dict[str, Any]) -> Content | None:
     given = body.get("fallback")
     if given is None:
         return None
-    return contents.template(given["content_sid"], given["content_variables"])
+    try:
+        return contents.template(given["content_sid"], given["content_variables"])
+    except InvalidInput as error:
+        reasons = error.details["fields"]
+        raise InvalidInput({f"fallback.{name}": why for name, why in reasons.items()}) from error
 
 
 def _check_times(body: dict[str, Any]) -> None:
@@ -97,8 +102,12 @@ def _check_times(body: dict[str, Any]) -> None:
     if send_at is not None and not now - SLACK <= send_at <= now + LONGEST_AHEAD:
         reason = f"Between now and {LONGEST_AHEAD.days} days ahead."
         raise InvalidInput({"send_at": [reason]})
-    if valid_until is not None and valid_until <= max(now, send_at or now):
-        raise InvalidInput({"valid_until": ["Must lie in the future, after send_at."]})
+    if (
+        valid_until is not None
+        and not max(now, send_at or now) < valid_until <= now + 2 * LONGEST_AHEAD
+    ):
+        reason = f"In the future, after send_at, at most {2 * LONGEST_AHEAD.days} days ahead."
+        raise InvalidInput({"valid_until": [reason]})
 
 
 def queue_message(session: Session, order: Order) -> Message:
@@ -137,6 +146,8 @@ def queue_message(session: Session, order: Order) -> Message:
     session.flush()
     conversations.count_outgoing(session, conversation.id)
     events.record_message(session, message, "queued")
+    faultpoint("send_before_commit")
+    db.after_commit(session, lambda: faultpoint("send_after_commit"))
     if order.send_at is None:
         ring(session, names.DELIVER_CHANNEL, db.tenant_of(session), channel.id)
     return message
@@ -147,6 +158,7 @@ def _route(session: Session, order: Order) -> tuple[Channel, Conversation, Addre
     if order.conversation_id is not None:
         conversation = conversations.get(session, order.conversation_id)
         channel = channels.usable(session, conversation.channel_id)
+        _check_thread(session, order, channel, conversation)
         return channel, conversation, order.to or parse_address(conversation.address)
     if order.to is None:
         raise AssertionError("an order names an address or a conversation")
@@ -154,6 +166,18 @@ def _route(session: Session, order: Order) -> tuple[Channel, Conversation, Addre
     contact_id = contacts.find_or_create(session, [order.to])
     conversation = conversations.thread(session, channel.id, contact_id, order.to)
     return channel, conversation, order.to
+
+
+def _check_thread(
+    session: Session, order: Order, channel: Channel, conversation: Conversation
+) -> None:
+    """What is named beside a conversation must belong to it, or a message would stand in one
+    person's thread and go to another. Raises InvalidInput.
+    """
+    if order.from_number not in {None, channel.phone_number}:
+        raise InvalidInput({"from_number": ["This conversation runs on another channel."]})
+    if order.to and not contacts.has_address(session, conversation.contact_id, order.to):
+        raise InvalidInput({"to_number": ["This conversation is with somebody else."]})
 
 
 def _content_for(conversation: Conversation, order: Order) -> Content:
@@ -168,5 +192,3 @@ def _content_for(conversation: Conversation, order: Order) -> Content:
     if order.fallback is None:
         raise OutsideWindow
     return order.fallback
-
-

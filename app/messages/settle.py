@@ -165,7 +165,7 @@ def _match(
 
 
 def same_content(content: Content, body: str) -> bool:
-    """Whether a listed body may be this content; a template's text is only known to the provider."""
+    """Whether a listed body may be this content; only the provider knows a template's text."""
     if content["type"] == "template":
         return True
     return bool(content["body"].strip() == body.strip())

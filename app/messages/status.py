@@ -29,9 +29,7 @@ LADDER = (
 
 RANK = {status: rank for rank, status in enumerate(LADDER)}
 
-REPORTED = frozenset(
-    {Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ}
-)
+REPORTED = frozenset({Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ})
 """What a provider can tell of a message."""
 
 SETTLED = REPORTED | {Status.UNKNOWN, Status.CANCELED}

@@ -6,7 +6,9 @@ from app.extensions import Blueprint, limiter
 from app.models import Provider
 from app.webhook import receive
 
-webhooks = Blueprint("webhooks", "webhooks", description="Where providers report. Signed, no token.")
+webhooks = Blueprint(
+    "webhooks", "webhooks", description="Where providers report. Signed, no token."
+)
 
 
 @webhooks.post("/whatsapp")

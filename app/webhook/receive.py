@@ -39,7 +39,7 @@ def current_request() -> WebhookRequest:
         # Proxies may send the absolute form: the authority is not ours to believe.
         path = request.path
     url = config.current().public_base_url + path + (f"?{query}" if query else "")
-    return WebhookRequest(url, query, request.get_data(cache=True), request.headers)
+    return WebhookRequest(url, query, request.get_data(cache=True), dict(request.headers))
 
 
 def accept(

@@ -73,7 +73,16 @@ def arrow_problem(importer: str, target: str) -> str | None:
     if layer_of(target) == "schemas" and layer_of(importer) in {"endpoints", "schemas"}:
         # A message looks the same in every answer that holds one.
         return None
+    if mine == "cli":
+        return command_problem(target)
     return feature_problem(target)
+
+
+def command_problem(target: str) -> str | None:
+    """Commands are an edge of every feature, as endpoints are of their own."""
+    if layer_of(target) in {*EDGES, "schemas", "repository"}:
+        return "commands reach a feature through its service or a use case"
+    return None
 
 
 def machinery_problem(importer: str, target: str) -> str | None:

@@ -33,6 +33,8 @@ VENDOR_HOMES = {
     "app.openapi": "describes those routes",
     "app.common.logging": "quiets the loggers of their libraries, which would log phone numbers",
     "app.cli.demo": "the demonstration's channel is at a provider",
+    "app.cli.default_channel": "turns a provider's settings into a channel",
+    "app.cli.tenants": "tells the operator which of those settings are missing",
 }
 VENDOR_WORDS_OF_OURS = {
     "Meta": "marshmallow's inner class",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from app.errors import HTTP_CODES
 from tests.architecture.source import ROOT, Source, sources
 
-IN_GUIDE = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
+IN_GUIDE = re.compile(r"^\| `([a-z_]+)` \| (?:\d{3}|any) \|", re.MULTILINE)
 ERROR_BASES = frozenset(
     {"AppError", "InvalidInput", "Unprocessable", "Unauthenticated", "Forbidden", "NotFound"}
 ) | {"Conflict", "Unavailable"}

@@ -42,12 +42,12 @@ def guarded_routes(app: Flask) -> dict[str, Guard]:
 
 def test_it_is_valid_openapi_3_1(described: dict[str, Any]) -> None:
     assert described["openapi"].startswith("3.1.")
-    assert [error.message for error in OpenAPIV31SpecValidator(described).iter_errors()] == []  # type: ignore[arg-type]
+    assert [error.message for error in OpenAPIV31SpecValidator(described).iter_errors()] == []
 
 
 def test_the_validator_bites(described: dict[str, Any]) -> None:
     broken = {**described, "paths": {"/x": {"get": {"responses": {"200": {}}}}}}
-    assert list(OpenAPIV31SpecValidator(broken).iter_errors()) != []  # type: ignore[arg-type]
+    assert list(OpenAPIV31SpecValidator(broken).iter_errors()) != []
 
 
 def test_it_describes_every_route_and_no_other(app: Flask, described: dict[str, Any]) -> None:

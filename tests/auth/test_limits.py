@@ -39,7 +39,7 @@ def address() -> str:
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
-    monkeypatch.setattr(config, "_current", replace(config.current(), **limits))
+    monkeypatch.setattr(config.InForce, "settings", replace(config.current(), **limits))
 
 
 def test_guesses_at_one_username_are_limited(

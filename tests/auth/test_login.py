@@ -205,7 +205,7 @@ def test_the_demo_password_opens_on_the_developers_machine_only(
     status: int,
 ) -> None:
     changed = replace(config.current(), app_env=environment, public_base_url=url)
-    monkeypatch.setattr(config, "_current", changed)
+    monkeypatch.setattr(config.InForce, "settings", changed)
     answer = app.test_client().post(
         "/auth/login",
         json={"username": demo_user.username, "password": "password"},

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from app import db
 from app.auth import tokens
 from app.auth.tokens import KEYS
+from app.common.ids import new_id
 from app.config import Settings
 from app.models import AuditEntry, RefreshToken, Tenant, TenantStatus, User, UserStatus
 from tests.factories import (
@@ -105,6 +106,30 @@ def test_simultaneous_refreshes_get_one_successor(
     assert {status for status, _ in answers} == {200}
     assert len({body["refresh_token"] for _, body in answers}) == 1
     assert count(tenant, RefreshToken) == 2
+
+
+def test_a_refresh_waits_for_the_one_before_it(
+    nobody: ApiClient, tenant: Tenant, pair: Pair
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with db.tenant_session(tenant.id) as session:
+            used = session.scalars(select(RefreshToken).with_for_update()).one()
+            successor = RefreshToken(
+                id=new_id(),
+                session_id=used.session_id,
+                issued_at=used.issued_at,
+                expires_at=used.expires_at,
+            )
+            session.add(successor)
+            second = pool.submit(refresh, nobody, pair["refresh_token"])
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            used.used_at, used.successor_id = datetime.now(UTC), successor.id
+        status, body = second.result(timeout=10)
+    assert status == 200
+    with nobody.app.app_context():
+        given = tokens.decode(body["refresh_token"], tokens.TokenType.REFRESH)
+    assert given.id == successor.id
 
 
 def test_a_rotated_key_does_not_break_the_grace(

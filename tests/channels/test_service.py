@@ -1,5 +1,6 @@
 """Choosing a sender, and what a process remembers of channels."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,6 +31,14 @@ def add(tenant: Tenant, number: str = "+15550001234", **changes: Any) -> Channel
     data = {"provider": "twilio", "phone_number": number, "credentials": CREDENTIALS, **changes}
     with db.tenant_session(tenant.id) as session:
         return service.create_channel(session, None, data)
+
+
+def test_of_channels_added_at_once_one_is_the_default(tenant: Tenant) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: add(tenant, f"+1555000200{number}"), range(4)))
+    with db.tenant_session(tenant.id) as session:
+        defaults = session.scalars(select(Channel.is_default)).all()
+    assert sorted(defaults) == [False, False, False, True]
 
 
 def set_row(tenant: Tenant, channel_id: UUID, **values: Any) -> None:

@@ -24,6 +24,7 @@ from app.channels.providers.base import (
     Uncertain,
 )
 from app.channels.providers.twilio.client import TwilioClient, outcome_of
+from app.channels.providers.twilio.ownership import check_sender
 from app.channels.providers.twilio.parser import parse
 from app.common.phone import parse_address
 from app.models import Status
@@ -359,6 +360,12 @@ def test_a_server_without_a_list_of_senders_proves_no_ownership() -> None:
         client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
         found = client.verify("+15550001111")
     assert (found.credentials_valid, found.owns_sender) == (True, None)
+
+
+def test_the_shared_sandbox_number_is_nobody_s_and_says_so() -> None:
+    found = check_sender([], f"whatsapp:{SENDER}")
+    assert (found.credentials_valid, found.owns_sender) == (True, None)
+    assert "sandbox" in found.detail
 
 
 def test_verify_says_so_when_twilio_is_away() -> None:

@@ -1,5 +1,7 @@
 """Journey 1, second half, against the simulator: each outcome of a send, and what it leaves."""
 
+from typing import Any
+
 import pytest
 
 from app.messages import claims, deliver
@@ -8,7 +10,7 @@ from tests.factories import ApiClient, create_api_key
 from tests.world import World
 
 
-def creates(world: World) -> list[dict[str, object]]:
+def creates(world: World) -> list[dict[str, Any]]:
     """What the provider processed of this business, by its own log."""
     sender = f"whatsapp:{world.channel.phone_number}"
     return [
@@ -30,7 +32,9 @@ def test_a_message_is_accepted_delivered_and_read(world: World) -> None:
     assert message.status in {Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ}
     assert message.provider_message_id is not None
     read = world.wait_for(message_id, Status.READ)
-    assert read.sent_at and read.delivered_at and read.read_at
+    assert read.sent_at
+    assert read.delivered_at
+    assert read.read_at
     assert [each["form"]["Body"] for each in creates(world)] == ["¡Hola desde la API! 🎉"]
 
 
@@ -41,7 +45,8 @@ def test_a_refusal_is_final_and_says_what_to_do(world: World) -> None:
     assert message.status == Status.FAILED
     assert message.error is not None
     assert message.error["provider_code"] == "21610"
-    assert message.error["cause"] and message.error["remedy"]
+    assert message.error["cause"]
+    assert message.error["remedy"]
     assert attempts(world) == [AttemptOutcome.REFUSED]
 
 
@@ -196,7 +201,8 @@ def test_a_message_past_its_time_is_not_sent(world: World) -> None:
     world.deliver()
     message = world.message(message_id)
     assert message.status == Status.FAILED
-    assert message.error is not None and message.error["code"] == "expired"
+    assert message.error is not None
+    assert message.error["code"] == "expired"
     assert creates(world) == []
 
 
@@ -216,7 +222,8 @@ def test_outside_the_window_the_provider_refuses_and_we_remember(world: World) -
     message_id = world.send(to_number=stranger)
     world.deliver()
     message = world.wait_for(message_id, Status.FAILED)
-    assert message.error is not None and message.error["code"] == "outside_window"
+    assert message.error is not None
+    assert message.error["code"] == "outside_window"
     refused = world.owner.post("/api/send", {"to_number": stranger, "body": "again"})
     assert (refused.status_code, refused.json["code"]) == (422, "outside_window")
     assert "template" in refused.json["error"]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings, strategies
+from hypothesis import HealthCheck, strategies
+from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -14,12 +16,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from app import db
 from app.common.ids import new_id
-from tests.migrations.conftest import make_tenant
+from app.config import Settings
+from tests.migrations.conftest import make_tenant, url_as_superuser
 
 pytestmark = pytest.mark.usefixtures("pool_of_one")
 
@@ -100,6 +104,36 @@ def test_a_pooled_connection_keeps_no_tenant_after_a_commit_or_a_rollback() -> N
         assert session.scalar(backend) == pinned_backend
         assert session.execute(NAMES).all() == []
     assert set(names_seen_by(tenant_id)) == {contact_id}
+
+
+@pytest.fixture
+def login_of_its_own(settings: Settings, worker_id: str) -> Iterator[str]:
+    """The URL of a login without any power, made as docs/supabase.md says."""
+    name = f"recado_login_{worker_id}"
+    admin = create_engine(
+        db.normalise_url(url_as_superuser(settings.database_url)),
+        poolclass=pool.NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    with admin.connect() as connection:
+        connection.execute(text(f"create role {name} login password 'a b' noinherit"))
+        connection.execute(text(f"grant recado_app, recado_system to {name}"))
+        url = make_url(settings.database_url).set(username=name, password="a b")
+        yield url.render_as_string(hide_password=False)
+        connection.execute(text(f"drop role {name}"))
+
+
+def test_a_login_without_any_power_is_enough(settings: Settings, login_of_its_own: str) -> None:
+    db.init(replace(settings, database_url=login_of_its_own))
+    tenant_id = make_tenant()
+    contact_id = add_contact(tenant_id)
+    assert set(names_seen_by(tenant_id)) == {contact_id}
+    assert db.verify_pin() == []
+    with db.system_session() as session:
+        session.execute(text("select tenant_id from recado.messages limit 1"))
+    with past_the_guard() as connection, pytest.raises(ProgrammingError):
+        connection.execute(NAMES)
+    db.dispose()
 
 
 @pytest.mark.parametrize(
@@ -235,9 +269,9 @@ class TwoTenants(RuleBasedStateMachine):
 
 
 def test_no_work_of_one_tenant_sees_or_changes_the_other() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         TwoTenants,
-        settings=settings(
+        settings=hypothesis_settings(
             max_examples=30,
             stateful_step_count=25,
             deadline=None,

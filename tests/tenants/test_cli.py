@@ -25,7 +25,7 @@ def run(app: Flask, *args: str, typed: str | None = None) -> Result:
 
 
 def change_settings(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    monkeypatch.setattr(config, "_current", replace(config.current(), **changes))
+    monkeypatch.setattr(config.InForce, "settings", replace(config.current(), **changes))
 
 
 def channels_of(username: str) -> list[Channel]:

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
+from app import db
 from app.models import Role, Tenant, User
 from app.tenants.roles import RANKS
 from tests.conftest import SignIn
@@ -149,6 +151,19 @@ def test_of_two_owners_who_demote_each_other_one_stays(sign_in: SignIn) -> None:
         )
     # The second is refused as the last owner, or as a viewer when its own fall came first.
     assert sorted(answer.status_code for answer in answers) in ([200, 403], [200, 409])
+
+
+def test_a_change_of_members_waits_for_the_one_before_it(sign_in: SignIn) -> None:
+    one, two = sign_in(), sign_in()
+    with ThreadPoolExecutor(1) as pool:
+        with db.tenant_session(one.tenant_id) as session:
+            session.scalars(select(Tenant).with_for_update(key_share=True)).one()
+            path = f"{USERS}/{one.user.id}"
+            second = pool.submit(one.put, path, {"role": "viewer"})
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            session.get_one(User, (two.tenant_id, two.user.id)).role = Role.VIEWER
+        assert second.result(timeout=10).json["code"] == "last_owner"
 
 
 def test_a_new_role_holds_at_once(sign_in: SignIn, signed_in: ApiClient) -> None:

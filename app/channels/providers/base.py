@@ -203,12 +203,14 @@ class Envelope:
 class Provider(Protocol):
     """One vendor: the factory of its clients, and the reader of its webhooks.
 
-    `plain_fields` are the credentials that are no secret and may be shown whole;
-    `webhook_suffix` is what belongs behind the webhook URL that people paste at the provider.
+    `credentials_help` tells the API's readers what to give; `plain_fields` are the credentials
+    that are no secret and may be shown whole; `webhook_suffix` is what belongs behind the webhook
+    URL that people paste at the provider.
     """
 
     name: str
     credential_fields: Sequence[str]
+    credentials_help: str
     plain_fields: Set[str]
     webhook_suffix: str
 

@@ -14,5 +14,8 @@ def provider_of(name: str) -> Provider:
     """Raises ProviderNotOffered."""
     found = PROVIDERS.get(name)
     if found is None:
-        raise ProviderNotOffered
+        offered = ", ".join(PROVIDERS)
+        raise ProviderNotOffered(
+            f"Recado cannot connect channels of the provider {name!r} yet. Offered: {offered}."
+        )
     return found

@@ -18,6 +18,13 @@ ROTATED = {
 """A secret that signs webhooks → where the one before stays valid."""
 
 
+HELP = (
+    "account_sid and auth_token, and where you have them api_key_sid and api_key_secret (used for "
+    "sending), signature_mode (auth_token or shared_key), shared_key_id, shared_key_secret, "
+    "messaging_service_sid."
+)
+
+
 def sid_field(prefix: str, **kwargs: Any) -> fields.String:
     problem = f"Must be {prefix} and 32 hexadecimal digits, as the Twilio console shows it."
     pattern = validate.Regexp(rf"{prefix}[0-9a-fA-F]{{32}}\Z", error=problem)

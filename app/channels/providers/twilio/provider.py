@@ -15,6 +15,7 @@ message. Never sent to us and not part of the signature (webhooks-connection-ove
 class TwilioProvider:
     name: str = "twilio"
     credential_fields: Sequence[str] = tuple(credentials.TwilioCredentials().fields)
+    credentials_help: str = credentials.HELP
     plain_fields: Set[str] = frozenset({"signature_mode"})
     webhook_suffix: str = RETRY_FRAGMENT
 

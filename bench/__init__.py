@@ -1,0 +1,1 @@
+"""Load measurements: what one machine bears, each figure beside a limit of the same run."""

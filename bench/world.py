@@ -1,0 +1,252 @@
+"""Tenants, channels, keys and rows to measure with, and what the provider saw."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import psycopg2
+from psycopg2.extensions import connection
+from psycopg2.extras import Json, execute_values, register_uuid
+
+from app import config
+from app.auth.passwords import DEMO_PASSWORD
+from app.common.ids import new_id
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of tenants that live for one run
+PAGE = 10_000
+
+register_uuid()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A channel of a tenant, and the key that sends on it."""
+
+    tenant_id: UUID
+    channel_id: UUID
+    number: str
+    webhook_url: str
+    account: str
+    auth_token: str
+    api_key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A message as the provider got it: when (epoch seconds), from and to whom, its text."""
+
+    at: float
+    sender: str
+    to: str
+    body: str
+
+
+class World:
+    """The running stack, as seen by a client, the database's owner and the provider."""
+
+    def __init__(self, simulator_url: str) -> None:
+        settings = config.current()
+        self.web_url = settings.public_base_url
+        self._database_url = settings.database_url
+        self._simulator_url = simulator_url
+        self._admin = ""
+        self._numbers = iter(range(1_000_000, 10_000_000))
+        self._people = iter(range(1_000_000, 100_000_000))
+
+    async def tenant(self, channels: int = 1) -> list[Place]:
+        """A new tenant with so many channels, the first being its default."""
+        if not self._admin:
+            self._admin = await self._sign_in("admin", DEMO_PASSWORD)
+        name = f"bench-{uuid4().hex[:12]}"
+        owner = {"username": name, "password": PASSWORD}
+        body = {"name": name, "owner": owner}
+        tenant = await self._call("POST", "/tenants", body, self._admin)
+        token = await self._sign_in(name, PASSWORD)
+        key = await self._call("POST", "/auth/api-keys", {"name": "bench"}, token)
+        tenant_id = UUID(tenant["id"])
+        return [await self._channel(tenant_id, token, key["key"], n) for n in range(channels)]
+
+    async def _channel(self, tenant_id: UUID, token: str, api_key: str, index: int) -> Place:
+        account, secret = f"AC{uuid4().hex}", uuid4().hex
+        number = f"+1415{next(self._numbers)}"
+        sender = {"number": f"whatsapp:{number}", "inbound_url": f"{self.web_url}/webhook/twilio"}
+        await self.control("PUT", f"accounts/{account}", {"auth_token": secret, "senders": [sender]})
+        body = {
+            "provider": "twilio",
+            "phone_number": number,
+            "name": f"channel {index}",
+            "is_default": index == 0,
+            "credentials": {"account_sid": account, "auth_token": secret},
+        }
+        made = await self._call("POST", "/channels", body, token)
+        return Place(
+            tenant_id, UUID(made["id"]), number, made["webhook_url"], account, secret, api_key
+        )
+
+    async def _sign_in(self, username: str, password: str) -> str:
+        body = {"username": username, "password": password}
+        pair = await self._call("POST", "/auth/login", body)
+        return str(pair["access_token"])
+
+    async def _call(self, method: str, path: str, body: Any, token: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return await _exchange(method, self.web_url + path, body, headers)
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """The simulator's control API."""
+        return await _exchange(method, f"{self._simulator_url}/control/{path}", body, {})
+
+    async def provider(self, latency_ms: int = 0, *, callbacks: bool = True) -> None:
+        """How long the provider takes for a send, and whether it reports on it afterwards."""
+        lost = [] if callbacks else [{"fault": "lost"}]
+        await self.control("PUT", "faults", {"latency_ms": latency_ms, "callback": lost})
+
+    async def log_end(self) -> int:
+        """The number of the newest entry in the provider's log."""
+        found = await self.control("GET", "log?limit=1&after=999999999")
+        return int(found["last"])
+
+    async def handed_over(self, after: int) -> list[Handed]:
+        """What the provider took from us since entry `after` of its log, in its order."""
+        found: list[Handed] = []
+        while True:
+            path = f"log?kind=create&after={after}&limit={PAGE}"
+            items = (await self.control("GET", path))["items"]
+            found += [_handed(item) for item in items if item["processed"]]
+            if len(items) < PAGE:
+                return found
+            after = items[-1]["n"]
+
+    def new_number(self) -> str:
+        """Somebody who never wrote before."""
+        return f"+15562{next(self._people):08d}"[:15]
+
+    def seed_people(self, place: Place, count: int) -> list[tuple[UUID, UUID, str]]:
+        """(contact, conversation, number) of new people who wrote a moment ago."""
+        people = [(new_id(), new_id(), self.new_number()) for _ in range(count)]
+        tenant, channel = place.tenant_id, place.channel_id
+        with self.database(tenant) as cursor:
+            execute_values(
+                cursor,
+                "insert into recado.contacts (tenant_id, id, name, profile_name, attributes)"
+                " values %s",
+                [(tenant, contact, "", "", Json({})) for contact, _, _ in people],
+                page_size=1000,
+            )
+            execute_values(
+                cursor,
+                "insert into recado.contact_aliases (tenant_id, id, contact_id, kind, value)"
+                " values %s",
+                [(tenant, new_id(), contact, "phone", number) for contact, _, number in people],
+                page_size=1000,
+            )
+            execute_values(
+                cursor,
+                "insert into recado.conversations (tenant_id, id, channel_id, contact_id, address,"
+                " status, owner, message_count, last_inbound_at) values %s",
+                [
+                    (tenant, conversation, channel, contact, number, "active", "nobody", 1)
+                    for contact, conversation, number in people
+                ],
+                template="(%s, %s, %s, %s, %s, %s, %s, %s, now())",
+                page_size=1000,
+            )
+        return people
+
+    def seed_messages(self, place: Place, count: int, status: str = "queued") -> list[UUID]:
+        """Bulk messages, each to somebody else; `accepted` ones have a provider's id."""
+        rows = []
+        for contact, conversation, number in self.seed_people(place, count):
+            content = {"type": "text", "body": "bench"}
+            sid = f"SM{uuid4().hex}" if status == "accepted" else None
+            ids = (place.tenant_id, new_id(), place.channel_id, conversation, contact)
+            rows.append((*ids, status, place.number, number, Json(content), sid))
+        with self.database(place.tenant_id) as cursor:
+            execute_values(
+                cursor,
+                "insert into recado.messages (tenant_id, id, channel_id, conversation_id,"
+                " contact_id, status, from_number, to_number, content, provider_message_id,"
+                " direction, sender, type, body, policy, priority, is_test, attempts,"
+                " settle_reads, due_at) values %s",
+                rows,
+                template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'outgoing', 'api', 'text',"
+                " 'bench', 'default', 2, false, 0, 0, now())",
+                page_size=1000,
+            )
+        return [row[1] for row in rows]
+
+    def forget_queued(self, place: Place) -> None:
+        """Take what is still queued out of the way of the next measurement."""
+        with self.database(place.tenant_id) as cursor:
+            cursor.execute("update recado.messages set status = 'canceled' where status = 'queued'")
+
+    def unfinished(self, place: Place) -> int:
+        """Messages and events that still wait for a worker."""
+        with self.database(place.tenant_id) as cursor:
+            cursor.execute(
+                "select (select count(*) from recado.messages where status in"
+                " ('queued', 'sending')) + (select count(*) from recado.inbox_items"
+                " where state = 'received')"
+            )
+            return int(cursor.fetchone()[0])
+
+    @contextmanager
+    def database(self, tenant_id: UUID) -> Iterator[Any]:
+        """A cursor in one transaction of the tenant's, by bare psycopg2."""
+        opened = self.connect()
+        try:
+            with opened, opened.cursor() as cursor:
+                pin(cursor, tenant_id)
+                yield cursor
+        finally:
+            opened.close()
+
+    def connect(self) -> connection:
+        return psycopg2.connect(self._database_url)
+
+
+def pin(cursor: Any, tenant_id: UUID) -> None:
+    cursor.execute(
+        "select set_config('role', 'recado_app', true), set_config('app.tenant_id', %s, true)",
+        [str(tenant_id)],
+    )
+
+
+async def _exchange(method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
+    """JSON there and back. Raises RuntimeError when the answer is no success."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, json=body, headers=headers) as answer,
+    ):
+        text = await answer.text()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {url} answered {answer.status}: {text[:300]}")
+        return await answer.json(content_type=None) if text else None
+
+
+def _handed(item: dict[str, Any]) -> Handed:
+    form = item["form"]
+    return Handed(item["at"], form["From"], form["To"], form.get("Body", ""))
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    """The most of these moments (in order) that any second holds, wherever it begins."""
+    most, first = 0, 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def now() -> float:
+    """The clock of the provider's log: both run on one machine."""
+    return time.time()

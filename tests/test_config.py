@@ -1,0 +1,85 @@
+"""Settings: read from the environment, refused with every reason and remedy at once."""
+
+import base64
+
+import pytest
+
+from app.config import Environment, SettingsError, load
+
+GOOD = {
+    "APP_ENV": "production",
+    "DATABASE_URL": "postgresql://recado:secret@db.example.com:5432/postgres",
+    "REDIS_URL": "redis://:secret@redis.example.com:6379/0",
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH",
+    "ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
+    "PUBLIC_BASE_URL": "https://recado.example.com/",
+}
+
+
+def refused(**changes: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load({**GOOD, **changes})
+    return caught.value.problems
+
+
+def test_a_sound_production_environment_starts() -> None:
+    settings = load(GOOD)
+    assert settings.app_env is Environment.PRODUCTION
+    assert settings.public_base_url == "https://recado.example.com"
+    assert settings.encryption_keys == {"k1": bytes(32)}
+
+
+def test_production_is_the_default() -> None:
+    without = {name: value for name, value in GOOD.items() if name != "APP_ENV"}
+    assert load(without).is_production
+
+
+def test_migrations_use_the_direct_url_else_the_database_url() -> None:
+    assert load(GOOD).migration_url == GOOD["DATABASE_URL"]
+    direct = "postgresql://recado:secret@direct.example.com:5432/postgres"
+    assert load({**GOOD, "DIRECT_URL": direct}).migration_url == direct
+
+
+def test_the_old_name_of_the_secret_key_is_accepted() -> None:
+    renamed = {name: value for name, value in GOOD.items() if name != "SECRET_KEY"}
+    renamed["FLASK_SECRET_KEY"] = "a key under its old name, long enough as well"
+    assert load(renamed).secret_key == renamed["FLASK_SECRET_KEY"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"])
+def test_what_is_missing_is_named_with_its_remedy(name: str) -> None:
+    (problem,) = refused(**{name: ""})
+    assert problem.startswith(f"{name} is not set. Set it to ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("SECRET_KEY", "short", "too weak"),
+        ("FLASK_DEBUG", "1", "unset it"),
+        ("PUBLIC_BASE_URL", "http://recado.example.com", "https://"),
+        ("PUBLIC_BASE_URL", "recado.example.com", "the URL that the world reaches"),
+        ("ENCRYPTION_KEYS", "k1:c2hvcnQ=", "base64 of 32 bytes"),
+        ("ENCRYPTION_KEYS", f"{GOOD['ENCRYPTION_KEYS']},{GOOD['ENCRYPTION_KEYS']}", "twice"),
+        ("APP_ENV", "staging", "one of development, test, production"),
+        ("MAX_BODY_BYTES", "1MB", "whole number"),
+    ],
+)
+def test_production_refuses_what_is_unsafe_or_malformed(name: str, value: str, word: str) -> None:
+    (problem,) = refused(**{name: value})
+    assert problem.startswith(name)
+    assert word in problem
+
+
+def test_all_problems_are_named_at_once() -> None:
+    problems = refused(SECRET_KEY="", FLASK_DEBUG="true", MAX_BODY_BYTES="many")
+    assert {problem.split(" ")[0].rstrip(":") for problem in problems} == {
+        "SECRET_KEY",
+        "FLASK_DEBUG",
+        "MAX_BODY_BYTES",
+    }
+
+
+def test_development_may_use_http() -> None:
+    settings = load({**GOOD, "APP_ENV": "development", "PUBLIC_BASE_URL": "http://127.0.0.1:8000"})
+    assert settings.public_base_url == "http://127.0.0.1:8000"
