@@ -11,7 +11,7 @@ UV_VERSION := 0.13.8
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
-.PHONY: help setup run test lint format lock postman clean
+.PHONY: help setup run test lint format lock postman browser chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,11 +73,23 @@ postman: $(INSTALLED) $(NEWMAN) ## run the Postman collection against a fresh st
 		postman_collection.json --bail --color off --disable-unicode \
 		--env-var "base_url=$$PUBLIC_BASE_URL" --env-var "simulator_url=$$SIMULATOR_URL"'
 
+browser: $(INSTALLED) ## try the pages in a real browser beside a fresh stack (needs Chromium)
+	@echo "Trying the pages in a browser beside a fresh stack ..."
+	@exec $(PYTHON) -m dev exec -- $(PYTHON) -m pytest -o addopts= --import-mode=importlib \
+		--confcutdir=tests/browser tests/browser $(ARGS)
+
+chaos: $(INSTALLED) ## kill the processes under load, then count the messages (ARGS="full --seed 7")
+	@exec $(PYTHON) -m tests.chaos $(ARGS)
+
 $(NEWMAN): tests/postman/package-lock.json
 	@command -v npm >/dev/null || { echo "newman needs node and npm: install them." >&2; exit 1; }
 	@echo "Installing newman ..."
 	@cd tests/postman && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+bench: $(INSTALLED) ## measure the service under load, 5 minutes (ARGS=--short: that it runs, for CI)
+	@echo "Measuring ..."
+	@exec $(PYTHON) -m bench $(ARGS)
 
 clean: ## remove what the tools leave behind; keeps .venv and the data in .recado
 	@echo "Cleaning ..."

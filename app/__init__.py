@@ -9,6 +9,7 @@ from app.cli import commands
 from app.common import logging
 from app.config import Settings
 from app.extensions import api, limiter, redis_handle
+from app.metrics import service as metrics
 from app.tasks import celery_app
 
 SECURITY_HEADERS = {
@@ -37,8 +38,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops)  # type: ignore[method-assign]
     errors.init_app(app)
     logging.init_app(app)
+    metrics.init_app(app, settings)
     redis_handle.init(settings.redis_url)
-    celery_app.configure(settings)
+    celery_app.configure(settings, socket_timeout=celery_app.RING_TIMEOUT_SECONDS)
     tokens.init_app(app, settings)
     guards.init_app(app)
     limiter.init_app(app)

@@ -13,8 +13,9 @@ from app.conversations.endpoints import conversations
 from app.extensions import Blueprint, api
 from app.health.endpoints import health, state
 from app.messages.endpoints import messages, sending, template_sending
+from app.metrics.endpoints import metrics
 from app.tenants.endpoints import own_tenant, tenants
-from app.webhook.endpoints import webhooks
+from app.webhook.endpoints import inbox, webhooks
 
 
 class Guard(StrEnum):
@@ -24,6 +25,8 @@ class Guard(StrEnum):
     """A person's token or an API key, holding the permission that the view names."""
     SIGNATURE = "signature"
     """A provider, proved by its signature; the view verifies it before it stores a thing."""
+    OPERATOR = "operator"
+    """The operator's own tools, by METRICS_TOKEN; the view looks and says 404 to all others."""
 
 
 class Entry(NamedTuple):
@@ -44,9 +47,11 @@ TABLE = (
     Entry(messages, "/api/messages", Guard.CALLER),
     Entry(conversations, "/api/whatsapp", Guard.CALLER),
     Entry(replies, "/api/keyword-replies", Guard.CALLER),
+    Entry(inbox, "/api/inbox", Guard.CALLER),
     Entry(webhooks, "/webhook", Guard.SIGNATURE),
     Entry(health, "/health", Guard.PUBLIC),
     Entry(state, "/api", Guard.PUBLIC),
+    Entry(metrics, "/metrics", Guard.OPERATOR),
 )
 
 

@@ -14,6 +14,8 @@ from dotenv import dotenv_values
 DEMO_SECRETS = frozenset({"", "change-me", "changeme", "secret", "development", "recado"})
 """Words found in examples; production refuses them as a SECRET_KEY."""
 
+SHORTEST_METRICS_TOKEN = 16
+
 
 class Environment(StrEnum):
     DEVELOPMENT = "development"
@@ -33,6 +35,13 @@ def whole_number(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"this must be a whole number, not {text!r}.")
     return int(text)
+
+
+def positive_number(text: str) -> int:
+    number = whole_number(text)
+    if number == 0:
+        raise ValueError("must be 1 or more.")
+    return number
 
 
 def flag(text: str) -> bool:
@@ -112,6 +121,13 @@ class Settings:
     meta_graph_base_url: str = env("META_GRAPH_BASE_URL", "https://graph.facebook.com")
     openai_base_url: str = env("OPENAI_BASE_URL", "https://api.openai.com/v1")
     provider_timeout_seconds: int = env("PROVIDER_TIMEOUT_SECONDS", 15, parse=whole_number)
+    claim_lease_seconds: int = env("CLAIM_LEASE_SECONDS", 45, parse=whole_number)
+    settle_after_seconds: int = env("SETTLE_AFTER_SECONDS", 20, parse=whole_number)
+    settle_again_seconds: int = env("SETTLE_AGAIN_SECONDS", 15, parse=whole_number)
+    inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
+    metrics_token: str = env("METRICS_TOKEN", "")
+    metrics_folder: str = env("PROMETHEUS_MULTIPROC_DIR", "")
+    worker_metrics_port: int = env("WORKER_METRICS_PORT", 0, parse=whole_number)
     log_level: str = env("LOG_LEVEL", "INFO")
     log_format: str = env("LOG_FORMAT", "json")
 
@@ -164,6 +180,11 @@ def _find(environ: Mapping[str, str], candidates: tuple[str, ...]) -> tuple[str,
 def problems(settings: Settings) -> list[str]:
     """Every reason why a service with these settings must not start, each with its remedy."""
     found = _missing(settings)
+    if settings.claim_lease_seconds < 3 * settings.provider_timeout_seconds:
+        found.append(
+            "CLAIM_LEASE_SECONDS must be at least three times PROVIDER_TIMEOUT_SECONDS: a third "
+            "of it may pass before the call, one during the call, one while it is recorded."
+        )
     if settings.is_production:
         found += _unsafe_in_production(settings)
     return found
@@ -191,6 +212,8 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
         len(settings.secret_key) < 32 or settings.secret_key.lower() in DEMO_SECRETS
     ):
         found.append("SECRET_KEY is too weak for production: use 32 or more random characters.")
+    if settings.metrics_token and len(settings.metrics_token) < SHORTEST_METRICS_TOKEN:
+        found.append("METRICS_TOKEN is too weak for production: use 16 or more random characters.")
     if settings.debug:
         found.append("FLASK_DEBUG is on. Debug mode runs code for strangers: unset it.")
     if urlsplit(settings.public_base_url).scheme != "https":

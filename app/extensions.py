@@ -30,7 +30,8 @@ class StrictParser(FlaskParser):
             raise UnsupportedMediaType
         try:
             return super()._raw_load_json(req)
-        except RecursionError as error:
+        except (RecursionError, ValueError) as error:
+            # Python reads no whole number of more than 4,300 digits.
             raise BadRequest from error
 
     def _handle_invalid_json_error(self, error: Any, *_: Any) -> Any:
@@ -86,5 +87,8 @@ limiter = Limiter(
     default_limits_per_method=False,
     headers_enabled=True,
     in_memory_fallback_enabled=True,
+    # Of the requests that notice together that Redis is away, only the first one falls back; the
+    # others would be answered 500.
+    swallow_errors=True,
     strategy="fixed-window",
 )

@@ -109,9 +109,7 @@ async def _warm_up(session: aiohttp.ClientSession, shots: Iterator[Shot]) -> Non
         )
 
 
-async def _fire(
-    session: aiohttp.ClientSession, shot: Shot, since: float, outcome: Outcome
-) -> None:
+async def _fire(session: aiohttp.ClientSession, shot: Shot, since: float, outcome: Outcome) -> None:
     try:
         async with session.post(shot.url, data=shot.body, headers=shot.headers) as answer:
             await answer.read()

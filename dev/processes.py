@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import signal
 import sys
 from base64 import b64encode
@@ -15,7 +16,12 @@ from simulator.demo import demo_accounts
 
 WEB_WORKERS = 2
 WEB_THREADS = 16
-WORKER_PROCESSES = 2
+WORKERS = 2
+WORKER_THREADS = 16
+"""A drain keeps its thread while its channel has work, so this many channels send at once in each
+worker. They wait for the provider nearly all the time: processes of their own would only cost
+memory (90 MB each); two, so that one interpreter lock does not hold back both cores."""
+
 _CELERY_APP = "app.tasks.worker:celery"
 
 
@@ -55,7 +61,7 @@ def recado(settings: StackSettings, database_url: str, redis_url: str) -> Proces
         ),
         services=(
             _web(settings),
-            _worker(),
+            *(_worker(number) for number in range(1, WORKERS + 1)),
             _beat(settings.data_dir),
             _simulator(settings),
         ),
@@ -79,17 +85,17 @@ def _web(settings: StackSettings) -> Command:
     )
 
 
-def _worker() -> Command:
+def _worker(number: int) -> Command:
     return Command(
         "worker",
         (
             *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "worker"),
-            *("--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
+            *("--pool", "threads", "--concurrency", str(WORKER_THREADS)),
+            *("--hostname", f"worker{number}@%h"),
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
         ),
-        # A pool process whose task ends in the very moment of SIGTERM waits for 30 s in vain to
-        # hear that its result was read (billiard's GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT), so
-        # nobody should give it tasks by then.
+        # In a container a developer is often root, which Celery deplores at length.
+        env={"PYTHONWARNINGS": "ignore:You're running the worker with superuser:RuntimeWarning"},
         stop_stage=1,
     )
 
@@ -136,6 +142,7 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         "REDIS_URL": redis_url,
         "SIMULATOR_URL": settings.simulator_url,
         "PYTHONUNBUFFERED": "1",
+        "PROMETHEUS_MULTIPROC_DIR": str(_metrics_folder(settings.data_dir)),
     }
     if settings.starts_postgres:
         # A DIRECT_URL left in .env would send our migrations to another database.
@@ -163,6 +170,14 @@ def _own_account(environ: Mapping[str, str], inbound_url: str) -> dict[str, obje
     number = f"whatsapp:{sender.removeprefix('whatsapp:')}"
     senders = [{"number": number, "inbound_url": inbound_url}]
     return {"sid": sid, "auth_token": token, "senders": senders}
+
+
+def _metrics_folder(data_dir: Path) -> Path:
+    """Where the web processes add up their figures; emptied, for processes of old count no more."""
+    folder = data_dir / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _development_secrets(data_dir: Path) -> dict[str, str]:

@@ -48,6 +48,14 @@ def show_columns(table: str, role: str, columns: Sequence[str]) -> None:
     op.execute(f"GRANT SELECT ({', '.join(columns)}) ON {name} TO {role}")
 
 
+def hide_columns(table: str, role: str, columns: Sequence[str]) -> None:
+    """Take back what show_columns gave."""
+    name = f"{SCHEMA}.{table}"
+    op.execute(f"DROP POLICY {role} ON {name}")
+    listed = ", ".join(columns)
+    op.execute(f"REVOKE SELECT ({listed}) ON {name} FROM {role}")  # noqa: S608 (our own names)
+
+
 def resolver_function(signature: str, returns: str, body: str) -> None:
     """A look-up made before a tenant is known: SECURITY DEFINER, for the app role alone.
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.common.ids import new_id
-from app.models import ApiKey, Channel, Conversation, KeywordReply, Message, User
+from app.models import ApiKey, Channel, Conversation, InboxItem, KeywordReply, Message, User
 from tests.factories import (
     create_api_key,
     create_channel,
@@ -34,6 +34,7 @@ class Estate:
     message: Message
     unknown_message: Message
     keyword_reply: KeywordReply
+    parked: InboxItem
 
 
 def build_estate(tenant_id: UUID) -> Estate:
@@ -53,6 +54,16 @@ def build_estate(tenant_id: UUID) -> Estate:
             tenant_id, conversation=conversation, body=CANARY, status="unknown", due_at=None
         ),
         keyword_reply=save(tenant_id, KeywordReply(keywords=[CANARY], reply=CANARY)),
+        parked=save(
+            tenant_id,
+            InboxItem(
+                channel_id=channel.id,
+                event_key=CANARY,
+                raw=CANARY,
+                state="parked",
+                reason=CANARY,
+            ),
+        ),
     )
 
 
@@ -107,6 +118,10 @@ def reply_id(estate: Estate) -> UUID:
     return estate.keyword_reply.id
 
 
+def item_id(estate: Estate) -> UUID:
+    return estate.parked.id
+
+
 def sender(estate: Estate) -> str:
     return estate.channel.phone_number
 
@@ -115,6 +130,7 @@ TEMPLATE = {"to_number": "+15551234567", "content_sid": f"HX{'0' * 32}"}
 CONVERSATIONS = "/api/whatsapp/conversations"
 CONVERSATION = f"{CONVERSATIONS}/<uuid:conversation_id>"
 MESSAGE = "/api/messages/<uuid:message_id>"
+INBOX_ITEM = "/api/inbox/items/<uuid:item_id>"
 REPLY = "/api/keyword-replies/<uuid:reply_id>"
 USER = "/tenants/me/users/<uuid:user_id>"
 FORBIDDEN = 403
@@ -194,6 +210,18 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     f"POST {MESSAGE}/cancel": (Foreign(message_id),),
     f"POST {MESSAGE}/settle": (
         Foreign(lambda e: e.unknown_message.id, body={"outcome": "send_again"}),
+    ),
+    "GET /api/inbox/ledger": (Own(),),
+    "GET /api/inbox/items": (Own(), Foreign(channel_id, 200, query="channel_id")),
+    f"GET {INBOX_ITEM}": (Foreign(item_id),),
+    f"POST {INBOX_ITEM}/replay": (Foreign(item_id),),
+    "POST /api/inbox/replay": (
+        Own({}),
+        Foreign(channel_id, 200, {}, field="channel_id"),
+    ),
+    "POST /api/inbox/repair": (
+        Own({}, status=202),
+        Foreign(channel_id, body={}, field="channel_id"),
     ),
     f"GET {CONVERSATIONS}": (Own(),),
     f"GET {CONVERSATION}": (Foreign(conversation_id),),

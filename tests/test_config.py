@@ -83,3 +83,10 @@ def test_all_problems_are_named_at_once() -> None:
 def test_development_may_use_http() -> None:
     settings = load({**GOOD, "APP_ENV": "development", "PUBLIC_BASE_URL": "http://127.0.0.1:8000"})
     assert settings.public_base_url == "http://127.0.0.1:8000"
+
+
+def test_a_lease_must_leave_time_for_the_call_and_its_recording() -> None:
+    (problem,) = refused(PROVIDER_TIMEOUT_SECONDS="20")
+    assert problem.startswith("CLAIM_LEASE_SECONDS must be at least three times")
+    times = {"PROVIDER_TIMEOUT_SECONDS": "20", "CLAIM_LEASE_SECONDS": "60"}
+    assert load({**GOOD, **times}).claim_lease_seconds == 60

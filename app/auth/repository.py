@@ -137,6 +137,21 @@ def delete_expired_tokens(session: Session, session_id: UUID, before: datetime) 
     )
 
 
+def delete_some_expired(
+    session: Session, table: type[UserSession] | type[RefreshToken], before: datetime, most: int
+) -> int:
+    """Of all users; what is in use at this moment is left for the next time."""
+    old = (
+        select(table.id)
+        .where(table.expires_at < before)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = delete(table).where(table.id.in_(old))
+    result: Any = session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)
+
+
 def api_keys_page(session: Session, request: PageRequest) -> Page[ApiKey]:
     in_force = select(ApiKey).where(ApiKey.revoked_at.is_(None))
     return fetch_page(session, in_force, [ApiKey.id], request)

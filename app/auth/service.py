@@ -1,6 +1,7 @@
 """Who is calling: reads the caller out of a request, then lets the database confirm it."""
 
 import hmac
+from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -17,9 +18,10 @@ from app.common import clock
 from app.common.permissions import OF_ROLE, SCOPES, Permission
 from app.common.principal import Caller, CallerType, Principal
 from app.errors import Unauthenticated
-from app.models import KeyMode, Role, TenantStatus, UserStatus
+from app.models import KeyMode, RefreshToken, Role, TenantStatus, UserSession, UserStatus
 
 KEYS_REMEMBERED = 4096
+EXPIRED_SESSIONS_KEPT = timedelta(days=1)
 
 
 class KeyFacts(NamedTuple):
@@ -137,3 +139,12 @@ def tenant_of_username(username: str) -> UUID | None:
     with db.anonymous_session() as session:
         found = repository.resolve_username(session, username)
     return found[0] if found else None
+
+
+def forget_expired(session: Session, most: int) -> int:
+    """Remove up to `most` sign-ins, and as many tokens, that are over; answers the larger count."""
+    before = clock.now() - EXPIRED_SESSIONS_KEPT
+    return max(
+        repository.delete_some_expired(session, RefreshToken, before, most),
+        repository.delete_some_expired(session, UserSession, before, most),
+    )

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app import config, db
 from app.auth import passwords, repository, tokens
 from app.auth.errors import InvalidCredentials, TokenExpired, TokenInvalid, TokenRevoked
+from app.auth.service import EXPIRED_SESSIONS_KEPT
 from app.auth.tokens import TokenFacts, TokenType
 from app.common import audit, clock
 from app.common.ids import new_id
@@ -23,7 +24,6 @@ from app.config import Environment, Settings
 from app.errors import InvalidInput
 from app.models import RefreshToken, Role, Tenant, TenantStatus, User, UserSession, UserStatus
 
-EXPIRED_SESSIONS_KEPT = timedelta(days=1)
 NOBODY = UUID(int=0)
 
 

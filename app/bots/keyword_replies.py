@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app import db
@@ -15,9 +16,12 @@ from app.common import audit
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.conversations import service as conversations
+from app.errors import AppError, InvalidInput
 from app.messages import content
 from app.messages import service as messages
 from app.models import KeywordReply, Message, Owner, Priority, Sender
+
+log = structlog.get_logger(__name__)
 
 DEFAULTS: tuple[tuple[list[str], str], ...] = (
     (
@@ -48,9 +52,10 @@ def create_default_replies(session: Session) -> None:
 
 def normalise(text: str) -> str:
     """`¡Hóla!  Amigo` → `hola amigo`: lower case, no accents, no punctuation, single spaces."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # Folded between: some letters have their small form only once they are plain ones.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(each for each in plain if not unicodedata.combining(each))
-    return " ".join(re.findall(r"\w+", bare))
+    return " ".join(re.findall(r"[^\W_]+", bare))
 
 
 def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
@@ -82,7 +87,11 @@ def answer(session: Session, incoming: Message) -> None:
         sender=Sender.BOT,
         priority=Priority.REPLY,
     )
-    messages.queue_message(session, order)
+    try:
+        messages.queue_message(session, order)
+    except AppError as error:
+        # A disabled channel or a used-up quota: what the customer wrote is kept all the same.
+        log.warning("no_keyword_reply", message_id=str(incoming.id), code=error.code)
 
 
 def list_page(session: Session, page: PageRequest) -> Page[KeywordReply]:
@@ -98,6 +107,7 @@ def get(session: Session, reply_id: UUID) -> KeywordReply:
 
 
 def create(session: Session, actor: Principal, data: dict[str, Any]) -> KeywordReply:
+    _check_keywords(data)
     reply = KeywordReply(**data)
     session.add(reply)
     session.flush()
@@ -108,11 +118,21 @@ def create(session: Session, actor: Principal, data: dict[str, Any]) -> KeywordR
 def change(
     session: Session, actor: Principal, reply_id: UUID, data: dict[str, Any]
 ) -> KeywordReply:
+    _check_keywords(data)
     reply = get(session, reply_id)
     for name, value in data.items():
         setattr(reply, name, value)
     audit.record(session, actor, "keyword_reply.updated", ("keyword_reply", reply_id), data)
     return reply
+
+
+def _check_keywords(data: dict[str, Any]) -> None:
+    """Raises InvalidInput for a keyword that no message could match."""
+    bad = [place for place, each in enumerate(data.get("keywords", ())) if not normalise(each)]
+    if bad:
+        raise InvalidInput(
+            {f"keywords.{place}": ["Must hold a letter or a digit."] for place in bad}
+        )
 
 
 def remove(session: Session, actor: Principal, reply_id: UUID) -> None:

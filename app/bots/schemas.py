@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, text_field
+from app.common.schema import BaseSchema, text_field, words_field
 from app.messages.content import LONGEST_TEXT
 
 MOST_KEYWORDS = 50
@@ -13,7 +13,7 @@ class KeywordReplyArgs(BaseSchema):
         validate=validate.Length(min=1, max=MOST_KEYWORDS),
         metadata={"description": "The words that a message may begin with.", "example": ["hola"]},
     )
-    reply = text_field(LONGEST_TEXT, shortest=1, required=True)
+    reply = words_field(LONGEST_TEXT, required=True)
     is_enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
 
 
@@ -21,7 +21,7 @@ class KeywordReplyChange(BaseSchema):
     keywords = fields.List(
         text_field(60, shortest=1), validate=validate.Length(min=1, max=MOST_KEYWORDS)
     )
-    reply = text_field(LONGEST_TEXT, shortest=1)
+    reply = words_field(LONGEST_TEXT)
     is_enabled = fields.Boolean(truthy={True}, falsy={False})
 
 

@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from app.cli import database, demo, secrets, tenants
+from app.cli import database, demo, inbox, secrets, tenants
 
 
 def init_app(app: Flask) -> None:
     app.cli.add_command(database.group)
     app.cli.add_command(demo.group)
+    app.cli.add_command(inbox.group)
     app.cli.add_command(tenants.group)
     app.cli.add_command(secrets.group)

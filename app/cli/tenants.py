@@ -4,7 +4,6 @@ import sys
 
 import click
 from flask.cli import AppGroup
-from marshmallow import ValidationError
 
 from app import config
 from app.cli.default_channel import channel_of_settings, ensure_channel
@@ -12,7 +11,7 @@ from app.common.pagination import PageRequest
 from app.errors import AppError
 from app.models import Role
 from app.tenants import service, users
-from app.tenants.schemas import is_timezone, is_username
+from app.tenants.naming import is_timezone, is_username
 
 group = AppGroup("tenants", help="The businesses of this installation, and who runs it.")
 
@@ -46,10 +45,8 @@ def reason_of(error: AppError) -> str:
 
 def check_timezone(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Raises BadParameter."""
-    try:
-        is_timezone(name)
-    except ValidationError as error:
-        raise click.BadParameter(str(error)) from error
+    if not is_timezone(name):
+        raise click.BadParameter("Give an IANA time zone such as America/Mexico_City.")
     return name
 
 

@@ -38,14 +38,16 @@ def faultpoint(name: str) -> None:
         for entry in plan.split(","):
             point, _, action = entry.partition("=")
             if point.strip() == name:
-                _act(*action.partition(":")[::2])
+                _act(name, *action.partition(":")[::2])
 
 
-def _act(action: str, argument: str) -> None:
+def _act(name: str, action: str, argument: str) -> None:
     amount = float(argument or 1)
     if action == "hang":
         time.sleep(amount)
     elif random.random() < amount:  # noqa: S311
+        # Unbuffered, for the next line may be the last one: whoever asked for the fault counts it.
+        os.write(2, f"fault point {name}: {action}\n".encode())
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise InjectedFault(action)

@@ -61,7 +61,7 @@ def check_key(key: str) -> str:
 def fingerprint() -> str:
     """What two requests must share to be one: caller, address and body (JSON in any spelling)."""
     body = request.get_data(cache=True)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = json.dumps(json.loads(body), sort_keys=True).encode()
     whole = f"{principal().id} {request.method} {request.path.rstrip('/')}".encode() + b"\n" + body
     return hashlib.sha256(whole).hexdigest()
@@ -93,6 +93,19 @@ def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None
             code="idempotency_key_reused",
         )
     return row.id, _replay(tenant, row)
+
+
+def forget_expired(tenant: Session, most: int) -> int:
+    """Remove up to `most` keys whose time is over; answers how many went."""
+    old = (
+        select(IdempotencyKey.id)
+        .where(IdempotencyKey.expires_at < func.now())
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = delete(IdempotencyKey).where(IdempotencyKey.id.in_(old))
+    result: Any = tenant.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)
 
 
 def commit_with(response: Response) -> None:

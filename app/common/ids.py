@@ -1,6 +1,7 @@
 """Identifiers: UUIDv7 for rows, random text for what must not be guessed."""
 
 import secrets
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -14,3 +15,13 @@ def new_id() -> UUID:
 def new_secret(size: int = 32) -> str:
     """URL-safe random text carrying `size` bytes of entropy."""
     return secrets.token_urlsafe(size)
+
+
+def id_at(moment: datetime) -> UUID:
+    """A UUIDv7 that sorts as if it had been made at that moment."""
+    return uuid7(nanoseconds=int(moment.timestamp() * 1_000_000) * 1_000)
+
+
+def id_floor(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of that millisecond (RFC 9562: 48 bits of Unix time come first)."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

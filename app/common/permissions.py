@@ -23,6 +23,8 @@ class Permission(StrEnum):
     API_KEYS_READ = "api_keys:read"
     API_KEYS_WRITE = "api_keys:write"
     AUDIT_READ = "audit:read"
+    INBOX_READ = "inbox:read"
+    INBOX_WRITE = "inbox:write"
     ACCOUNT = "account"
     """One's own profile and session: every signed-in person, no API key."""
     PLATFORM = "platform"

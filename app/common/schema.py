@@ -1,5 +1,6 @@
 """The base of every request and answer schema, and the fields that several features share."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -33,7 +34,8 @@ def find_unstorable(data: Any, path: str = "", depth: int = 0) -> list[tuple[str
     if isinstance(data, str):
         return [] if is_storable(data) else [(path or "_schema", [UNSTORABLE])]
     found: list[tuple[str, list[str]]] = []
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
+        # A query string is no dict, but may hold the same.
         for key, value in data.items():
             name = str(key) if is_storable(str(key)) else "?"
             inner = f"{path}.{name}" if path else name

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
 from app.common.phone import Address
-from app.models import Contact, ContactAlias, Conversation, Message
+from app.models import Contact, ContactAlias, Conversation, Message, Status
 
 
 def lock_address(session: Session, tenant_id: UUID, address: Address) -> None:
@@ -59,6 +59,18 @@ def conversations_of(session: Session, contact_id: UUID) -> Sequence[Conversatio
     return session.scalars(
         select(Conversation).where(Conversation.contact_id == contact_id).with_for_update()
     ).all()
+
+
+def both_in_flight(session: Session, one_id: UUID, other_id: UUID) -> bool:
+    """Whether each of them has a message in flight (or in doubt) on one and the same channel."""
+    channels = (
+        select(Message.channel_id)
+        .where(Message.contact_id.in_([one_id, other_id]))
+        .where(Message.status.in_([Status.SENDING, Status.UNCERTAIN]))
+        .group_by(Message.channel_id)
+        .having(func.count() > 1)
+    )
+    return session.scalar(select(channels.exists())) or False
 
 
 def move_messages(session: Session, from_id: UUID, target: Conversation) -> None:

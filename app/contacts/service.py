@@ -30,6 +30,9 @@ def find_or_create(session: Session, addresses: Sequence[Address], profile_name:
     for address in addresses:
         if address not in known:
             repository.add_alias(session, contact_id, address)
+    if len(known) < len(addresses):
+        # Another transaction may have given one of them to somebody else just now.
+        known = repository.contact_ids(session, addresses)
     for other in sorted(set(known.values()) - {contact_id}):
         merge.merge(session, contact_id, other)
     if profile_name:

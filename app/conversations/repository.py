@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,10 @@ from app.models import ContactAlias, Conversation, ConversationStatus
 
 def get(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
     return session.get(Conversation, (tenant_id, conversation_id))
+
+
+def several(session: Session, ids: Sequence[UUID]) -> Sequence[Conversation]:
+    return session.scalars(select(Conversation).where(Conversation.id.in_(ids))).all()
 
 
 def get_or_create(
@@ -52,7 +57,8 @@ def count_message(session: Session, conversation_id: UUID, at: datetime | None) 
         update(Conversation)
         .where(Conversation.id == conversation_id)
         .values(values)
-        .execution_options(synchronize_session=False)
+        # A conversation that this session holds must not go on showing the window of before.
+        .execution_options(synchronize_session="evaluate")
     )
 
 

@@ -24,11 +24,23 @@ class State(StrEnum):
 
 
 def beat() -> None:
-    """A worker says that it works; called with each tick of the beat."""
+    """A worker says that it works; called at the end of each tick of the beat."""
     try:
         redis_handle.client.set(HEARTBEAT, int(time.time()), ex=HEARTBEAT_SECONDS)
     except RedisError as error:
         log.warning("heartbeat_failed", error=type(error).__name__)
+
+
+def silence() -> float | None:
+    """Seconds since the last whole tick; infinite when longer than is remembered.
+
+    None while Redis cannot be asked. An emptied Redis looks like a long silence.
+    """
+    try:
+        last = redis_handle.client.get(HEARTBEAT)
+    except RedisError:
+        return None
+    return float("inf") if last is None else max(0.0, time.time() - int(str(last)))
 
 
 def database() -> State:

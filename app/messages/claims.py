@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import db
+from app import config, db
 from app.channels.providers.base import ProviderError
 from app.common import clock
 from app.conversations import service as conversations
@@ -20,10 +20,7 @@ from app.messages import content as contents
 from app.messages.content import Content
 from app.messages.errors import OutsideWindow
 from app.messages.status import Step, transition
-from app.models import Attempt, Message, Status
-
-LEASE = timedelta(seconds=45)
-"""Longer than the longest call to a provider and the recording of its answer."""
+from app.models import Attempt, Conversation, Message, Status
 
 DUE = text("""
     select m.id, m.conversation_id from recado.messages m
@@ -96,7 +93,11 @@ def take(tenant_id: UUID, plan: Plan) -> list[Claim]:
                 if message.id in plan.waits:
                     message.retry_at = func.now() + timedelta(seconds=plan.waits[message.id])
             going = [each for each in locked if each.id in plan.delays]
-            return [_claim(session, each, started) for each in going if _may_leave(session, each)]
+            threads = conversations.several(session, [each.conversation_id for each in going])
+            leaving = [
+                each for each in going if _may_leave(session, each, threads[each.conversation_id])
+            ]
+            return _claim(session, leaving, started)
     except IntegrityError:
         # Another drain has just put a message of the same conversation in flight.
         return []
@@ -111,7 +112,7 @@ def _lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Message]:
     return session.scalars(query).all()
 
 
-def _may_leave(session: Session, message: Message) -> bool:
+def _may_leave(session: Session, message: Message, conversation: Conversation) -> bool:
     """Look once more at what may have changed while it was queued."""
     now = clock.now()
     if message.valid_until is not None and now >= message.valid_until:
@@ -119,7 +120,6 @@ def _may_leave(session: Session, message: Message) -> bool:
         return False
     if not contents.needs_window(message.content) or message.is_test:
         return True
-    conversation = conversations.get(session, message.conversation_id)
     if window_of(conversation, now) is not Window.CLOSED:
         return True
     if message.fallback is None:
@@ -149,21 +149,36 @@ def fail(session: Session, message: Message, error: ProviderError) -> None:
     events.record_message(session, message, "failed", {"error": message.error})
 
 
-def _claim(session: Session, message: Message, started: float) -> Claim:
-    target = transition(Status(message.status), Step.CLAIM)
-    if target is None:
+def _claim(session: Session, messages: Sequence[Message], started: float) -> list[Claim]:
+    """Put them in flight by one statement, and write the attempt of each by another."""
+    if not messages:
+        return []
+    targets = {transition(Status(each.status), Step.CLAIM) for each in messages}
+    if targets != {Status.SENDING}:
         raise AssertionError("only queued messages are claimed")
-    message.status = target
-    message.attempts += 1
-    message.retry_at = None
-    message.lease_until = func.now() + LEASE
-    session.add(Attempt(message_id=message.id, number=message.attempts))
-    return Claim(
-        message_id=message.id,
-        attempt=message.attempts,
-        from_number=message.from_number,
-        to_number=message.to_number,
-        content=message.content,
-        is_test=message.is_test,
-        claimed_at=started,
+    lease = timedelta(seconds=config.current().claim_lease_seconds)
+    session.execute(
+        update(Message)
+        .where(Message.id.in_([each.id for each in messages]))
+        .values(
+            status=Status.SENDING,
+            attempts=Message.attempts + 1,
+            retry_at=None,
+            lease_until=func.now() + lease,
+        )
+        .execution_options(synchronize_session=False)
     )
+    attempts = [{"message_id": each.id, "number": each.attempts + 1} for each in messages]
+    session.execute(insert(Attempt), attempts)
+    return [
+        Claim(
+            message_id=each.id,
+            attempt=each.attempts + 1,
+            from_number=each.from_number,
+            to_number=each.to_number,
+            content=each.content,
+            is_test=each.is_test,
+            claimed_at=started,
+        )
+        for each in messages
+    ]

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row
 
+from app import config
 from app.channels import service as channels
 from app.channels.providers.base import (
     Accepted,
@@ -38,12 +39,16 @@ CONCURRENCY = 32
 
 SLICE_SECONDS = 5.0
 GROUP_SECONDS = 0.01
-"""A moment for other answers to arrive, so that one transaction records them all."""
+BUSY_GROUP_SECONDS = 0.1
+"""A moment for other answers to arrive, so that one transaction records them all: longer while
+many are under way, for then the cost of a transaction is what limits the pace."""
+
+BUSY = 8
 
 STARVED_SECONDS = 0.05
-NOT_AFTER_SECONDS = 15.0
-"""A claim older than this is not sent any more (the worker was frozen): its lease may run out
-while the provider still works on it."""
+SENT_WITHIN = 1 / 3
+"""Of its lease: an older claim is not sent any more (the worker was frozen), for the lease might
+run out while the provider still works on it."""
 
 
 @dataclass
@@ -53,6 +58,7 @@ class Drain:
     tenant_id: UUID
     channel_id: UUID
     connection: channels.Connection
+    gate: pacing.Gate
     in_flight: dict[Future[SendOutcome], Claim] = field(default_factory=dict)
     sent: int = 0
 
@@ -63,7 +69,8 @@ def drain_channel(tenant_id: UUID, channel_id: UUID) -> bool:
         connection = channels.connection(tenant_id, channel_id)
     except channels.ChannelGone:
         return False
-    drain = Drain(tenant_id, channel_id, connection)
+    gate = pacing.Gate(pacing.interval_seconds(connection.messages_per_second))
+    drain = Drain(tenant_id, channel_id, connection, gate)
     until = time.monotonic() + SLICE_SECONDS
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="send") as pool:
         while _turn(drain, pool, until):
@@ -94,7 +101,7 @@ def _turn(drain: Drain, pool: ThreadPoolExecutor, until: float) -> bool:
 def _record(drain: Drain) -> None:
     """Wait for the next answer and record it, with those that came meanwhile."""
     wait(drain.in_flight, return_when=FIRST_COMPLETED)
-    time.sleep(GROUP_SECONDS)
+    time.sleep(BUSY_GROUP_SECONDS if len(drain.in_flight) > BUSY else GROUP_SECONDS)
     done = [future for future in drain.in_flight if future.done()]
     results = [(drain.in_flight.pop(future), future.result()) for future in done]
     outcomes.record(drain.tenant_id, drain.channel_id, results)
@@ -118,7 +125,7 @@ def _call(drain: Drain, claim: Claim, delay: float) -> SendOutcome:
     faultpoint("before_provider_call")
     if claim.is_test:
         return Accepted(f"TEST{new_id().hex}")
-    if time.monotonic() - claim.claimed_at > NOT_AFTER_SECONDS:
+    if time.monotonic() - claim.claimed_at > SENT_WITHIN * config.current().claim_lease_seconds:
         return NotProcessed(STALE_CLAIM)
     query = callback.query_for(drain.tenant_id, AttemptRef(claim.message_id, claim.attempt))
     message = OutgoingMessage(
@@ -127,6 +134,7 @@ def _call(drain: Drain, claim: Claim, delay: float) -> SendOutcome:
         content=claim.content,
         status_callback=f"{drain.connection.webhook_url}?{query}",
     )
+    drain.gate.wait()
     try:
         outcome = drain.connection.client.send(message)
     except Exception as error:

@@ -1,4 +1,7 @@
+from typing import Self
+
 from app.errors import Conflict, NotFound, Unprocessable
+from app.messages.waiting import Queued
 
 
 class MessageNotFound(NotFound):
@@ -20,6 +23,21 @@ class OutsideWindow(Unprocessable):
         "More than 24 hours have passed since this person last wrote, so WhatsApp takes only an "
         "approved template: send content_sid with content_variables, or give a fallback template."
     )
+
+
+class RefusedByProvider(Unprocessable):
+    """While somebody waits for the provider's word, its refusal is the answer."""
+
+    code = "refused_by_provider"
+    message = "The provider refused the message; details.error says why and what to do."
+
+    @classmethod
+    def of(cls, queued: Queued) -> Self:
+        """The sentence and the details of a message that failed while its sender waited."""
+        error = queued.error or {}
+        told = f"{error['cause']} {error['remedy']}" if error else None
+        details = {"message_id": str(queued.message_id), "error": error}
+        return cls(told, details=details)
 
 
 class CannotCancel(Conflict):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app import db
+from app import config, db
 from app.channels.providers.base import (
     Accepted,
     NotProcessed,
@@ -23,9 +23,6 @@ from app.messages import claims, pacing, reports
 from app.messages.claims import Claim
 from app.messages.status import Step, transition
 from app.models import Attempt, AttemptOutcome, Message, Status
-
-SETTLE_AFTER = timedelta(seconds=20)
-"""How long an uncertain message waits for a receipt before the provider's list is read."""
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -129,5 +126,5 @@ def doubted(session: Session, message: Message, error: ProviderError) -> None:
     message.status = target
     message.error = error.to_json()
     message.settle_reads = 0
-    message.lease_until = func.now() + SETTLE_AFTER
+    message.lease_until = func.now() + timedelta(seconds=config.current().settle_after_seconds)
     events.record_message(session, message, "uncertain", {"error": message.error})

@@ -29,15 +29,15 @@ MARGIN = 1.02
 """Slots are 2 % further apart than 1/rate, so that jitter on the way lifts no second above it."""
 
 SLOW_DOWN_SECONDS = 30
-SLOWEST_RATE = 1.0
-NO_ROOM = -1
+SLOWEST = 1024
+"""How many times slower a channel becomes at most."""
 
 SCRIPT = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
 local slow = redis.call('GET', KEYS[2])
 local interval = tonumber(ARGV[1])
-if slow then interval = math.max(interval, 1000 / tonumber(slow)) end
+if slow then interval = math.max(interval, math.min(interval * tonumber(slow), 1000)) end
 local horizon, pair_interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local next_slot = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
 local out = {}
@@ -98,9 +98,33 @@ class LocalPace:
 local_pace = LocalPace()
 
 
+class Gate:
+    """Lets the threads of one drain pass one by one, so far apart.
+
+    The slots of the plan are exact, threads are not: those that woke up late would else leave
+    together.
+    """
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = interval_seconds
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            pause = self._next - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            self._next = time.monotonic() + self._interval
+
+
+def interval_seconds(rate: int) -> float:
+    return MARGIN / rate
+
+
 def plan(channel_id: UUID, rate: int, due: Sequence[Row[tuple[UUID, UUID]]]) -> Plan:
     """When each of these due rows (id, conversation_id) may go on this channel."""
-    interval_ms = 1000 * MARGIN / rate
+    interval_ms = 1000 * interval_seconds(rate)
     pairs = [row.conversation_id for row in due]
     delays: dict[UUID, float] = {}
     waits: dict[UUID, float] = {}
@@ -124,11 +148,14 @@ def _verdicts(channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> li
 
 
 def slow_down(channel_id: UUID) -> None:
-    """The provider said 429: half the pace for a while, and half of that if it says so again."""
+    """The provider said 429: half the pace for a while, and half of that if it says so again.
+
+    Never below one message a second, at which the pace is found anew.
+    """
     key = f"slow:{channel_id}"
     try:
         present = redis_handle.client.get(key)
-        slower = max(SLOWEST_RATE, float(str(present)) / 2 if present else 40.0)
+        slower = min(SLOWEST, 2 * int(str(present)) if present else 2)
         redis_handle.client.set(key, slower, ex=SLOW_DOWN_SECONDS)
     except RedisError as error:
         log.warning("cannot_slow_down", error=type(error).__name__)

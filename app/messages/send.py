@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -147,7 +148,7 @@ def queue_message(session: Session, order: Order) -> Message:
     conversations.count_outgoing(session, conversation.id)
     events.record_message(session, message, "queued")
     faultpoint("send_before_commit")
-    db.after_commit(session, lambda: faultpoint("send_after_commit"))
+    db.after_commit(session, partial(faultpoint, "send_after_commit"))
     if order.send_at is None:
         ring(session, names.DELIVER_CHANNEL, db.tenant_of(session), channel.id)
     return message

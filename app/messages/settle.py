@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app import db
+from app import config, db
 from app.channels import service as channels
 from app.channels.providers.base import ProviderError, ProviderUnavailable, SentMessage
 from app.common.phone import parse_address
@@ -26,7 +26,6 @@ from app.models import Attempt, Message, Policy, Status
 
 log = structlog.get_logger(__name__)
 
-READ_AGAIN_AFTER = timedelta(seconds=15)
 READS = 2
 CLOCK_SKEW = timedelta(seconds=60)
 """How far the provider's clock may be from ours (its dates have no fractions of a second)."""
@@ -112,9 +111,10 @@ def _due_doubts(session: Session, channel_id: UUID) -> list[Doubt]:
         .limit(BATCH)
         .with_for_update(of=Message, skip_locked=True)
     )
+    pause = timedelta(seconds=config.current().settle_again_seconds)
     doubts = []
     for message, attempt in session.execute(query):
-        message.lease_until = func.now() + READ_AGAIN_AFTER
+        message.lease_until = func.now() + pause
         doubts.append(
             Doubt(
                 message_id=message.id,

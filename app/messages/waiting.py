@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from app import db
@@ -33,10 +33,11 @@ class Queued:
     message_id: UUID
     message_sid: str | None
     status: str
+    error: dict[str, Any] | None
 
     @classmethod
     def of(cls, message: Message) -> Self:
-        return cls(message.id, message.provider_message_id, message.status)
+        return cls(message.id, message.provider_message_id, message.status, message.error)
 
 
 def wait_for_word(tenant_id: UUID, queued: Queued) -> Queued:

@@ -20,6 +20,7 @@ class InboxItem(TenantScoped):
 
     `raw` is the provider's own text (Twilio: the form body and, after a newline, the query of the
     URL). `event_key` names the provider's event, so that a repeat only raises `duplicates`.
+    `is_repaired`: no webhook told us, we found it in the provider's list.
     """
 
     __tablename__ = "inbox_items"
@@ -35,6 +36,20 @@ class InboxItem(TenantScoped):
             "tenant_id",
             postgresql_where=text("state = 'received'"),
         ),
+        # Clean-up of what is done and old.
+        Index(
+            "ix_inbox_items_finished_at",
+            "finished_at",
+            "tenant_id",
+            postgresql_where=text("state in ('applied', 'ignored')"),
+        ),
+        # What a person must look at: listed for a tenant, counted for the operator.
+        Index(
+            "ix_inbox_items_parked",
+            "tenant_id",
+            "id",
+            postgresql_where=text("state = 'parked'"),
+        ),
     )
 
     channel_id: Mapped[UUID]
@@ -46,3 +61,4 @@ class InboxItem(TenantScoped):
     reason: Mapped[str | None]
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
+    is_repaired: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

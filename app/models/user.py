@@ -51,6 +51,8 @@ class UserSession(TenantScoped):
         refers_to("users", "user_id"),
         # Revoking all sessions of one user.
         Index("ix_user_sessions_user_id", "tenant_id", "user_id"),
+        # Clean-up of sessions that are over.
+        Index("ix_user_sessions_expires_at", "expires_at", "tenant_id"),
     )
 
     user_id: Mapped[UUID]
@@ -68,6 +70,8 @@ class RefreshToken(TenantScoped):
         refers_to("user_sessions", "session_id"),
         # Cascades and clean-up of one session.
         Index("ix_refresh_tokens_session_id", "tenant_id", "session_id"),
+        # Clean-up of tokens past their life.
+        Index("ix_refresh_tokens_expires_at", "expires_at", "tenant_id"),
     )
 
     session_id: Mapped[UUID]

@@ -1,24 +1,40 @@
 """Celery, as a doorbell: tasks carry ids and may be lost, repeated or late without harm."""
 
+import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.schedules import crontab
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_ready,
+)
 
 from app import config, db
 from app.common import logging
 from app.config import Settings
 from app.extensions import celery, redis_handle
-from app.tasks import names
+from app.metrics import service as metrics
+from app.tasks import broker, names
 
 JOBS = ("app.messages.tasks", "app.webhook.tasks", "app.tasks.schedule")
 """The modules that hold tasks; a test fails when a feature's tasks.py is not among them."""
 
 SOCKET_TIMEOUT_SECONDS = 5
+RING_TIMEOUT_SECONDS = 0.5
+"""The web service's own: nobody who asks it waits longer for a broker that is frozen."""
+
+AT_ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""A broker that refuses is not asked again: kombu would try for 6 s within one send_task. The
+worker's own reconnecting has intervals of its own."""
 
 
-def configure(settings: Settings) -> Celery:
+def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Celery:
     """Measured choices: see docs/adr on Celery. Message state never depends on them."""
+    broker.survive_outages()
     celery.conf.update(
         broker_url=settings.redis_url,
         broker_connection_retry_on_startup=True,
@@ -27,8 +43,9 @@ def configure(settings: Settings) -> Celery:
             "visibility_timeout": 300,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
-            "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_timeout": socket_timeout,
+            "socket_connect_timeout": socket_timeout,
+            **AT_ONCE,
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
@@ -47,6 +64,7 @@ def configure(settings: Settings) -> Celery:
                 # A tick that waited longer than its successor is of no use.
                 "options": {"expires": 5},
             },
+            "look-back": {"task": names.LOOK_BACK, "schedule": crontab(hour="3", minute="40")},
             "clean-up": {"task": names.CLEAN_UP, "schedule": 600.0, "options": {"expires": 600}},
         },
         imports=JOBS,
@@ -60,6 +78,7 @@ def bootstrap() -> Celery:
     settings = config.current()
     db.init(settings)
     redis_handle.init(settings.redis_url)
+    metrics.init(settings)
     return configure(settings)
 
 
@@ -74,3 +93,23 @@ def fresh_connections(**_: Any) -> None:
     db.dispose(close=False)
     db.init(config.current())
     redis_handle.init(config.current().redis_url)
+
+
+@worker_ready.connect
+def tell_metrics(**_: Any) -> None:
+    """The pool runs by now: no process is forked off while this server's thread starts."""
+    port = config.current().worker_metrics_port
+    if port:
+        metrics.serve(port)
+
+
+@task_prerun.connect
+def note_start(task: Any, **_: Any) -> None:
+    task.request.started_at = time.perf_counter()
+
+
+@task_postrun.connect
+def note_end(task: Any, state: str | None = None, **_: Any) -> None:
+    started = getattr(task.request, "started_at", None)
+    if started is not None:
+        metrics.count_task(task.name, str(state).lower(), time.perf_counter() - started)

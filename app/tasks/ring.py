@@ -3,6 +3,7 @@
 The beat looks for due work each second, so a ring that fails costs a second and nothing else.
 """
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -13,11 +14,13 @@ from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
 from app import db
-from app.extensions import celery
+from app.extensions import celery, redis_handle
 
 log = structlog.get_logger(__name__)
 
 REST_SECONDS = 3.0
+SAME_RING_MS = 1000
+"""As long as the beat's tick: a ring that was lost holds back the next one for no longer."""
 
 
 class Breaker:
@@ -39,8 +42,34 @@ breaker = Breaker()
 
 
 def ring(session: Session, task: str, *ids: Any) -> None:
-    """Wake `task` with these ids once the transaction is durable."""
-    db.after_commit(session, lambda: send(task, *ids))
+    """Wake `task` with these ids once the transaction is durable.
+
+    Of many rings for the same work one is enough, until somebody answers it: the task calls
+    `answered` before the look at the database that must see what the unsent rings were for.
+    """
+    db.after_commit(session, lambda: _send_first(task, *ids))
+
+
+def answered(task: str, *ids: Any) -> None:
+    """From now on a ring for this work is sent again."""
+    with contextlib.suppress(RedisError):
+        redis_handle.client.delete(_key(task, ids))
+
+
+def _send_first(task: str, *ids: Any) -> None:
+    if breaker.is_open():
+        return
+    try:
+        is_first = redis_handle.client.set(_key(task, ids), 1, nx=True, px=SAME_RING_MS)
+    except RedisError as error:
+        _give_up(task, error)
+        return
+    if is_first:
+        send(task, *ids)
+
+
+def _key(task: str, ids: tuple[Any, ...]) -> str:
+    return f"ring:{task}:{':'.join(map(str, ids))}"
 
 
 def send(task: str, *ids: Any) -> None:
@@ -50,5 +79,9 @@ def send(task: str, *ids: Any) -> None:
     try:
         celery.send_task(task, args=[str(each) for each in ids], retry=False)
     except (OperationalError, RedisError, OSError) as error:
-        breaker.trip()
-        log.warning("ring_failed", task=task, error=type(error).__name__)
+        _give_up(task, error)
+
+
+def _give_up(task: str, error: Exception) -> None:
+    breaker.trip()
+    log.warning("ring_failed", task=task, error=type(error).__name__)

@@ -3,19 +3,15 @@
 import unicodedata
 from enum import StrEnum
 from typing import Any
-from zoneinfo import available_timezones
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.common.schema import BaseSchema, text_field
 from app.models import Role, TenantStatus, UserStatus
+from app.tenants.naming import is_timezone, is_username
 
 LANGUAGES = ("es", "en")
 LARGEST_QUOTA = 1_000_000_000
-
-
-def is_username(text: str) -> bool:
-    return 3 <= len(text) <= 64 and text.isprintable() and " " not in text
 
 
 class UsernameField(fields.String):
@@ -35,13 +31,13 @@ def word_field(words: type[StrEnum]) -> fields.String:
 
 def timezone_field(**kwargs: Any) -> fields.String:
     return fields.String(
-        validate=is_timezone, metadata={"example": "America/Mexico_City"}, **kwargs
+        validate=check_timezone, metadata={"example": "America/Mexico_City"}, **kwargs
     )
 
 
-def is_timezone(name: str) -> None:
+def check_timezone(name: str) -> None:
     """Raises ValidationError."""
-    if name not in available_timezones():
+    if not is_timezone(name):
         raise ValidationError("Give an IANA time zone such as America/Mexico_City.")
 
 

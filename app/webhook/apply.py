@@ -37,12 +37,17 @@ def apply_due(tenant_id: UUID) -> int:
             with db.tenant_session(tenant_id) as session:
                 apply_item(session, item_id)
                 faultpoint("apply_before_commit")
-        except (OperationalError, InterfaceError):
-            # The database is away: nothing is wrong with the item, its lease brings it back.
-            raise
+        except (OperationalError, InterfaceError) as error:
+            # Nothing is wrong with the item (the database is away, a deadlock, a timeout): its
+            # lease brings it back.
+            log.warning("cannot_apply_now", item_id=str(item_id), error=type(error.orig).__name__)
+            if error.connection_invalidated:
+                raise
         except Exception as error:
             log.exception("cannot_apply", item_id=str(item_id))
             _put_back(tenant_id, item_id, f"{type(error).__name__}: {error}"[:500])
+        else:
+            faultpoint("apply_after_commit")
     return len(ids)
 
 
@@ -51,7 +56,7 @@ def apply_item(session: Session, item_id: UUID) -> None:
     if item is None:
         return
     if item.tries > MOST_TRIES:
-        _park(session, item, "its worker died each time")
+        _park(session, item, "its worker or the database went away each time")
         return
     ignored = _apply(session, item)
     item.state = InboxState.IGNORED if ignored else InboxState.APPLIED

@@ -11,6 +11,7 @@ from app.channels.service import WebhookChannel
 from app.common.faultpoint import faultpoint
 from app.common.schema import is_storable
 from app.errors import AppError, Forbidden
+from app.metrics import service as metrics
 from app.tasks import names
 from app.tasks.ring import ring
 from app.webhook import repository
@@ -50,6 +51,8 @@ def accept(
     Answers what the provider expects to read: HTTP status, MIME type, body. Raises BadSignature
     when no channel's credentials signed it; then nothing was written.
     """
+    if channel_key is not None and not is_storable(channel_key):
+        raise BadSignature
     envelope = provider_of(provider).envelope(incoming.body)
     channel = _signer(provider, incoming, envelope, channel_key)
     raw = raw_text(incoming)
@@ -58,6 +61,7 @@ def accept(
         stored = repository.store(session, channel.id, event_key, raw)
         if stored is not None:
             ring(session, names.APPLY_INBOX, channel.tenant_id)
+        metrics.count_inbox(session, "duplicate" if stored is None else "received")
         faultpoint("inbox_before_commit")
     faultpoint("inbox_after_commit")
     return envelope.answer

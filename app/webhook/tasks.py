@@ -4,11 +4,35 @@ from uuid import UUID
 
 from app.extensions import celery
 from app.tasks import names
-from app.webhook import apply
+from app.tasks.ring import answered
+from app.webhook import apply, repair
 
 
 @celery.task(name=names.APPLY_INBOX)
 def apply_inbox(tenant_id: str) -> None:
     """Apply what waits in the inbox of one tenant, until nothing is left."""
-    while apply.apply_due(UUID(tenant_id)):
-        pass
+    left = 1
+    while left:
+        while left:
+            left = apply.apply_due(UUID(tenant_id))
+        # What came after the last look did not ring: look once more.
+        answered(names.APPLY_INBOX, tenant_id)
+        left = apply.apply_due(UUID(tenant_id))
+
+
+@celery.task(name=names.REPAIR_CHANNEL)
+def repair_channel(tenant_id: str, channel_id: str) -> None:
+    """Compare one channel with its provider's list, if it is due."""
+    repair.repair_channel(UUID(tenant_id), UUID(channel_id))
+
+
+@celery.task(name=names.REPAIR_SOON)
+def repair_soon() -> None:
+    """After a silence of ours: have every channel's list read for what we may have missed."""
+    repair.doubt_everywhere(None)
+
+
+@celery.task(name=names.LOOK_BACK)
+def look_back() -> None:
+    """Have the last days read again."""
+    repair.look_back()

@@ -65,7 +65,8 @@ FUNCTIONS = {
     ),
     "list_tenants(asking uuid, after_id uuid, at_most integer)": (
         "SETOF uuid",
-        "SELECT t.tenant_id FROM recado.tenants t WHERE (after_id IS NULL OR t.tenant_id < after_id)"
+        "SELECT t.tenant_id FROM recado.tenants t"
+        " WHERE (after_id IS NULL OR t.tenant_id < after_id)"
         " AND EXISTS (SELECT 1 FROM recado.users u WHERE u.id = asking"
         " AND u.role = 'platform_admin' AND u.status = 'active')"
         " ORDER BY t.tenant_id DESC LIMIT at_most",
@@ -638,7 +639,8 @@ def upgrade() -> None:
             "sender IN ('contact', 'bot', 'user', 'api')", name=op.f("ck_messages_sender")
         ),
         sa.CheckConstraint(
-            "status IN ('received', 'queued', 'sending', 'uncertain', 'accepted', 'sent', 'failed', 'delivered', 'read', 'unknown', 'canceled')",
+            "status IN ('received', 'queued', 'sending', 'uncertain', 'accepted', 'sent',"
+            " 'failed', 'delivered', 'read', 'unknown', 'canceled')",
             name=op.f("ck_messages_status"),
         ),
         sa.ForeignKeyConstraint(

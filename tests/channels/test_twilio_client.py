@@ -107,7 +107,7 @@ def test_each_kind_of_content_becomes_twilios_parameters(
     assert {name: value for name, value in form.items() if name not in common} == expected
     assert form["To"] == ["whatsapp:+15551234567"]
     assert form["From"] == ["whatsapp:+14155238886"]
-    assert form["StatusCallback"] == ["http://recado.test/webhook?m=1"]
+    assert form["StatusCallback"] == ["http://recado.test/webhook?m=1#rc=3&rp=ct,rt,5xx"]
 
 
 def test_a_user_id_is_written_to_without_a_plus(twilio: TwilioClient, control: Control) -> None:

@@ -11,6 +11,7 @@ from twilio.request_validator import HMAC_SHA256, RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from app.channels.providers.base import WebhookRequest
+from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 from app.channels.providers.twilio.signature import is_signed
 
 URL = "https://recado.test/webhook/twilio/key?a=1"
@@ -74,6 +75,11 @@ def test_header_names_count_in_any_case() -> None:
 
 def test_a_fragment_is_not_part_of_what_is_signed() -> None:
     assert is_signed(a_request(sign(TOKEN), url=f"{URL}#rc=3&rp=ct,5xx"), AUTH_TOKEN)
+
+
+def test_a_relay_may_sign_the_address_as_we_wrote_it() -> None:
+    assert is_signed(a_request(sign(TOKEN, URL + RETRY_FRAGMENT)), AUTH_TOKEN)
+    assert not is_signed(a_request(sign(TOKEN, URL + "#rc=9")), AUTH_TOKEN)
 
 
 def test_the_default_port_may_be_named_or_not() -> None:

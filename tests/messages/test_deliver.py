@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.messages import claims, deliver
+from app.messages import claims
 from app.models import AttemptOutcome, Status
 from tests.factories import ApiClient, create_api_key
-from tests.world import World
+from tests.world import World, settings_changed
 
 
 def creates(world: World) -> list[dict[str, Any]]:
@@ -185,12 +185,10 @@ def test_a_claim_whose_worker_died_becomes_uncertain_and_is_found(world: World) 
     assert len(creates(world)) == 1
 
 
-def test_a_frozen_worker_does_not_send_a_stale_claim(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deliver, "NOT_AFTER_SECONDS", -1.0)
+def test_a_frozen_worker_does_not_send_a_stale_claim(world: World) -> None:
     message_id = world.send()
-    world.deliver()
+    with settings_changed(claim_lease_seconds=0):
+        world.deliver()
     assert creates(world) == []
     assert world.message(message_id).status == Status.QUEUED
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.channels.providers.base import Json, OutgoingMessage
 from app.channels.providers.twilio.addresses import spell
+from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 LONGEST_TEXT = 1600
 """Characters of Body (Messages resource)."""
@@ -29,7 +30,7 @@ def parameters(message: OutgoingMessage, messaging_service_sid: str | None) -> d
         **_content(message.content),
     }
     if message.status_callback:
-        found["status_callback"] = message.status_callback
+        found["status_callback"] = message.status_callback + RETRY_FRAGMENT
     if messaging_service_sid:
         found["messaging_service_sid"] = messaging_service_sid
     return found

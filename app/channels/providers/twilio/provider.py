@@ -6,10 +6,7 @@ from app import config
 from app.channels.providers.base import Client, Envelope, Json, ProviderEvent, WebhookRequest
 from app.channels.providers.twilio import credentials, parser, signature
 from app.channels.providers.twilio.client import TwilioClient
-
-RETRY_FRAGMENT = "#rc=3&rp=ct,rt,5xx"
-"""Without it Twilio repeats a webhook once and only after a failed connect; a 5xx would lose the
-message. Never sent to us and not part of the signature (webhooks-connection-overrides)."""
+from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 
 class TwilioProvider:

@@ -18,6 +18,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.channels.providers.base import Json, WebhookRequest
 from app.channels.providers.twilio.credentials import AUTH_TOKEN_MODE, SHARED_KEY_MODE
+from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 MOST_PARAMETERS = 1000
 
@@ -48,10 +49,12 @@ def _is_signed(request: WebhookRequest, credentials: Json) -> bool:
     url = urldefrag(request.url).url
     parameters = _parameters(request, url)
     secrets = [credentials[name] for name in names if credentials.get(name)]
-    # Every secret is tried, so that the time taken does not tell which one matched.
+    # Twilio signs the address without its fragment; a relay in its place may sign it as we wrote
+    # it. Every pair is tried, so that the time taken does not tell which one matched.
     matches = [
-        RequestValidator(secret).validate(url, parameters, signature, algorithm)
+        RequestValidator(secret).validate(address, parameters, signature, algorithm)
         for secret in secrets
+        for address in (url, url + RETRY_FRAGMENT)
     ]
     return any(matches)
 

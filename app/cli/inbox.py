@@ -1,0 +1,57 @@
+"""`flask --app wsgi inbox …`: the journal of what providers told us."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import click
+from flask.cli import AppGroup
+
+from app import db
+from app.errors import AppError
+from app.webhook import service as webhook
+
+group = AppGroup("inbox", help="The journal of what providers told us.")
+
+
+@group.command("repair")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+    help="Read the lists from then on (UTC); else only what is new.",
+)
+@click.option("--tenant", type=click.UUID, help="Only this tenant.")
+@click.option("--channel", type=click.UUID, help="Only this channel.")
+def repair(since: datetime | None, tenant: UUID | None, channel: UUID | None) -> None:
+    """Read the providers' lists and take in what no webhook told us. Nothing comes twice.
+
+    The beat does the same every quarter of an hour and after an outage.
+    """
+    moment = since.replace(tzinfo=UTC) if since else None
+    chosen = [
+        place
+        for place in webhook.active_channels()
+        if tenant in (None, place[0]) and channel in (None, place[1])
+    ]
+    failed = stored = 0
+    for number, (tenant_id, channel_id) in enumerate(chosen, start=1):
+        done = repair_one(tenant_id, channel_id, moment)
+        failed += done is None
+        stored += done.stored if done else 0
+        told = f"{done.listed} listed, {done.stored} stored" if done else "not now; tried later"
+        click.echo(f"{number}/{len(chosen)} {tenant_id} {channel_id} {told}")
+    click.echo(f"{stored} messages taken in from {len(chosen) - failed} of {len(chosen)} channels.")
+    if failed:
+        raise click.ClickException(f"{failed} lists could not be read; the beat will try again.")
+
+
+def repair_one(
+    tenant_id: UUID, channel_id: UUID, since: datetime | None
+) -> webhook.Repaired | None:
+    """None when it was not possible now."""
+    try:
+        with db.tenant_session(tenant_id) as session:
+            webhook.request_repair(session, None, since, channel_id)
+    except AppError:
+        # It was removed or disabled a moment ago.
+        return None
+    return webhook.repair_channel(tenant_id, channel_id)

@@ -1,0 +1,45 @@
+"""What Prometheus reads, and who may. Under several processes their samples meet in one folder."""
+
+import hmac
+from ipaddress import ip_address
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    generate_latest,
+    multiprocess,
+)
+
+from app import config
+from app.config import Environment
+from app.metrics.state import StateCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def exposition(*, with_state: bool) -> bytes:
+    """All samples of this machine's processes, in Prometheus's text format."""
+    if config.current().metrics_folder:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry = REGISTRY
+    text: bytes = generate_latest(registry)
+    if with_state:
+        own = CollectorRegistry()
+        own.register(StateCollector())
+        text += generate_latest(own)
+    return text
+
+
+def is_welcome(authorization: str, address: str, *, came_by_proxy: bool) -> bool:
+    """With METRICS_TOKEN its bearer; without, in development, whoever is on this machine."""
+    settings = config.current()
+    if settings.metrics_token:
+        scheme, _, given = authorization.partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        wanted = settings.metrics_token.encode()
+        return is_bearer and hmac.compare_digest(given.strip().encode(), wanted)
+    is_local = ip_address(address).is_loopback and not came_by_proxy
+    return settings.app_env is not Environment.PRODUCTION and is_local

@@ -1,0 +1,110 @@
+from marshmallow import fields, validate
+
+from app.common.schema import BaseSchema, PageArgs, choice
+from app.models import InboxState
+from app.webhook.replay import REPLAYABLE
+
+
+class LedgerArgs(BaseSchema):
+    since = fields.AwareDateTime(
+        load_default=None, metadata={"description": "24 hours before `until` if left out."}
+    )
+    until = fields.AwareDateTime(
+        load_default=None, metadata={"description": "Now, if left out. Not included."}
+    )
+
+
+class LedgerSchema(BaseSchema):
+    """received = applied + duplicate + ignored + parked + waiting."""
+
+    since = fields.AwareDateTime(required=True)
+    until = fields.AwareDateTime(required=True)
+    received = fields.Integer(
+        required=True, metadata={"description": "Events acknowledged, or found by a repair."}
+    )
+    applied = fields.Integer(required=True)
+    duplicate = fields.Integer(
+        required=True, metadata={"description": "Told again by the provider; changed nothing."}
+    )
+    ignored = fields.Integer(required=True, metadata={"description": "Needed no action."})
+    parked = fields.Integer(
+        required=True, metadata={"description": "Could not be applied; wait for a replay."}
+    )
+    waiting = fields.Integer(required=True, metadata={"description": "Not yet applied."})
+    repaired = fields.Integer(
+        required=True,
+        metadata={"description": "Of those received: found in the provider's list alone."},
+    )
+
+
+class ItemArgs(PageArgs):
+    state = choice(InboxState)
+    channel_id = fields.UUID()
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+
+
+class ItemSchema(BaseSchema):
+    id = fields.UUID(
+        required=True,
+        metadata={"description": "Of an incoming message: also the id of the message."},
+    )
+    channel_id = fields.UUID(required=True)
+    event_key = fields.String(
+        required=True, metadata={"description": "The provider's name of the event."}
+    )
+    state = choice(InboxState, required=True)
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why it was ignored or parked, or why the last try failed."},
+    )
+    tries = fields.Integer(required=True)
+    duplicates = fields.Integer(required=True)
+    is_repaired = fields.Boolean(required=True)
+    received_at = fields.AwareDateTime(attribute="created_at", required=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class RawItemSchema(ItemSchema):
+    raw = fields.String(
+        required=True, metadata={"description": "What the provider told us, word for word."}
+    )
+
+
+class ItemPage(BaseSchema):
+    items = fields.List(fields.Nested(ItemSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ReplaySchema(BaseSchema):
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+    channel_id = fields.UUID()
+    state = fields.String(
+        load_default=str(InboxState.PARKED),
+        validate=validate.OneOf([str(each) for each in REPLAYABLE]),
+    )
+
+
+class ReplayedSchema(BaseSchema):
+    replayed = fields.Integer(required=True)
+    has_more = fields.Boolean(
+        required=True, metadata={"description": "The range holds others: call again."}
+    )
+
+
+class RepairSchema(BaseSchema):
+    since = fields.AwareDateTime(
+        load_default=None,
+        metadata={"description": "Read the provider's list from then on; else only what is new."},
+    )
+    channel_id = fields.UUID(
+        load_default=None, metadata={"description": "All active channels if left out."}
+    )
+
+
+class RepairRequestedSchema(BaseSchema):
+    channels = fields.Integer(
+        required=True, metadata={"description": "Whose lists are read, from now on."}
+    )

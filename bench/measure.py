@@ -1,0 +1,81 @@
+"""Runs beside a stack whose environment it inherits: `python -m bench` starts it."""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import figures, picture
+from bench.figures import Sheet
+from bench.measures import accept, drain, fairness, memory, slow_provider, webhook
+from bench.scale import FULL, SHORT, Scale
+from bench.world import World
+
+Measure = Callable[[World, Scale, Sheet], Awaitable[None]]
+
+MEASURES: dict[str, Measure] = {
+    "accept": accept.measure,
+    "webhook": webhook.measure,
+    "drain": drain.measure,
+    "fairness": fairness.measure,
+    "slow": slow_provider.measure,
+    "memory": memory.measure,
+}
+RESULTS = Path(__file__).with_name("results")
+
+
+def main(arguments: list[str]) -> int:
+    """Answers 0 whatever the figures are: a busy machine is no defect."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="seconds of load: shows that it runs")
+    parser.add_argument("--only", default=",".join(MEASURES), help="comma-separated measurements")
+    parser.add_argument("--memory-messages", type=int, help="how many the memory run sends")
+    chosen = parser.parse_args(arguments)
+    scale = SHORT if chosen.short else FULL
+    if chosen.memory_messages:
+        scale = replace(scale, memory_messages=chosen.memory_messages)
+    names = chosen.only.split(",")
+    if unknown := [name for name in names if name not in MEASURES]:
+        parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    sheet = asyncio.run(_measure(names, scale))
+    caption = describe_run()
+    print(f"\n{caption}\n\n{figures.plain(sheet.figures)}")
+    _keep(sheet, caption)
+    return 0
+
+
+async def _measure(names: list[str], scale: Scale) -> Sheet:
+    sheet = Sheet()
+    world = World(os.environ["SIMULATOR_URL"])
+    for name in names:
+        print(name, flush=True)
+        await MEASURES[name](world, scale, sheet)
+    return sheet
+
+
+def describe_run() -> str:
+    moment = datetime.now(UTC)
+    return (
+        f"{moment:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.system()}"
+        f" {platform.machine()}, Python {platform.python_version()},"
+        " everything on this machine"
+    )
+
+
+def _keep(sheet: Sheet, caption: str) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    found = {"run": caption, "figures": [each.to_json() for each in sheet.figures]}
+    (RESULTS / "latest.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
+    (RESULTS / "latest.md").write_text(figures.markdown(sheet.figures) + "\n", encoding="utf-8")
+    (RESULTS / "latest.svg").write_text(picture.svg(sheet.figures, caption), encoding="utf-8")
+    print(f"\nKept in {RESULTS.relative_to(Path.cwd())}/latest.json, latest.md and latest.svg.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

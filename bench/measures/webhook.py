@@ -1,0 +1,132 @@
+"""Webhooks: how fast a signed status or inbound post is stored and answered, while load rises."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID, uuid4
+
+from flask import Flask
+from twilio.request_validator import RequestValidator
+
+from app.messages import callback
+from app.messages.callback import AttemptRef
+from bench import limits, processes, tape
+from bench.application import quiet_app
+from bench.figures import Figure, Sheet
+from bench.load import Outcome, Shot, at_rate
+from bench.scale import Scale
+from bench.world import Place, World
+
+BAR_RATE = 320
+MOST_P99_MS = 250.0
+STATUSES = ("sent", "delivered", "read")
+PEOPLE = 1_000
+
+
+async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
+    (place,) = await world.tenant()
+    people = [number for _, _, number in world.seed_people(place, PEOPLE)]
+    posts = sum(rate * int(scale.webhook_seconds + 1) for rate in scale.webhook_rates) + 200
+    receipts = world.seed_messages(place, posts // 4 + 1, "accepted")
+    # Made beforehand: signing is the provider's work, not this machine's.
+    shots = iter(list(_take(signed_posts(place, receipts, people), posts)))
+    empty = await limits.empty_route(b"", 32, scale.limit_seconds)
+    post = one_inbound(quiet_app(), place, people[0])
+    bare = tape.limit(post, world.connect, scale.limit_seconds)
+    for rate in scale.webhook_rates:
+        with processes.cost() as cost:
+            outcome = await at_rate(shots, rate, scale.webhook_seconds)
+        _tell(sheet, rate, outcome)
+        if rate == BAR_RATE:
+            reached = _is_prompt(outcome)
+            bar = f"≥ {BAR_RATE}/s"
+            name = "Webhooks acknowledged"
+            limit = "an empty Flask route"
+            sheet.add(Figure(name, outcome.rate, "/s", limit, empty.rate, bar, reached))
+            sheet.add(
+                Figure(
+                    name,
+                    outcome.rate,
+                    "/s",
+                    "their SQL by bare psycopg2",
+                    bare,
+                    note=cost.each(outcome.good),
+                )
+            )
+
+
+def _tell(sheet: Sheet, rate: int, outcome: Outcome) -> None:
+    is_bar = rate == BAR_RATE
+    sheet.add(
+        Figure(
+            f"Webhook at {rate}/s, p99",
+            outcome.percentile(0.99),
+            "ms",
+            bar=f"≤ {MOST_P99_MS:.0f} ms" if is_bar else "",
+            reached=_is_prompt(outcome) if is_bar else None,
+            note=f"median {outcome.percentile(0.5):.0f} ms, {outcome.rate:.0f}/s answered,"
+            f" {outcome.bad} not 2xx",
+        )
+    )
+
+
+def _is_prompt(outcome: Outcome) -> bool:
+    return not outcome.bad and outcome.percentile(0.99) <= MOST_P99_MS
+
+
+def signed_posts(place: Place, receipts: list[UUID], people: list[str]) -> Iterator[Shot]:
+    """Per message its three receipts, then something that a customer wrote."""
+    for index, message_id in enumerate(receipts):
+        query = callback.query_for(place.tenant_id, AttemptRef(message_id, 1))
+        url = f"{place.webhook_url}?{query}"
+        base = {
+            "AccountSid": place.account,
+            "MessageSid": f"SM{uuid4().hex}",
+            "From": f"whatsapp:{place.number}",
+            "To": f"whatsapp:{people[index % len(people)]}",
+        }
+        for status in STATUSES:
+            yield _signed(place, url, {**base, "MessageStatus": status, "SmsStatus": status})
+        yield _signed(place, place.webhook_url, inbound(place, people[index % len(people)]))
+
+
+def inbound(place: Place, number: str) -> dict[str, str]:
+    sid = f"SM{uuid4().hex}"
+    return {
+        "AccountSid": place.account,
+        "MessageSid": sid,
+        "SmsMessageSid": sid,
+        "SmsStatus": "received",
+        "From": f"whatsapp:{number}",
+        "To": f"whatsapp:{place.number}",
+        "Body": "bench",
+        "NumMedia": "0",
+        "WaId": number.removeprefix("+"),
+        "ProfileName": "Bench",
+        "MessageType": "text",
+    }
+
+
+def _signed(place: Place, url: str, form: dict[str, str]) -> Shot:
+    signature = RequestValidator(place.auth_token).compute_signature(url, form)
+    headers = {
+        "X-Twilio-Signature": signature,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    return Shot(url, urlencode(form).encode(), headers)
+
+
+def one_inbound(app: Flask, place: Place, number: str) -> Callable[[], object]:
+    def post() -> object:
+        shot = _signed(place, place.webhook_url, inbound(place, number))
+        path = urlsplit(shot.url).path
+        answer = app.test_client().post(path, data=shot.body, headers=dict(shot.headers))
+        if answer.status_code != 200:
+            raise RuntimeError(f"A webhook was answered {answer.status_code}.")
+        return answer
+
+    return post
+
+
+def _take(shots: Iterator[Shot], count: int) -> Iterator[Shot]:
+    for _, shot in zip(range(count), shots, strict=False):
+        yield shot

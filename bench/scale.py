@@ -1,0 +1,34 @@
+"""How long and how much: the full run, and a short one that only shows that all of it runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Seconds of load, and counts of messages."""
+
+    accept_seconds: float = 15.0
+    webhook_seconds: float = 15.0
+    webhook_rates: tuple[int, ...] = (50, 320, 500)
+    one_channel: int = 1_200
+    each_of_eight: int = 1_000
+    backlog: int = 50_000
+    replies: int = 120
+    slow_seconds: float = 30.0
+    memory_messages: int = 5_000
+    limit_seconds: float = 5.0
+
+
+FULL = Scale()
+SHORT = Scale(
+    accept_seconds=2.0,
+    webhook_seconds=2.0,
+    webhook_rates=(50, 320),
+    one_channel=160,
+    each_of_eight=80,
+    backlog=2_000,
+    replies=10,
+    slow_seconds=3.0,
+    memory_messages=400,
+    limit_seconds=1.0,
+)

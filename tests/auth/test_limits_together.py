@@ -1,0 +1,31 @@
+"""Requests that find out at the same moment that Redis is away."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.extensions import limiter
+
+TOGETHER = 6
+
+
+def test_none_of_them_is_answered_500(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_are_here = threading.Barrier(TOGETHER)
+
+    def away(*_args: Any, **_kwargs: Any) -> int:
+        all_are_here.wait(2)
+        raise RedisConnectionError("Connection refused")
+
+    monkeypatch.setattr(limiter.storage, "incr", away)
+    monkeypatch.setattr(limiter, "_storage_dead", False)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        body = {"username": "nobody", "password": "wrong"}
+        calls = [
+            pool.submit(app.test_client().post, "/auth/login", json=body) for _ in range(TOGETHER)
+        ]
+        statuses = {call.result(30).status_code for call in calls}
+    assert statuses == {401}

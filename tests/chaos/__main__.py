@@ -1,0 +1,196 @@
+"""`python -m tests.chaos`: run the proof; exit 1 on one lost or doubled message.
+
+python -m tests.chaos short --seed 7
+python -m tests.chaos full --messages 10000 --kills 300
+"""
+
+import argparse
+import random
+import secrets
+import shutil
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from app.webhook.repair import STILL_COMING
+from dev import binaries, ports
+from dev.settings import temporary
+from tests.chaos.attacks import Driver
+from tests.chaos.books import read_oracle, read_records, unrepaired, unsettled
+from tests.chaos.businesses import ask_for_repair, open_businesses
+from tests.chaos.fleet import Fleet, make_fleet
+from tests.chaos.load import Load, letters, repeat_all
+from tests.chaos.outside import Outside
+from tests.chaos.plan import FULL, SHORT, Plan, faults
+from tests.chaos.verdict import Books, Promise, counted, judge, table
+
+COUNTS = ("messages", "kills", "freezes", "crashes", "flushes", "aways")
+START_SECONDS = 90.0
+REPORT_EVERY = 20.0
+REPEATED = 50
+OLD_ENOUGH_SECONDS = STILL_COMING.total_seconds() + 2
+REPAIR_SECONDS = 60.0
+EXTRA_SECONDS = 60.0
+"""How much longer the attacks may last until each fault point has struck."""
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("form", choices=("short", "full"), nargs="?", default="short")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
+    for name in COUNTS:
+        parser.add_argument(f"--{name}", type=int, default=None)
+    chosen = parser.parse_args(argv)
+    given = {name: value for name in COUNTS if (value := getattr(chosen, name)) is not None}
+    seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
+    plan = replace({"short": SHORT, "full": FULL}[chosen.form], seed=seed, **given)
+    folder = binaries.temporary_folder("chaos")
+    kept = False
+    try:
+        promises = run(plan, folder)
+        kept = all(each.is_kept for each in promises)
+    finally:
+        if kept and not chosen.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            say(f"Logs and data are in {folder}.")
+    return 0 if kept else 1
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this program talks to a person
+
+
+def run(plan: Plan, folder: Path) -> list[Promise]:
+    """One whole run: start, attack under load, settle, compare, stop."""
+    started = time.monotonic()
+    say(f"Chaos with seed {plan.seed}: {plan.messages} messages, {len(plan.attacks)} attacks.")
+    settings = replace(temporary(folder), simulator_port=ports.free_port())
+    extra = {**plan.settings, "DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
+    fleet = make_fleet(settings, extra)
+    try:
+        fleet.start()
+        _wait_until_ready(fleet)
+        outside = Outside(settings.simulator_url)
+        businesses = open_businesses(settings.web_url, outside)
+        outside.call("PUT", "/faults", faults(plan))
+        posts = letters(plan, businesses)
+        load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
+        driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
+        attack(driver, load)
+        struck = outside.stop_faults()
+        settle(driver, outside)
+        repair(driver, load, settings.web_url)
+        repeated = repeat_all(load, settings.web_url, posts[:: max(1, len(posts) // REPEATED)])
+        settle(driver, outside)
+        books = Books(
+            answered=frozenset(load.answers.letters),
+            records=read_records(fleet.postgres.admin_url.replace("/postgres", "/recado")),
+            oracle=read_oracle(outside),
+            codes=load.answers.codes,
+            changed_answers=tuple(load.answers.changed),
+            refused=tuple(load.answers.refused),
+            repeated=repeated,
+        )
+        promises = [*judge(books), *_attacked(driver, struck)]
+        say(table(promises))
+        say(counted("\n  the provider's faults", struck))
+        report(driver, books, promises, time.monotonic() - started)
+    finally:
+        fleet.stop()
+    return promises
+
+
+def attack(driver: Driver, load: Load) -> None:
+    """Load and attacks side by side; longer until each fault point has struck."""
+    plan = driver.plan
+    driver.arm()
+    load.start()
+    begun = reported = time.monotonic()
+    for number, each in enumerate(plan.attacks):
+        driver.act(each)
+        driver.rest(begun + (number + 1) * plan.every - time.monotonic())
+        if time.monotonic() - reported > REPORT_EVERY:
+            reported = time.monotonic()
+            _progress(driver, load)
+    until = time.monotonic() + EXTRA_SECONDS
+    while not load.is_done() or (driver.missed() and time.monotonic() < until):
+        driver.rest(1.0)
+        if time.monotonic() > until + 2 * EXTRA_SECONDS:
+            raise RuntimeError("the load did not get its answers")
+    driver.end()
+    _progress(driver, load)
+
+
+def settle(driver: Driver, outside: Outside) -> None:
+    """Wait until nothing is on its way, also no receipt.
+
+    What still is after the plan's bound is judged as it stands.
+    """
+    url = driver.fleet.postgres.admin_url.replace("/postgres", "/recado")
+    until = time.monotonic() + driver.plan.settle_seconds
+    reported = 0.0
+    while left := outside.telling() or unsettled(url) or outside.telling():
+        if time.monotonic() > until:
+            return
+        if time.monotonic() - reported > REPORT_EVERY:
+            reported = time.monotonic()
+            say(counted("settling", left))
+        driver.rest(1.0)
+
+
+def repair(driver: Driver, load: Load, web_url: str) -> None:
+    """Have what was never heard read from the provider's list, once it is old enough to be late."""
+    url = driver.fleet.postgres.admin_url.replace("/postgres", "/recado")
+    driver.rest(load.ended + OLD_ENOUGH_SECONDS - time.monotonic())
+    ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1))
+    until = time.monotonic() + REPAIR_SECONDS
+    while unrepaired(url) and time.monotonic() < until:
+        driver.rest(0.5)
+
+
+def report(driver: Driver, books: Books, promises: list[Promise], seconds: float) -> None:
+    say(counted("attacks", driver.done))
+    say(counted("fault points", driver.struck))
+    say(counted("ended by themselves and were started again", driver.fleet.ended_alone))
+    say(counted("answers to the senders", books.codes))
+    broken = sum(not each.is_kept for each in promises)
+    verdict = "All promises kept" if not broken else f"{broken} PROMISES BROKEN"
+    say(f"\n{verdict}: seed {driver.plan.seed}, {seconds:.0f} s.")
+
+
+def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:
+    """A proof that did not attack proves nothing."""
+    plan = driver.plan
+    wanted = {each: plan.attacks.count(each) for each in plan.attacks}
+    short = [f"{each}: {driver.done[each]}" for each, n in wanted.items() if driver.done[each] < n]
+    missed = driver.missed()
+    return [
+        Promise("attacks carried out", str(driver.done.total()), tuple(short)),
+        Promise("fault points never hit", str(len(missed)), tuple(missed)),
+        Promise("faults of the provider", str(sum(struck.values())), _unstruck(struck)),
+    ]
+
+
+def _unstruck(struck: dict[str, int]) -> tuple[str, ...]:
+    return () if sum(struck.values()) else ("none struck",)
+
+
+def _progress(driver: Driver, load: Load) -> None:
+    answered = len(load.answers.letters)
+    say(f"  {answered} answered, {load.answers.written} written; " + counted("", driver.done)[4:])
+
+
+def _wait_until_ready(fleet: Fleet) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not fleet.is_ready():
+        if time.monotonic() > until:
+            raise RuntimeError(f"the processes did not start:\n{fleet.last_lines()}")
+        time.sleep(0.3)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

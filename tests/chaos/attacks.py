@@ -1,0 +1,155 @@
+"""The chaos driver: kills, freezes, crashes and floods, in the order of the seed."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import redis
+
+from app.common.faultpoint import FAULT_POINTS
+from tests.chaos.fleet import Fleet, pick
+from tests.chaos.plan import Attack, Plan
+
+WEB_POINTS = tuple(name for name in FAULT_POINTS if name.startswith(("send_", "inbox_")))
+WORKER_POINTS = tuple(name for name in FAULT_POINTS if not name.startswith(("send_", "inbox_")))
+CHANCE = {
+    "send_before_commit": 0.03,
+    "send_after_commit": 0.03,
+    "inbox_before_commit": 0.01,
+    "inbox_after_commit": 0.01,
+    "apply_before_commit": 0.01,
+    "apply_after_commit": 0.01,
+}
+OTHER_CHANCE = 0.03
+"""Of the points that a worker passes once for each message."""
+
+AWAY_SECONDS = (1.0, 6.0)
+CRASHED_SECONDS = (0.2, 2.0)
+TARGETS = ("worker", "worker child", "worker child", "web", "web child", "beat")
+"""A kill falls on one of these; workers do most, so they come more often. Who has no children is
+killed itself."""
+
+
+@dataclass
+class Driver:
+    """Carries out one plan on one fleet, in the main thread."""
+
+    fleet: Fleet
+    plan: Plan
+    dice: random.Random
+    done: Counter[str] = field(default_factory=Counter)
+    frozen: dict[int, float] = field(default_factory=dict)
+    struck: Counter[str] = field(default_factory=Counter)
+    is_over: bool = False
+
+    def act(self, attack: Attack) -> None:
+        match attack:
+            case Attack.KILL:
+                self._kill()
+            case Attack.FREEZE:
+                self._freeze()
+            case Attack.CRASH:
+                self.fleet.postgres.crash()
+                time.sleep(self.dice.uniform(*CRASHED_SECONDS))
+                self.fleet.postgres.start()
+            case Attack.FLUSH:
+                with redis.Redis.from_url(self.fleet.valkey.url) as client:
+                    client.flushall()
+            case Attack.AWAY:
+                self.fleet.valkey.crash()
+                time.sleep(self.dice.uniform(*AWAY_SECONDS))
+                self.fleet.valkey.start()
+        self.done[attack] += 1
+
+    def rest(self, seconds: float) -> None:
+        """Wait, thawing who has been frozen for long enough and reviving who ended."""
+        until = time.monotonic() + seconds
+        while True:
+            self._thaw(time.monotonic())
+            for name in self.fleet.dead():
+                self.fleet.start_again(name, self._faults_for(name))
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(0.2, left))
+
+    def arm(self) -> None:
+        """Start web and workers with the fault points that they still have to hit."""
+        for name in list(self.fleet.members):
+            if name.startswith(("web", "worker")):
+                self._kill_member(name)
+
+    def end(self) -> None:
+        """Thaw everybody and start them again without fault points."""
+        self.is_over = True
+        self._thaw(float("inf"))
+        self.struck = self.fleet.fault_hits()
+        for name, member in self.fleet.members.items():
+            if member.faults:
+                _signal(member.process.pid, signal.SIGKILL)
+                self.fleet.start_again(name)
+
+    def missed(self) -> list[str]:
+        """Fault points that have not struck yet."""
+        hits = self.fleet.fault_hits()
+        return [name for name in FAULT_POINTS if not hits[name]]
+
+    def _kill(self) -> None:
+        target = self.dice.choice(TARGETS)
+        kind, _, child = target.partition(" ")
+        name = self.dice.choice([each for each in self.fleet.members if each.startswith(kind)])
+        if not child:
+            self._kill_member(name)
+            return
+        found = pick(self.dice, self.fleet.children(name))
+        if found is None:
+            self._kill_member(name)
+        else:
+            _signal(found, signal.SIGKILL)
+
+    def _kill_member(self, name: str) -> None:
+        self.fleet.members[name].process.kill()
+        self.fleet.start_again(name, self._faults_for(name))
+
+    def _faults_for(self, name: str) -> str:
+        """Half of the restarted processes carry one fault point, first those not yet hit."""
+        points = {"web": WEB_POINTS, "worker": WORKER_POINTS}.get(name.partition("-")[0], ())
+        if not points or self.is_over:
+            return ""
+        hits = self.fleet.fault_hits()
+        missed = [each for each in points if not hits[each]]
+        if missed:
+            return ",".join(f"{each}=kill:{chance(each)}" for each in missed)
+        if self.dice.random() < 0.5:
+            return ""
+        point = self.dice.choice(points)
+        return f"{point}=kill:{chance(point)}"
+
+    def _freeze(self) -> None:
+        """Stop a whole process or one child of it for a while."""
+        names = [each for each in self.fleet.members if each.startswith(("web", "worker", "beat"))]
+        name = self.dice.choice(names)
+        own = self.fleet.members[name].process.pid
+        found = pick(self.dice, [own, *self.fleet.children(name)]) or own
+        seconds = self.dice.uniform(1.0, self.plan.longest_freeze)
+        _signal(found, signal.SIGSTOP)
+        self.frozen[found] = time.monotonic() + seconds
+
+    def _thaw(self, now: float) -> None:
+        for process, until in list(self.frozen.items()):
+            if until <= now:
+                _signal(process, signal.SIGCONT)
+                del self.frozen[process]
+
+
+def chance(point: str) -> float:
+    return CHANCE.get(point, OTHER_CHANCE)
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, number)

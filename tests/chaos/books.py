@@ -1,0 +1,149 @@
+"""Three books of one run: what we answered, what Postgres holds, what the provider processed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg2
+
+from tests.chaos.outside import Outside
+
+UNSETTLED = ("queued", "sending", "uncertain")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An outgoing message as Postgres holds it."""
+
+    id: str
+    status: str
+    policy: str
+    sender: str
+    phone: str
+    body: str
+    provider_id: str | None
+    error: str | None
+
+
+@dataclass
+class Records:
+    """What Postgres holds. `incoming`: provider id → phone; `inbox`: state → items."""
+
+    rows: list[Row] = field(default_factory=list)
+    incoming: Counter[str] = field(default_factory=Counter)
+    inbox: Counter[str] = field(default_factory=Counter)
+    event_keys: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    parked: list[str] = field(default_factory=list)
+    old_sending: int = 0
+
+
+@dataclass
+class Oracle:
+    """What the provider's log says. `processed`: our message id → (SID, body) per create.
+
+    `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → (phone, body).
+    """
+
+    processed: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    strangers: int = 0
+    heard: Counter[str] = field(default_factory=Counter)
+    inbound: dict[str, tuple[str, str]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+
+
+def unsettled(admin_url: str) -> Counter[str]:
+    """How much is not at its end: outgoing messages by status, and inbox items to apply."""
+    found = Counter(
+        {
+            str(status): int(count)
+            for status, count in _select(
+                admin_url,
+                "select status, count(*) from recado.messages where status in %s group by status",
+                UNSETTLED,
+            )
+        }
+    )
+    items = _select(admin_url, "select count(*) from recado.inbox_items where state = 'received'")
+    if items[0][0]:
+        found["inbox"] = int(items[0][0])
+    return found
+
+
+def unrepaired(admin_url: str) -> int:
+    """Channels whose comparison with the provider's list is due or under way."""
+    statement = "select count(*) from recado.channels where repair_at <= now() + interval '5 min'"
+    return int(_select(admin_url, statement)[0][0])
+
+
+def read_records(admin_url: str) -> Records:
+    records = Records()
+    columns = "id::text, status, policy, sender, to_number, body, provider_message_id, error::text"
+    records.rows = [
+        Row(*each)
+        for each in _select(
+            admin_url, f"select {columns} from recado.messages where direction = 'outgoing'"
+        )
+    ]
+    records.incoming = Counter(
+        each
+        for (each,) in _select(
+            admin_url,
+            "select provider_message_id from recado.messages where direction = 'incoming'",
+        )
+    )
+    for key, state, duplicates, reason in _select(
+        admin_url, "select event_key, state, duplicates, reason from recado.inbox_items"
+    ):
+        records.inbox[state] += 1
+        records.event_keys[key] += 1
+        records.duplicates += duplicates
+        if state == "parked":
+            records.parked.append(f"{key}: {reason}")
+    records.old_sending = _select(
+        admin_url,
+        "select count(*) from recado.messages"
+        " where status = 'sending' and lease_until < now() - interval '75 seconds'",
+    )[0][0]
+    return records
+
+
+def read_oracle(outside: Outside) -> Oracle:
+    oracle = Oracle()
+    for entry in outside.log("create"):
+        if entry["processed"]:
+            message_id = _message_of(entry["form"].get("StatusCallback", ""))
+            oracle.strangers += message_id is None
+            if message_id is not None:
+                oracle.processed[message_id].append((entry["sid"], entry["form"]["Body"]))
+    for entry in outside.log("webhook"):
+        _add_webhook(oracle, entry)
+    oracle.statuses = outside.statuses()
+    return oracle
+
+
+def _add_webhook(oracle: Oracle, entry: dict[str, Any]) -> None:
+    is_inbound = entry["purpose"] == "inbound"
+    key = f"in:{entry['sid']}" if is_inbound else f"st:{entry['sid']}:{entry['status']}"
+    if is_inbound:
+        given = entry["params"]
+        oracle.inbound[entry["sid"]] = (given["From"].removeprefix("whatsapp:"), given["Body"])
+    if entry["http_status"] is not None and 200 <= entry["http_status"] < 300:
+        oracle.heard[key] += 1
+
+
+def _message_of(status_callback: str) -> str | None:
+    values = parse_qs(urlsplit(status_callback).query).get("message")
+    return values[0] if values else None
+
+
+def _select(url: str, statement: str, *values: Iterable[str]) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall()
+    finally:
+        connection.close()

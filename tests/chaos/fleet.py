@@ -1,0 +1,175 @@
+"""The real processes of one run: started, killed, frozen and started again."""
+
+import os
+import random
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+import psutil  # type: ignore[import-untyped]
+
+from dev.launch import Launch, spawn
+from dev.postgres import EmbeddedPostgres
+from dev.processes import Command, ProcessTable, recado
+from dev.settings import PROJECT, StackSettings
+from dev.supervisor import answers
+from dev.valkey import EmbeddedValkey
+
+WEBS = 2
+WORKERS = 3
+SIMULATOR_OPTIONS = ("--window", "open", "--log-size", "4000000", "--read-after", "1")
+FAULTS = "RECADO_FAULTS"
+FAULT_LINE = b"fault point "
+
+
+@dataclass
+class Member:
+    """One process of the table, with the one that runs for it now."""
+
+    command: Command
+    process: subprocess.Popen[bytes]
+    faults: str = ""
+
+
+@dataclass
+class Fleet:
+    """Everything that runs. Call from the main thread only: see `dev.launch.spawn`."""
+
+    folder: Path
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+    table: ProcessTable
+    members: dict[str, Member] = field(default_factory=dict)
+    log: IO[bytes] = field(init=False)
+    sessions: set[int] = field(default_factory=set)
+    ended_alone: Counter[str] = field(default_factory=Counter)
+    _hits: Counter[str] = field(default_factory=Counter)
+    _read_to: int = 0
+
+    def __post_init__(self) -> None:
+        self.log = self.log_path.open("ab")
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "processes.log"
+
+    def start(self) -> None:
+        """Migrate, seed, then start every service."""
+        for command in self.table.preparations:
+            process = self._spawn(command, "")
+            if process.wait(120):
+                raise RuntimeError(f"{command.name} failed:\n{self.last_lines()}")
+        for command in self.table.services:
+            self.members[command.name] = Member(command, self._spawn(command, ""))
+
+    def start_again(self, name: str, faults: str = "") -> None:
+        """A fresh process in the place of one that was killed."""
+        member = self.members[name]
+        member.process.wait()
+        member.faults = faults
+        member.process = self._spawn(member.command, faults)
+
+    def dead(self) -> list[str]:
+        """Who is not there any more: killed by its own fault point, or ended for another reason."""
+        names = [name for name, each in self.members.items() if each.process.poll() is not None]
+        for name in names:
+            if self.members[name].process.returncode != -signal.SIGKILL:
+                self.ended_alone[name.partition("-")[0]] += 1
+        return names
+
+    def children(self, name: str) -> list[int]:
+        """Process ids of the pool processes or web workers of one member."""
+        try:
+            return [each.pid for each in psutil.Process(self.members[name].process.pid).children()]
+        except psutil.NoSuchProcess:
+            return []
+
+    def is_ready(self) -> bool:
+        urls = [each.command.health_url for each in self.members.values()]
+        return all(answers(url) for url in urls if url is not None)
+
+    def fault_hits(self) -> Counter[str]:
+        """How often each named fault point struck, by what the dying processes wrote."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._read_to)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._read_to += len(line)
+                start = line.find(FAULT_LINE)
+                if start >= 0:
+                    rest = line[start + len(FAULT_LINE) :].decode(errors="replace")
+                    self._hits[rest.partition(":")[0]] += 1
+        return self._hits.copy()
+
+    def last_lines(self, count: int = 40) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-count:])
+
+    def stop(self) -> None:
+        """End every process of every session that was started, the databases last."""
+        for member in self.members.values():
+            if member.process.poll() is None:
+                member.process.terminate()
+        psutil.wait_procs([psutil.Process(each) for each in self._alive()], timeout=5)
+        for session in self.sessions:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(session, signal.SIGKILL)
+        for member in self.members.values():
+            member.process.wait()
+        self.valkey.stop()
+        self.postgres.stop()
+        self.log.close()
+
+    def _alive(self) -> list[int]:
+        members = self.members.values()
+        return [each.process.pid for each in members if each.process.poll() is None]
+
+    def _spawn(self, command: Command, faults: str) -> subprocess.Popen[bytes]:
+        env = {**self.table.env, **command.env, **({FAULTS: faults} if faults else {})}
+        launch = Launch(command.argv, env, PROJECT, command.death_signal)
+        process = spawn(launch, output=self.log)
+        self.sessions.add(process.pid)
+        return process
+
+
+def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
+    """Start both databases and lay out the processes; `extra` are settings of the service."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    postgres = EmbeddedPostgres(settings.data_dir / "postgres")
+    valkey = EmbeddedValkey(settings.data_dir / "valkey")
+    postgres.start()
+    valkey.start()
+    chosen = replace(settings, environ={**settings.environ, **extra})
+    table = recado(chosen, postgres.url, valkey.url)
+    return Fleet(settings.data_dir, postgres, valkey, _spread(table))
+
+
+def _spread(table: ProcessTable) -> ProcessTable:
+    """The table of `make run`, with two web services on one port and three workers."""
+    by_name = {each.name: each for each in table.services}
+    web, worker = by_name["web"], by_name["worker"]
+    simulator = by_name["simulator"]
+    services = [
+        replace(simulator, argv=(*simulator.argv, *SIMULATOR_OPTIONS)),
+        *(
+            replace(web, name=f"web-{n}", argv=(*web.argv, "--reuse-port", "--workers", "1"))
+            for n in range(1, WEBS + 1)
+        ),
+        *(
+            replace(
+                worker, name=f"worker-{n}", argv=(*worker.argv, "--hostname", f"worker{n}@chaos")
+            )
+            for n in range(1, WORKERS + 1)
+        ),
+        by_name["beat"],
+    ]
+    return replace(table, services=tuple(services))
+
+
+def pick(dice: random.Random, processes: list[int]) -> int | None:
+    return dice.choice(processes) if processes else None

@@ -1,0 +1,196 @@
+"""Businesses that send and people who write, while everything breaks."""
+
+import queue
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.chaos.outside import Outside
+from tests.chaos.plan import Plan
+
+SENDERS = 12
+"""Threads that post: enough that some wait for a frozen web process while others go on."""
+
+ANSWER_SECONDS = 8.0
+PAUSE_SECONDS = 0.3
+EQUAL_TEXTS = ("Your order is ready.", "Tu pedido está listo.", "¿Confirmas tu cita?")
+GREETING = "hola"
+
+
+@dataclass(frozen=True)
+class Business:
+    """A channel of a tenant, and the key with which its system posts."""
+
+    tenant: str
+    api_key: str
+    sender: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One message to post; `key` is its Idempotency-Key for as long as it takes."""
+
+    key: str
+    business: Business
+    to: str
+    body: str
+    policy: str
+
+    @property
+    def json(self) -> dict[str, str]:
+        return {
+            "to_number": self.to,
+            "body": self.body,
+            "policy": self.policy,
+            "from_number": self.business.sender,
+        }
+
+
+@dataclass
+class Answers:
+    """The load's own book. Guarded by `lock`."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    letters: dict[str, Letter] = field(default_factory=dict)
+    codes: Counter[str] = field(default_factory=Counter)
+    changed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    written: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def letters(plan: Plan, businesses: list[Business]) -> list[Letter]:
+    """What is sent, by the seed: every third text equals others, every fifth may go once only."""
+    dice = random.Random(f"{plan.seed}:letters")  # noqa: S311
+    found = []
+    for number in range(plan.messages):
+        phone = dice.randrange(plan.phones)
+        equal = dice.random() < 1 / 3
+        found.append(
+            Letter(
+                key=str(uuid.UUID(int=dice.getrandbits(128), version=4)),
+                business=businesses[phone % len(businesses)],
+                to=f"+1202{5_000_000 + phone}",
+                body=dice.choice(EQUAL_TEXTS) if equal else f"Message {number} of the proof.",
+                policy="at_most_once" if dice.random() < 0.2 else "default",
+            )
+        )
+    return found
+
+
+class Load:
+    """Posts all letters and lets people write, evenly over the plan's time.
+
+    `ended` is when the last person wrote, by the monotonic clock.
+    """
+
+    def __init__(self, plan: Plan, web_url: str, outside: Outside, posts: list[Letter]) -> None:
+        self.answers = Answers()
+        self.ended = 0.0
+        self._plan = plan
+        self._web_url = web_url
+        self._outside = outside
+        self._posts = posts
+        self._queue: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
+        work = [self._feed, self._write_all, *[self._post_all] * SENDERS]
+        self.threads = [threading.Thread(target=each, daemon=True) for each in work]
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def is_done(self) -> bool:
+        return not any(each.is_alive() for each in self.threads)
+
+    def _feed(self) -> None:
+        started = time.monotonic()
+        pause = self._plan.seconds / max(1, len(self._posts))
+        for number, letter in enumerate(self._posts):
+            time.sleep(max(0.0, started + number * pause - time.monotonic()))
+            self._queue.put(letter)
+        for _ in range(SENDERS):
+            self._queue.put(None)
+
+    def _post_all(self) -> None:
+        http = requests.Session()
+        while (letter := self._queue.get()) is not None:
+            while not self._post(http, letter):
+                time.sleep(PAUSE_SECONDS)
+
+    def _post(self, http: requests.Session, letter: Letter) -> bool:
+        """Post once; True when the answer is definite. Anything else is tried again."""
+        try:
+            answer = http.post(
+                f"{self._web_url}/api/send",
+                json=letter.json,
+                headers={
+                    "Authorization": f"Bearer {letter.business.api_key}",
+                    "Idempotency-Key": letter.key,
+                },
+                timeout=ANSWER_SECONDS,
+            )
+        except requests.RequestException as error:
+            self._count(type(error).__name__)
+            return False
+        self._count(str(answer.status_code))
+        if answer.status_code in {429, 500, 502, 503, 504}:
+            return False
+        with self.answers.lock:
+            self._take(letter, answer)
+        return True
+
+    def _take(self, letter: Letter, answer: requests.Response) -> None:
+        if answer.status_code != 202:
+            self.answers.refused.append(f"{answer.status_code} {answer.text[:200]}")
+            return
+        message_id: str = answer.json()["message_id"]
+        if self.answers.ids.setdefault(letter.key, message_id) != message_id:
+            self.answers.changed.append(letter.key)
+        self.answers.letters[message_id] = letter
+
+    def _count(self, what: str) -> None:
+        with self.answers.lock:
+            self.answers.codes[what] += 1
+
+    def _write_all(self) -> None:
+        """Each person writes a greeting, which asks for one keyword reply, or something else."""
+        businesses = sorted({each.business for each in self._posts}, key=lambda each: each.sender)
+        dice = random.Random(f"{self._plan.seed}:people")  # noqa: S311
+        pause = self._plan.seconds / self._plan.writings
+        for number in range(self._plan.writings):
+            phone = f"+1303{5_000_000 + number // 2}"
+            if number % 2 == 0:
+                self._outside.add_phone(phone)
+            business = businesses[(number // 2) % len(businesses)]
+            text = f"{GREETING} {number}" if dice.random() < 0.7 else f"Thanks, number {number}."
+            self._outside.write(phone, business.sender, text)
+            self.answers.written += 1
+            self.ended = time.monotonic()
+            time.sleep(pause)
+
+
+def repeat_all(load: Load, web_url: str, letters_sent: list[Letter]) -> Counter[str]:
+    """Post some letters once more when all is calm: each must get its first answer again."""
+    found: Counter[str] = Counter()
+    http = requests.Session()
+    for letter in letters_sent:
+        answer: Any = http.post(
+            f"{web_url}/api/send",
+            json=letter.json,
+            headers={
+                "Authorization": f"Bearer {letter.business.api_key}",
+                "Idempotency-Key": letter.key,
+            },
+            timeout=30,
+        )
+        same = answer.status_code == 202 and answer.json()["message_id"] == load.answers.ids.get(
+            letter.key
+        )
+        found["same" if same else "other"] += 1
+    return found

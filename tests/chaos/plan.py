@@ -1,0 +1,135 @@
+"""What one run does: how much load, how many attacks, and the paces that both forms follow."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Attack(StrEnum):
+    KILL = "kill"
+    FREEZE = "freeze"
+    CRASH = "crash"
+    FLUSH = "flush"
+    AWAY = "away"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Counts of a run. `every` seconds pass between two attacks.
+
+    `settings` are the service's own time constants, `longest_freeze` and `list_lag` (seconds)
+    what they can bear: see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in docs/configuration.md.
+    """
+
+    seed: int
+    messages: int
+    kills: int
+    freezes: int
+    crashes: int
+    flushes: int
+    aways: int
+    every: float
+    settle_seconds: float
+    settings: Mapping[str, str]
+    longest_freeze: float
+    list_lag: float
+
+    @property
+    def attacks(self) -> list[Attack]:
+        """All attacks in the order of the seed."""
+        found = (
+            [Attack.KILL] * self.kills
+            + [Attack.FREEZE] * self.freezes
+            + [Attack.CRASH] * self.crashes
+            + [Attack.FLUSH] * self.flushes
+            + [Attack.AWAY] * self.aways
+        )
+        random.Random(f"{self.seed}:attacks").shuffle(found)  # noqa: S311
+        return found
+
+    @property
+    def seconds(self) -> float:
+        """How long load and attacks last, without the settling afterwards."""
+        return len(self.attacks) * self.every
+
+    @property
+    def phones(self) -> int:
+        """Fewer people than messages, so that conversations have several, some with equal texts."""
+        return max(1, self.messages * 2 // 5)
+
+    @property
+    def writings(self) -> int:
+        """How many messages people write to the businesses."""
+        return max(1, self.messages // 5)
+
+
+PRODUCTION = {
+    "PROVIDER_TIMEOUT_SECONDS": "15",
+    "CLAIM_LEASE_SECONDS": "45",
+    "SETTLE_AFTER_SECONDS": "20",
+    "SETTLE_AGAIN_SECONDS": "15",
+}
+QUICK = {
+    "PROVIDER_TIMEOUT_SECONDS": "4",
+    "CLAIM_LEASE_SECONDS": "12",
+    "SETTLE_AFTER_SECONDS": "6",
+    "SETTLE_AGAIN_SECONDS": "4",
+}
+"""The same proportions as in production, about a quarter as long, so that CI can wait for them."""
+
+SHORT = Plan(
+    seed=0,
+    messages=500,
+    kills=24,
+    freezes=5,
+    crashes=2,
+    flushes=2,
+    aways=2,
+    every=2.2,
+    settle_seconds=110,
+    settings=QUICK,
+    longest_freeze=9.0,
+    list_lag=3.0,
+)
+FULL = Plan(
+    seed=0,
+    messages=10_000,
+    kills=300,
+    freezes=50,
+    crashes=10,
+    flushes=10,
+    aways=10,
+    every=2.2,
+    settle_seconds=900,
+    settings=PRODUCTION,
+    longest_freeze=50.0,
+    list_lag=5.0,
+)
+
+
+def faults(plan: Plan) -> dict[str, object]:
+    """The provider's misbehaviour, by rate with the seed, as PUT /control/faults takes it."""
+    hang = float(plan.settings["PROVIDER_TIMEOUT_SECONDS"]) + 2
+    return {
+        "seed": plan.seed,
+        "latency_ms": 60,
+        "jitter_ms": 120,
+        "list_lag": plan.list_lag,
+        "create": [
+            {"fault": "accept_then_hang", "rate": 0.01, "seconds": hang},
+            {"fault": "accept_then_500", "rate": 0.02},
+            {"fault": "accept_then_reset", "rate": 0.02},
+            {"fault": "fail_500", "rate": 0.02},
+            {"fault": "reset_before", "rate": 0.02},
+            {"fault": "throttle", "rate": 0.005},
+            {"fault": "slow", "rate": 0.02, "seconds": 2},
+        ],
+        "callback": [
+            {"fault": "early", "rate": 0.05},
+            {"fault": "lost", "rate": 0.08},
+            {"fault": "doubled", "rate": 0.05},
+            {"fault": "reordered", "rate": 0.05},
+            {"fault": "late", "rate": 0.05, "seconds": 6},
+        ],
+    }

@@ -1,0 +1,68 @@
+"""What a seed decides, and what the time constants of a run must allow."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from app import config
+from app.common.faultpoint import FAULT_POINTS
+from tests.architecture.source import sources
+from tests.chaos.attacks import WEB_POINTS, WORKER_POINTS
+from tests.chaos.load import Business, letters
+from tests.chaos.plan import FULL, PRODUCTION, QUICK, SHORT, Plan
+
+BUSINESSES = [Business("demo", "key", "+14155238886"), Business("otra", "key", "+14155550199")]
+
+
+def test_the_same_seed_attacks_and_writes_the_same() -> None:
+    first, again = replace(SHORT, seed=7), replace(SHORT, seed=7)
+    assert first.attacks == again.attacks
+    assert letters(first, BUSINESSES) == letters(again, BUSINESSES)
+    assert first.attacks != replace(SHORT, seed=8).attacks
+
+
+def test_every_key_is_used_once_and_some_texts_are_equal() -> None:
+    found = letters(replace(SHORT, seed=7), BUSINESSES)
+    assert len({each.key for each in found}) == SHORT.messages
+    (_, most), *_ = Counter((each.to, each.body) for each in found).most_common(1)
+    assert most > 1
+    assert {each.policy for each in found} == {"default", "at_most_once"}
+
+
+def test_the_full_form_is_as_large_as_promised() -> None:
+    assert FULL.messages >= 10_000
+    assert FULL.kills >= 300
+    assert FULL.freezes >= 50
+    assert FULL.crashes >= 10
+
+
+@pytest.mark.parametrize("plan", [SHORT, FULL])
+def test_no_freeze_is_longer_than_the_time_constants_can_bear(plan: Plan) -> None:
+    """A process frozen in the moment of the call sends when it wakes: before the last reading."""
+    given = {name: int(value) for name, value in plan.settings.items()}
+    lease = given["CLAIM_LEASE_SECONDS"]
+    last_reading = lease + given["SETTLE_AFTER_SECONDS"] + given["SETTLE_AGAIN_SECONDS"]
+    assert lease / 3 + plan.longest_freeze + plan.list_lag < last_reading
+    assert plan.list_lag < given["SETTLE_AFTER_SECONDS"]
+
+
+def test_the_full_form_runs_with_the_settings_of_production() -> None:
+    defaults = {
+        names[0]: str(getattr(config.Settings(), field))
+        for field, names in config.variables().items()
+        if names[0] in PRODUCTION
+    }
+    assert defaults == PRODUCTION
+    assert QUICK.keys() == PRODUCTION.keys()
+
+
+def test_every_fault_point_is_in_the_code_and_belongs_to_a_process() -> None:
+    called = {
+        name
+        for source in sources("app")
+        for name in FAULT_POINTS
+        if f'faultpoint("{name}")' in source.text or f'faultpoint, "{name}"' in source.text
+    }
+    assert called == set(FAULT_POINTS)
+    assert set(WEB_POINTS) | set(WORKER_POINTS) == called

@@ -1,0 +1,210 @@
+"""Comparing the books: each promise with its figures, and whether it was kept.
+
+Pure functions: what they say is tested without a single process.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.bots.keyword_replies import DEFAULTS
+from tests.chaos.books import UNSETTLED, Oracle, Records, Row
+from tests.chaos.load import GREETING
+
+HANDED_OVER = frozenset({"accepted", "sent", "delivered", "read"})
+OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
+GREETED = next(reply for keywords, reply in DEFAULTS if GREETING in keywords)
+NAMED = 5
+"""How many examples of a broken promise are named."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One line of the table. `broken` names what broke it; empty when it was kept."""
+
+    text: str
+    figure: str
+    broken: tuple[str, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        return not self.broken
+
+
+@dataclass
+class Books:
+    """All that is compared. `answered`: message ids of 202 answers."""
+
+    answered: frozenset[str]
+    records: Records
+    oracle: Oracle
+    codes: Counter[str] = field(default_factory=Counter)
+    changed_answers: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    repeated: Counter[str] = field(default_factory=Counter)
+
+
+def judge(books: Books) -> list[Promise]:
+    return [*_durable(books), *_delivered(books), *_settled(books), *_inbound(books)]
+
+
+def fate(row: Row) -> str | None:
+    """What the tenant is told in the end; None while it is not the end."""
+    if row.status in HANDED_OVER:
+        return OK
+    return {"failed": FAILED, "unknown": UNKNOWN}.get(row.status)
+
+
+def _durable(books: Books) -> list[Promise]:
+    rows = {row.id: row for row in books.records.rows if row.sender != "bot"}
+    missing = sorted(books.answered - set(rows))
+    extra = sorted(set(rows) - books.answered)
+    calm = books.repeated
+    return [
+        Promise("messages answered with 202", str(len(books.answered)), books.refused[:NAMED]),
+        Promise("stored", str(len(rows))),
+        _none("missing after a 202", missing),
+        _none("stored twice for one Idempotency-Key", extra),
+        _none("keys whose answer changed", [*books.changed_answers, *(["later"] * calm["other"])]),
+        _none("answers 500", ["500"] * books.codes["500"]),
+    ]
+
+
+def _delivered(books: Books) -> list[Promise]:
+    rows, processed = books.records.rows, books.oracle.processed
+    fates = Counter(fate(row) for row in rows)
+    counts = {row.id: len(processed.get(row.id, ())) for row in rows}
+    doubled = [row for row in rows if counts[row.id] > 1]
+    once = [row for row in rows if row.policy == "at_most_once"]
+    lost = [row.id for row in rows if row.status in HANDED_OVER and not counts[row.id]]
+    nameless = [row.id for row in rows if row.status in HANDED_OVER and not row.provider_id]
+    misbound = [
+        row.id
+        for row in rows
+        if row.provider_id and counts[row.id] and row.provider_id not in _sids(books, row.id)
+    ]
+    altered = [
+        row.id for row in rows if any(body != row.body for _, body in processed.get(row.id, ()))
+    ]
+    unknown_default = [r.id for r in rows if r.status == UNKNOWN and r.policy != "at_most_once"]
+    false_failures = [row.id for row in rows if row.status == "failed" and _arrived(books, row.id)]
+    known = {row.id for row in rows}
+    figures = f"{fates[OK]} ok, {fates[FAILED]} failed, {fates[UNKNOWN]} unknown"
+    return [
+        Promise(
+            "each is one of ok, failed, unknown",
+            figures,
+            _named([row.id for row in rows if fate(row) is None]),
+        ),
+        Promise("processed by the provider", str(sum(counts.values()))),
+        _none("lost (handed over, yet never processed)", lost),
+        _none("doubled", [row.id for row in doubled]),
+        _none(
+            f"doubled of {len(once)} at_most_once",
+            [row.id for row in doubled if row.policy == "at_most_once"],
+        ),
+        _none("processed without a message of ours", sorted(set(processed) - known)),
+        _none("other text than was sent", altered),
+        _none("accepted without a provider's id", nameless),
+        _none("bound to another message's id", misbound),
+        _none("unknown though it may be sent again", unknown_default),
+        _none("failed, yet it arrived", false_failures),
+    ]
+
+
+def _settled(books: Books) -> list[Promise]:
+    left = [f"{row.id} {row.status}" for row in books.records.rows if row.status in UNSETTLED]
+    return [
+        _none("not settled in the end", left),
+        _none("sending for more than 2 minutes", ["sending"] * books.records.old_sending),
+    ]
+
+
+def _inbound(books: Books) -> list[Promise]:
+    records, oracle = books.records, books.oracle
+    heard = [sid for sid in oracle.inbound if oracle.heard[f"in:{sid}"]]
+    states = records.inbox
+    ledger = ", ".join(f"{states[each]} {each}" for each in ("applied", "ignored", "parked"))
+    ended = sum(states[each] for each in ("applied", "ignored", "parked"))
+    received = sum(states.values())
+    gap = [f"{received - ended} neither"] if received != ended else []
+    return [
+        Promise(
+            "people's messages: written, heard by webhook, stored",
+            f"{len(oracle.inbound)}, {len(heard)}, {len(records.incoming)}",
+        ),
+        _none(
+            "missing after the repair",
+            [sid for sid in oracle.inbound if not records.incoming[sid]],
+        ),
+        _none(
+            "heard (answered 2xx), not stored",
+            [sid for sid in heard if not records.incoming[sid]],
+        ),
+        _none("stored twice", [sid for sid, times in records.incoming.items() if times > 1]),
+        _none(
+            "webhooks answered 2xx, not in the inbox",
+            [key for key in oracle.heard if not records.event_keys[key]],
+        ),
+        Promise(
+            "received = applied + ignored + parked (+ duplicates)",
+            f"{received} = {ledger} (+ {records.duplicates})",
+            tuple(gap),
+        ),
+        _none("parked", records.parked),
+        _replies(books),
+    ]
+
+
+def _replies(books: Books) -> Promise:
+    """Each greeting that we stored is answered once, by phone: people write one or two."""
+    asked = Counter(
+        phone
+        for sid, (phone, body) in books.oracle.inbound.items()
+        if books.records.incoming[sid] and body.startswith(GREETING)
+    )
+    given = Counter(
+        row.phone for row in books.records.rows if row.sender == "bot" and row.body == GREETED
+    )
+    wrong = [phone for phone in asked.keys() | given.keys() if asked[phone] != given[phone]]
+    return Promise(
+        "greetings stored, keyword replies",
+        f"{asked.total()}, {given.total()}",
+        _named([f"{phone}: {asked[phone]} asked, {given[phone]} given" for phone in sorted(wrong)]),
+    )
+
+
+def _sids(books: Books, message_id: str) -> set[str]:
+    return {sid for sid, _ in books.oracle.processed.get(message_id, ())}
+
+
+def _arrived(books: Books, message_id: str) -> bool:
+    return any(
+        books.oracle.statuses.get(sid) in {"sent", "delivered", "read"}
+        for sid in _sids(books, message_id)
+    )
+
+
+def _none(text: str, found: list[str]) -> Promise:
+    return Promise(text, str(len(found)), _named(found))
+
+
+def _named(found: list[str]) -> tuple[str, ...]:
+    return tuple(found[:NAMED])
+
+
+def table(promises: list[Promise]) -> str:
+    """The promises as one table for a terminal, the broken ones with examples."""
+    width = max(len(each.text) for each in promises)
+    lines = []
+    for each in promises:
+        mark = "kept  " if each.is_kept else "BROKEN"
+        lines.append(f"  {mark}  {each.text:<{width}}  {each.figure}")
+        lines += [f"{'':<12}e.g. {example}" for example in each.broken]
+    return "\n".join(lines)
+
+
+def counted(title: str, counts: Mapping[str, int]) -> str:
+    return f"  {title}: " + (
+        ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
+    )

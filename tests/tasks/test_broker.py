@@ -1,0 +1,53 @@
+"""What a worker still holds when its broker goes away."""
+
+from typing import Any
+
+import pytest
+from kombu.connection import Connection
+
+from app.config import Settings
+from app.tasks.broker import survive_outages
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Any:
+    survive_outages()
+    make: Any = Connection
+    return make(settings.redis_url)
+
+
+def received(connection: Any, name: str) -> Any:
+    """A message that was put in a queue of this name, not acknowledged yet."""
+    queue = connection.SimpleQueue(name)
+    queue.put("a ring")
+    return queue.get(timeout=5)
+
+
+def lose(channel: Any) -> None:
+    """What kombu itself does to a channel whose Redis has gone."""
+    channel._disconnect_pools()
+    channel.connection.client = None
+
+
+@pytest.mark.parametrize("answer", ["ack", "reject"])
+def test_a_message_of_a_lost_connection_is_forgotten_without_an_error(
+    connection: Any, answer: str
+) -> None:
+    message = received(connection, "forgotten")
+    lose(message.channel)
+    getattr(message, answer)()
+
+
+def test_nothing_is_put_back_over_the_connection_that_was_lost(connection: Any) -> None:
+    message = received(connection, "not put back")
+    lose(message.channel)
+    message.channel.qos.restore_unacked_once()
+
+
+def test_a_message_of_a_live_connection_is_acknowledged(connection: Any) -> None:
+    message = received(connection, "remembered")
+    channel, tag = message.channel, message.delivery_tag
+    assert channel.client.hexists(channel.unacked_key, tag)
+    message.ack()
+    assert not channel.client.hexists(channel.unacked_key, tag)
+    connection.release()

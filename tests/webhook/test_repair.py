@@ -1,0 +1,294 @@
+"""What the provider heard while nobody of ours answered is found in its list, once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import config, db
+from app.channels import cache
+from app.channels.providers.base import ProviderUnavailable
+from app.channels.providers.twilio.client import TwilioClient
+from app.common import clock
+from app.health import service as health
+from app.tasks import names, schedule
+from app.webhook import repair, repository
+from app.webhook.repair import Repaired
+from tests.world import World, settings_changed
+
+NOBODY = "http://127.0.0.1:9/webhook"
+"""The discard port, where nothing listens."""
+
+
+@contextmanager
+def outage(world: World) -> Iterator[None]:
+    """No webhook reaches us."""
+    point_webhooks_at(world, NOBODY)
+    try:
+        yield
+    finally:
+        point_webhooks_at(world, f"{world.base_url}/webhook/twilio")
+
+
+def point_webhooks_at(world: World, url: str) -> None:
+    sender = f"whatsapp:{world.channel.phone_number}"
+    world.simulator.control("PUT", f"/senders/{sender}", {"inbound_url": url})
+
+
+def ask(world: World, **body: Any) -> None:
+    answer = world.owner.post("/api/inbox/repair", body)
+    assert (answer.status_code, answer.json) == (202, {"channels": 1}), answer.text
+
+
+def run(world: World, still_coming: timedelta = timedelta(0)) -> Repaired | None:
+    return repair.repair_channel(world.tenant.id, world.channel.id, still_coming=still_coming)
+
+
+def heard(world: World) -> list[str]:
+    """What customers said, oldest first."""
+    world.apply()
+    query = "select body from recado.messages where direction = 'incoming' order by id"
+    return [row.body for row in world.sql(query)]
+
+
+def watch_the_question(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The moments since which an empty list is asked for."""
+    asked: list[datetime] = []
+
+    def listen(_client: Any, _to: str, since: datetime) -> list[Any]:
+        asked.append(since)
+        return []
+
+    monkeypatch.setattr(TwilioClient, "heard_messages", listen)
+    return asked
+
+
+def channel_row(world: World) -> Any:
+    columns = "heard_until, repair_at, repair_tries, updated_at, now()"
+    (row,) = world.sql(f"select {columns} from recado.channels")
+    return row
+
+
+def test_exactly_the_missing_ones_come_and_twice_is_harmless(world: World) -> None:
+    world.write(body="before")
+    with outage(world):
+        for number in range(3):
+            assert world.write(body=f"lost {number}")["webhook_status"] != 200
+    world.write(body="after")
+    everything = ["before", "lost 0", "lost 1", "lost 2", "after"]
+    assert sorted(heard(world)) == ["after", "before"]
+    ask(world)
+    assert run(world) == Repaired(listed=5, stored=3)
+    assert sorted(heard(world)) == sorted(everything)
+    ask(world, since=clock.isoformat(clock.now() - timedelta(days=1)))
+    assert run(world) == Repaired(listed=5, stored=0)
+    assert len(heard(world)) == 5
+    ledger = world.owner.get("/api/inbox/ledger").json
+    assert (ledger["received"], ledger["applied"], ledger["repaired"]) == (5, 5, 3)
+
+
+def test_a_repaired_message_is_dated_when_it_was_written(world: World) -> None:
+    with outage(world):
+        world.write(body="lost")
+    world.sql("update recado.channels set created_at = now() - interval '3 hours'")
+    ask(world)
+    run(world)
+    heard(world)
+    (row,) = world.sql(
+        "select m.created_at, c.last_inbound_at, i.created_at as noted, i.is_repaired"
+        " from recado.messages m join recado.conversations c on c.id = m.conversation_id"
+        " join recado.inbox_items i on i.id = m.id"
+    )
+    assert row.created_at == row.noted == row.last_inbound_at
+    assert row.created_at.microsecond == 0, "the list knows whole seconds"
+    assert row.is_repaired
+
+
+def test_a_webhook_that_comes_after_the_repair_changes_nothing(world: World) -> None:
+    with outage(world):
+        world.write(body="late")
+    ask(world)
+    assert run(world) == Repaired(1, 1)
+    (row,) = world.sql("select event_key, raw from recado.inbox_items")
+    with db.tenant_session(world.tenant.id) as session:
+        assert repository.store(session, world.channel.id, row.event_key, row.raw) is None
+    assert heard(world) == ["late"]
+    assert world.owner.get("/api/inbox/ledger").json["duplicate"] == 1
+
+
+def test_what_may_still_come_by_webhook_is_left_to_it(world: World) -> None:
+    with outage(world):
+        world.write(body="young")
+    ask(world)
+    before = channel_row(world).heard_until
+    assert run(world, timedelta(minutes=1)) == Repaired(listed=1, stored=0)
+    row = channel_row(world)
+    assert row.repair_at - row.now < timedelta(minutes=3), "it looks again soon"
+    assert row.heard_until == before, "it vouches for nothing that it left out"
+    ask(world)
+    assert run(world) == Repaired(listed=1, stored=1)
+
+
+def test_nothing_from_before_the_channel_was_added_comes_in(world: World) -> None:
+    with outage(world):
+        world.write(body="before we were connected")
+    world.sql("update recado.channels set created_at = now() + interval '2 seconds'")
+    ask(world, since=clock.isoformat(clock.now() - timedelta(days=1)))
+    assert run(world) == Repaired(0, 0)
+
+
+def test_what_may_be_forgotten_by_now_is_not_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = watch_the_question(monkeypatch)
+    world.sql("update recado.channels set created_at = now() - interval '1 year'")
+    ask(world, since=clock.isoformat(clock.now() - timedelta(days=300)))
+    run(world)
+    kept = timedelta(days=config.current().inbox_retention_days)
+    assert kept - timedelta(hours=2) < clock.now() - asked[0] < kept
+
+
+def test_while_the_provider_is_away_it_is_tried_later_and_later(world: World) -> None:
+    with outage(world):
+        world.write(body="lost")
+    with settings_changed(twilio_api_base_url="http://127.0.0.1:9"):
+        pauses = []
+        for _ in range(3):
+            world.sql("update recado.channels set repair_at = now()")
+            assert run(world) is None
+            row = channel_row(world)
+            pauses.append(row.repair_at - row.now)
+    assert pauses == sorted(pauses)
+    assert row.repair_tries == 3
+    cache.forget_all()
+    ask(world)
+    assert run(world) == Repaired(1, 1)
+    assert channel_row(world).repair_tries == 0
+
+
+def test_no_transaction_is_open_while_the_list_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = db.Database.engine
+    assert engine is not None
+    seen: list[int] = []
+
+    def look(*_: Any) -> list[Any]:
+        seen.append(engine.pool.checkedout())  # type: ignore[attr-defined]
+        return []
+
+    monkeypatch.setattr(TwilioClient, "heard_messages", look)
+    ask(world)
+    run(world)
+    assert seen == [0]
+
+
+def test_only_a_due_channel_is_read_and_by_one_at_a_time(world: World) -> None:
+    assert run(world) is None, "a new channel is not due"
+    ask(world)
+    assert run(world) is not None
+    assert run(world) is None, "it was read a moment ago"
+
+
+def test_a_request_that_comes_while_a_list_is_read_is_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = clock.now() - timedelta(hours=1)
+
+    def ask_meanwhile(*_: Any) -> list[Any]:
+        ask(world, since=clock.isoformat(since))
+        return []
+
+    ask(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(TwilioClient, "heard_messages", ask_meanwhile)
+        run(world)
+    row = channel_row(world)
+    assert row.repair_at <= row.now
+    assert row.heard_until == since
+
+
+def test_a_repair_is_no_change_of_the_channel(world: World) -> None:
+    before = channel_row(world).updated_at
+    ask(world)
+    run(world)
+    assert channel_row(world).updated_at == before
+
+
+def test_the_next_reading_begins_before_the_last_one_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(world)
+    run(world)
+    ended = channel_row(world).heard_until
+    world.sql("update recado.channels set created_at = now() - interval '1 day'")
+    asked = watch_the_question(monkeypatch)
+    ask(world)
+    run(world)
+    assert asked == [ended - repair.OVERLAP]
+
+
+def test_a_silence_of_ours_has_every_list_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(schedule, "send", lambda *call: rung.append(call))
+    monkeypatch.setattr(health, "silence", lambda: 11.0)
+    schedule.ring_due()
+    assert (names.REPAIR_SOON,) in rung
+    assert repair.doubt_everywhere(None) >= 1
+    rung.clear()
+    monkeypatch.setattr(health, "silence", lambda: 1.0)
+    monkeypatch.setattr(schedule, "DUE", {names.REPAIR_CHANNEL: schedule.DUE[names.REPAIR_CHANNEL]})
+    schedule.ring_due()
+    assert 1 <= len(rung) <= 5, "so many a second at most"
+    assert {call[0] for call in rung} == {names.REPAIR_CHANNEL}
+
+
+def test_the_command_reads_every_list_and_tells_how_many_came(world: World, app: Flask) -> None:
+    with outage(world):
+        world.write(body="lost")
+    arguments = ["inbox", "repair", "--tenant", str(world.tenant.id), "--since", "2026-01-01"]
+    with pytest.MonkeyPatch.context() as patch:
+        defaults: dict[str, Any] = {"still_coming": timedelta(0)}
+        patch.setattr(repair.repair_channel, "__kwdefaults__", defaults)
+        result = app.test_cli_runner().invoke(args=arguments)
+    assert result.exit_code == 0, result.output
+    assert "1/1" in result.output
+    assert "1 messages taken in from 1 of 1 channels." in result.output
+    assert heard(world) == ["lost"]
+
+
+def test_the_command_fails_when_a_list_cannot_be_read(
+    world: World, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise ProviderUnavailable("HTTP 503")
+
+    monkeypatch.setattr(TwilioClient, "heard_messages", away)
+    result = app.test_cli_runner().invoke(
+        args=["inbox", "repair", "--tenant", str(world.tenant.id)]
+    )
+    assert result.exit_code == 1
+    assert "1 lists could not be read" in result.output
+
+
+def test_a_repair_of_a_disabled_channel_is_refused(world: World) -> None:
+    world.sql("update recado.channels set status = 'disabled'")
+    answer = world.owner.post("/api/inbox/repair", {"channel_id": str(world.channel.id)})
+    assert answer.json["code"] == "channel_disabled"
+
+
+def test_the_keyword_bot_answers_a_repaired_message_once(world: World) -> None:
+    world.owner.post("/api/keyword-replies", {"keywords": ["hola"], "reply": "¡Hola!"})
+    with outage(world):
+        world.write(body="hola")
+    for _ in range(2):
+        ask(world)
+        run(world)
+        heard(world)
+    outgoing = "select body from recado.messages where direction = 'outgoing'"
+    assert [row.body for row in world.sql(outgoing)] == ["¡Hola!"]
