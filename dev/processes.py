@@ -89,6 +89,8 @@ def _worker(number: int) -> Command:
     return Command(
         "worker",
         (
+            # Whoever calls us waits for the web service; work that is stored can wait a moment.
+            *("nice", "-n", "10"),
             *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "worker"),
             *("--pool", "threads", "--concurrency", str(WORKER_THREADS)),
             *("--hostname", f"worker{number}@%h"),

@@ -44,9 +44,8 @@ def record(tenant_id: UUID, channel_id: UUID, results: Sequence[tuple[Claim, Sen
             attempt = attempts.get((claim.message_id, claim.attempt))
             if attempt is not None:
                 apply(session, messages[claim.message_id], attempt, outcome)
-    for _, outcome in results:
-        if isinstance(outcome, NotProcessed) and outcome.throttled:
-            pacing.slow_down(channel_id)
+    if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
+        pacing.slow_down(channel_id)
 
 
 def _locked(ids: Sequence[UUID]) -> Select[Message]:

@@ -29,6 +29,7 @@ MARGIN = 1.02
 """Slots are 2 % further apart than 1/rate, so that jitter on the way lifts no second above it."""
 
 SLOW_DOWN_SECONDS = 30
+SAME_REFUSAL_MS = 1000
 SLOWEST = 1024
 """How many times slower a channel becomes at most."""
 
@@ -150,10 +151,13 @@ def _verdicts(channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> li
 def slow_down(channel_id: UUID) -> None:
     """The provider said 429: half the pace for a while, and half of that if it says so again.
 
-    Never below one message a second, at which the pace is found anew.
+    What was under way when the first 429 came says it, too: that counts once a second. Never below
+    one message a second, at which the pace is found anew.
     """
     key = f"slow:{channel_id}"
     try:
+        if not redis_handle.client.set(f"slowed:{channel_id}", 1, nx=True, px=SAME_REFUSAL_MS):
+            return
         present = redis_handle.client.get(key)
         slower = min(SLOWEST, 2 * int(str(present)) if present else 2)
         redis_handle.client.set(key, slower, ex=SLOW_DOWN_SECONDS)

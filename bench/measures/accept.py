@@ -8,7 +8,7 @@ from flask import Flask
 from bench import limits, processes, tape
 from bench.application import quiet_app
 from bench.figures import Figure, Sheet
-from bench.load import Shot, at_rate, flat_out
+from bench.load import Outcome, Shot, at_rate, flat_out
 from bench.scale import Scale
 from bench.world import Place, World
 
@@ -19,27 +19,41 @@ PEOPLE = 2_000
 
 
 async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
-    await world.provider(100)
     (place,) = await world.tenant()
     numbers = [number for _, _, number in world.seed_people(place, PEOPLE)]
     shots = sends(world, place, numbers)
-    body = next(shots).body
-    empty = await limits.empty_route(body, CONNECTIONS, scale.limit_seconds)
+    empty = await limits.empty_route(next(shots).body, CONNECTIONS, scale.limit_seconds)
     send = one_send(quiet_app(), place, numbers[0])
     bare = tape.limit(send, world.connect, scale.limit_seconds)
-    steady = await at_rate(shots, STEADY, scale.accept_seconds)
-    world.forget_queued(place)
+    await world.provider(100, callbacks=False)
     with processes.cost() as cost:
-        full = await flat_out(shots, CONNECTIONS, scale.accept_seconds)
-    world.forget_queued(place)
-    note = f"{full.bad} not accepted, p99 {full.percentile(0.99):.0f} ms at {CONNECTIONS} at once"
+        alone = await _flat_out(world, place, shots, scale)
+    note = f"{alone.bad} not accepted, p99 {alone.percentile(0.99):.0f} ms at {CONNECTIONS} at once"
     bar = f"≥ {LEAST_RATE:.0f}/s"
-    reached = full.rate >= LEAST_RATE and not full.bad
-    name = "Sends accepted"
-    sheet.add(Figure(name, full.rate, "/s", "an empty Flask route", empty.rate, bar, reached, note))
-    sheet.add(
-        Figure(name, full.rate, "/s", "its SQL by bare psycopg2", bare, note=cost.each(full.good))
-    )
+    reached = alone.rate >= LEAST_RATE and not alone.bad
+    limit = "an empty Flask route"
+    sheet.add(Figure("Sends accepted", alone.rate, "/s", limit, empty.rate, bar, reached, note))
+    limit = "its SQL by bare psycopg2"
+    costs = cost.each(alone.good)
+    sheet.add(Figure("Sends accepted", alone.rate, "/s", limit, bare, note=costs))
+    await _steady(shots, scale, sheet)
+    world.forget_queued(place)
+    await world.provider(100)
+    with processes.cost() as cost:
+        beside = await _flat_out(world, place, shots, scale)
+    name = "Sends accepted while receipts come in"
+    costs = cost.each(beside.good)
+    sheet.add(Figure(name, beside.rate, "/s", "without receipts", alone.rate, note=costs))
+
+
+async def _flat_out(world: World, place: Place, shots: Iterator[Shot], scale: Scale) -> Outcome:
+    outcome = await flat_out(shots, CONNECTIONS, scale.accept_seconds)
+    world.forget_queued(place)
+    return outcome
+
+
+async def _steady(shots: Iterator[Shot], scale: Scale, sheet: Sheet) -> None:
+    steady = await at_rate(shots, STEADY, scale.accept_seconds)
     p99 = steady.percentile(0.99)
     sheet.add(
         Figure(

@@ -384,3 +384,10 @@ def test_no_body_number_or_token_is_logged(
     client.sent_messages(PHONE, SENDER)
     for canary in ("a secret text", PHONE.value.lstrip("+"), demo_credentials["auth_token"]):
         assert canary not in caplog.text
+
+
+def test_twilios_own_address_leaves_each_domain_on_its_own_host() -> None:
+    credentials = {"account_sid": f"AC{'0' * 32}", "auth_token": "t" * 32}
+    client = TwilioClient(credentials, timeout_seconds=1, base_url="https://api.twilio.com/")
+    hosts = [each.base_url for each in (client._library.api, client._library.messaging)]
+    assert hosts == ["https://api.twilio.com", "https://messaging.twilio.com"]

@@ -15,18 +15,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.webhook.repair import STILL_COMING
-from dev import binaries, ports
+from dev import binaries
 from dev.settings import temporary
 from tests.chaos.attacks import Driver
 from tests.chaos.books import read_oracle, read_records, unrepaired, unsettled
 from tests.chaos.businesses import ask_for_repair, open_businesses
 from tests.chaos.fleet import Fleet, make_fleet
-from tests.chaos.load import Load, letters, repeat_all
+from tests.chaos.load import Load, letters
 from tests.chaos.outside import Outside
 from tests.chaos.plan import FULL, SHORT, Plan, faults
 from tests.chaos.verdict import Books, Promise, counted, judge, table
 
 COUNTS = ("messages", "kills", "freezes", "crashes", "flushes", "aways")
+SETTINGS = {"DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
 START_SECONDS = 90.0
 REPORT_EVERY = 20.0
 REPEATED = 50
@@ -68,37 +69,26 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
     """One whole run: start, attack under load, settle, compare, stop."""
     started = time.monotonic()
     say(f"Chaos with seed {plan.seed}: {plan.messages} messages, {len(plan.attacks)} attacks.")
-    settings = replace(temporary(folder), simulator_port=ports.free_port())
-    extra = {**plan.settings, "DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
-    fleet = make_fleet(settings, extra)
+    settings = temporary(folder)
+    fleet = make_fleet(settings, {**plan.settings, **SETTINGS})
     try:
         fleet.start()
         _wait_until_ready(fleet)
         outside = Outside(settings.simulator_url)
-        businesses = open_businesses(settings.web_url, outside)
+        posts = letters(plan, open_businesses(settings.web_url, outside))
         outside.call("PUT", "/faults", faults(plan))
-        posts = letters(plan, businesses)
         load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
         driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
         attack(driver, load)
         struck = outside.stop_faults()
         settle(driver, outside)
         repair(driver, load, settings.web_url)
-        repeated = repeat_all(load, settings.web_url, posts[:: max(1, len(posts) // REPEATED)])
+        load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
-        books = Books(
-            answered=frozenset(load.answers.letters),
-            records=read_records(fleet.postgres.admin_url.replace("/postgres", "/recado")),
-            oracle=read_oracle(outside),
-            codes=load.answers.codes,
-            changed_answers=tuple(load.answers.changed),
-            refused=tuple(load.answers.refused),
-            repeated=repeated,
-        )
-        promises = [*judge(books), *_attacked(driver, struck)]
-        say(table(promises))
-        say(counted("\n  the provider's faults", struck))
-        report(driver, books, promises, time.monotonic() - started)
+        records, oracle = read_records(fleet.database_url), read_oracle(outside)
+        promises = [*judge(Books(load.answers, records, oracle)), *_attacked(driver, struck)]
+        report(driver, load, struck, promises)
+        say(f"Seed {plan.seed}, {time.monotonic() - started:.0f} s.")
     finally:
         fleet.stop()
     return promises
@@ -130,7 +120,7 @@ def settle(driver: Driver, outside: Outside) -> None:
 
     What still is after the plan's bound is judged as it stands.
     """
-    url = driver.fleet.postgres.admin_url.replace("/postgres", "/recado")
+    url = driver.fleet.database_url
     until = time.monotonic() + driver.plan.settle_seconds
     reported = 0.0
     while left := outside.telling() or unsettled(url) or outside.telling():
@@ -144,22 +134,23 @@ def settle(driver: Driver, outside: Outside) -> None:
 
 def repair(driver: Driver, load: Load, web_url: str) -> None:
     """Have what was never heard read from the provider's list, once it is old enough to be late."""
-    url = driver.fleet.postgres.admin_url.replace("/postgres", "/recado")
     driver.rest(load.ended + OLD_ENOUGH_SECONDS - time.monotonic())
     ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1))
     until = time.monotonic() + REPAIR_SECONDS
-    while unrepaired(url) and time.monotonic() < until:
+    while unrepaired(driver.fleet.database_url) and time.monotonic() < until:
         driver.rest(0.5)
 
 
-def report(driver: Driver, books: Books, promises: list[Promise], seconds: float) -> None:
+def report(driver: Driver, load: Load, struck: dict[str, int], promises: list[Promise]) -> None:
+    """The table, what was done, and the verdict."""
+    say("\n" + table(promises) + "\n")
     say(counted("attacks", driver.done))
     say(counted("fault points", driver.struck))
     say(counted("ended by themselves and were started again", driver.fleet.ended_alone))
-    say(counted("answers to the senders", books.codes))
+    say(counted("the provider's faults", struck))
+    say(counted("answers to the senders", load.answers.codes))
     broken = sum(not each.is_kept for each in promises)
-    verdict = "All promises kept" if not broken else f"{broken} PROMISES BROKEN"
-    say(f"\n{verdict}: seed {driver.plan.seed}, {seconds:.0f} s.")
+    say("\n" + (f"{broken} PROMISES BROKEN." if broken else "All promises kept."))
 
 
 def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:

@@ -19,13 +19,16 @@ WORKER_POINTS = tuple(name for name in FAULT_POINTS if not name.startswith(("sen
 CHANCE = {
     "send_before_commit": 0.03,
     "send_after_commit": 0.03,
-    "inbox_before_commit": 0.01,
-    "inbox_after_commit": 0.01,
-    "apply_before_commit": 0.01,
-    "apply_after_commit": 0.01,
+    "inbox_before_commit": 0.02,
+    "inbox_after_commit": 0.02,
+    "apply_before_commit": 0.03,
+    "apply_after_commit": 0.03,
 }
-OTHER_CHANCE = 0.03
-"""Of the points that a worker passes once for each message."""
+OTHER_CHANCE = 0.1
+"""Of the points that a worker passes once for each message or group of messages."""
+
+LATER = 0.2
+"""How much of its chance a point keeps that has struck before."""
 
 AWAY_SECONDS = (1.0, 6.0)
 CRASHED_SECONDS = (0.2, 2.0)
@@ -123,11 +126,11 @@ class Driver:
         hits = self.fleet.fault_hits()
         missed = [each for each in points if not hits[each]]
         if missed:
-            return ",".join(f"{each}=kill:{chance(each)}" for each in missed)
+            return ",".join(f"{each}=kill:{CHANCE.get(each, OTHER_CHANCE)}" for each in missed)
         if self.dice.random() < 0.5:
             return ""
         point = self.dice.choice(points)
-        return f"{point}=kill:{chance(point)}"
+        return f"{point}=kill:{LATER * CHANCE.get(point, OTHER_CHANCE):.3f}"
 
     def _freeze(self) -> None:
         """Stop a whole process or one child of it for a while."""
@@ -144,10 +147,6 @@ class Driver:
             if until <= now:
                 _signal(process, signal.SIGCONT)
                 del self.frozen[process]
-
-
-def chance(point: str) -> float:
-    return CHANCE.get(point, OTHER_CHANCE)
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from dev.launch import Launch, spawn
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import DATABASE, EmbeddedPostgres
 from dev.processes import Command, ProcessTable, recado
 from dev.settings import PROJECT, StackSettings
 from dev.supervisor import answers
@@ -57,6 +57,11 @@ class Fleet:
     @property
     def log_path(self) -> Path:
         return self.folder / "processes.log"
+
+    @property
+    def database_url(self) -> str:
+        """The service's database as the superuser sees it: all tenants."""
+        return f"{self.postgres.admin_url.rpartition('/')[0]}/{DATABASE}"
 
     def start(self) -> None:
         """Migrate, seed, then start every service."""

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import requests
 
@@ -61,6 +60,7 @@ class Answers:
     codes: Counter[str] = field(default_factory=Counter)
     changed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    repeated: Counter[str] = field(default_factory=Counter)
     written: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -126,15 +126,7 @@ class Load:
     def _post(self, http: requests.Session, letter: Letter) -> bool:
         """Post once; True when the answer is definite. Anything else is tried again."""
         try:
-            answer = http.post(
-                f"{self._web_url}/api/send",
-                json=letter.json,
-                headers={
-                    "Authorization": f"Bearer {letter.business.api_key}",
-                    "Idempotency-Key": letter.key,
-                },
-                timeout=ANSWER_SECONDS,
-            )
+            answer = self._send(http, letter)
         except requests.RequestException as error:
             self._count(type(error).__name__)
             return False
@@ -144,6 +136,23 @@ class Load:
         with self.answers.lock:
             self._take(letter, answer)
         return True
+
+    def repeat(self, posts: list[Letter]) -> None:
+        """Post these once more when all is calm: each must get its first answer again."""
+        http = requests.Session()
+        for letter in posts:
+            answer = self._send(http, letter)
+            first = self.answers.ids.get(letter.key)
+            same = answer.status_code == 202 and answer.json()["message_id"] == first
+            self.answers.repeated["same" if same else "other"] += 1
+
+    def _send(self, http: requests.Session, letter: Letter) -> requests.Response:
+        headers = {
+            "Authorization": f"Bearer {letter.business.api_key}",
+            "Idempotency-Key": letter.key,
+        }
+        url = f"{self._web_url}/api/send"
+        return http.post(url, json=letter.json, headers=headers, timeout=ANSWER_SECONDS)
 
     def _take(self, letter: Letter, answer: requests.Response) -> None:
         if answer.status_code != 202:
@@ -173,24 +182,3 @@ class Load:
             self.answers.written += 1
             self.ended = time.monotonic()
             time.sleep(pause)
-
-
-def repeat_all(load: Load, web_url: str, letters_sent: list[Letter]) -> Counter[str]:
-    """Post some letters once more when all is calm: each must get its first answer again."""
-    found: Counter[str] = Counter()
-    http = requests.Session()
-    for letter in letters_sent:
-        answer: Any = http.post(
-            f"{web_url}/api/send",
-            json=letter.json,
-            headers={
-                "Authorization": f"Bearer {letter.business.api_key}",
-                "Idempotency-Key": letter.key,
-            },
-            timeout=30,
-        )
-        same = answer.status_code == 202 and answer.json()["message_id"] == load.answers.ids.get(
-            letter.key
-        )
-        found["same" if same else "other"] += 1
-    return found

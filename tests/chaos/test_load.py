@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.chaos import load as loading
-from tests.chaos.load import Business, Load, letters, repeat_all
+from tests.chaos.load import Business, Load, letters
 from tests.chaos.outside import Outside
 from tests.chaos.plan import SHORT
 
@@ -86,4 +86,5 @@ def test_a_repeat_that_gets_another_answer_is_counted(web: Web) -> None:
     web.keys += [each.key for each in posts] * 2
     load.answers.ids = {each.key: f"id of {each.key}" for each in posts}
     load.answers.ids[posts[0].key] = "another id"
-    assert repeat_all(load, web.url, posts) == {"same": 2, "other": 1}
+    load.repeat(posts)
+    assert load.answers.repeated == {"same": 2, "other": 1}

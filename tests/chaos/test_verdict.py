@@ -1,11 +1,11 @@
 """The proof must be able to fail: books with one flaw each, and the promise that it breaks."""
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tests.chaos.books import Oracle, Records, Row
+from tests.chaos.load import Answers, Business, Letter
 from tests.chaos.verdict import GREETED, Books, Promise, fate, judge, table
 
 ROW = Row(
@@ -20,16 +20,18 @@ ROW = Row(
 )
 
 
-def books(*rows: Row, **changes: object) -> Books:
+LETTER = Letter("key", Business("demo", "rk", "+14155238886"), ROW.phone, ROW.body, ROW.policy)
+
+
+def books(*rows: Row) -> Books:
     """Books of a run in which every row of ours was processed once, under its own SID."""
     oracle = Oracle()
     for row in rows:
         if row.provider_id:
             oracle.processed[row.id].append((row.provider_id, row.body))
             oracle.statuses[row.provider_id] = row.status
-    answered = frozenset(row.id for row in rows if row.sender == "api")
-    found = Books(answered=answered, records=Records(rows=list(rows)), oracle=oracle)
-    return replace(found, **changes)  # type: ignore[arg-type]
+    answers = Answers(letters={row.id: LETTER for row in rows if row.sender == "api"})
+    return Books(answers, Records(rows=list(rows)), oracle)
 
 
 def broken(found: Books) -> list[str]:
@@ -48,11 +50,14 @@ def test_books_that_agree_keep_every_promise() -> None:
 
 
 def test_an_answered_message_without_a_row_is_missing() -> None:
-    assert broken(books(ROW, answered=frozenset({"m1", "m2"}))) == ["missing after a 202"]
+    found = books(ROW)
+    found.answers.letters["m2"] = LETTER
+    assert broken(found) == ["missing after a 202"]
 
 
 def test_a_row_that_nobody_was_answered_is_one_too_many() -> None:
-    found = books(ROW, answered=frozenset())
+    found = books(ROW)
+    found.answers.letters.clear()
     assert broken(found) == ["stored twice for one Idempotency-Key"]
 
 
@@ -133,11 +138,14 @@ def test_what_waits_in_the_inbox_leaves_a_gap_in_the_ledger() -> None:
 
 
 def test_an_answer_500_breaks_a_promise() -> None:
-    assert broken(books(ROW, codes=Counter({"202": 1, "500": 1}))) == ["answers 500"]
+    found = books(ROW)
+    found.answers.codes["500"] = 1
+    assert broken(found) == ["answers 500"]
 
 
 def test_a_repeat_with_another_answer_is_noticed() -> None:
-    found = books(ROW, repeated=Counter({"same": 9, "other": 1}))
+    found = books(ROW)
+    found.answers.repeated.update({"same": 9, "other": 1})
     assert broken(found) == ["keys whose answer changed"]
 
 

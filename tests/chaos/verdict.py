@@ -5,11 +5,11 @@ Pure functions: what they say is tested without a single process.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.bots.keyword_replies import DEFAULTS
 from tests.chaos.books import UNSETTLED, Oracle, Records, Row
-from tests.chaos.load import GREETING
+from tests.chaos.load import GREETING, Answers
 
 HANDED_OVER = frozenset({"accepted", "sent", "delivered", "read"})
 OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
@@ -33,15 +33,11 @@ class Promise:
 
 @dataclass
 class Books:
-    """All that is compared. `answered`: message ids of 202 answers."""
+    """All that is compared: the load's own book, Postgres', and the provider's."""
 
-    answered: frozenset[str]
+    answers: Answers
     records: Records
     oracle: Oracle
-    codes: Counter[str] = field(default_factory=Counter)
-    changed_answers: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    repeated: Counter[str] = field(default_factory=Counter)
 
 
 def judge(books: Books) -> list[Promise]:
@@ -57,16 +53,17 @@ def fate(row: Row) -> str | None:
 
 def _durable(books: Books) -> list[Promise]:
     rows = {row.id: row for row in books.records.rows if row.sender != "bot"}
-    missing = sorted(books.answered - set(rows))
-    extra = sorted(set(rows) - books.answered)
-    calm = books.repeated
+    answers = books.answers
+    answered = set(answers.letters)
+    missing, extra = sorted(answered - set(rows)), sorted(set(rows) - answered)
+    changed = [*answers.changed, *["a repeat"] * answers.repeated["other"]]
     return [
-        Promise("messages answered with 202", str(len(books.answered)), books.refused[:NAMED]),
+        Promise("messages answered with 202", str(len(answered)), _named(answers.refused)),
         Promise("stored", str(len(rows))),
         _none("missing after a 202", missing),
         _none("stored twice for one Idempotency-Key", extra),
-        _none("keys whose answer changed", [*books.changed_answers, *(["later"] * calm["other"])]),
-        _none("answers 500", ["500"] * books.codes["500"]),
+        _none("keys whose answer changed", changed),
+        _none("answers 500", ["500"] * answers.codes["500"]),
     ]
 
 

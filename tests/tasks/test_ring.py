@@ -9,7 +9,8 @@ from celery import Celery
 from flask import Flask
 
 from app import db
-from app.extensions import celery
+from app.common.ids import new_id
+from app.extensions import celery, redis_handle
 from app.models import Tenant
 from app.tasks import names, ring, schedule
 from app.tasks.ring import Breaker
@@ -59,6 +60,38 @@ def test_it_rings_after_the_commit_with_ids_as_text(tenant: Tenant, rung: Rung) 
         ring.ring(session, names.APPLY_INBOX, tenant.id)
         assert rung == []
     assert rung == [(names.APPLY_INBOX, str(tenant.id))]
+
+
+def test_of_many_rings_for_the_same_work_one_is_sent_until_it_is_answered(
+    tenant: Tenant, rung: Rung
+) -> None:
+    for _ in range(3):
+        with db.tenant_session(tenant.id) as session:
+            ring.ring(session, names.APPLY_INBOX, tenant.id)
+    assert len(rung) == 1
+    ring.answered(names.APPLY_INBOX, str(tenant.id))
+    with db.tenant_session(tenant.id) as session:
+        ring.ring(session, names.APPLY_INBOX, tenant.id)
+    assert len(rung) == 2
+
+
+def test_a_lost_ring_holds_the_next_one_back_for_a_second_at_most(
+    tenant: Tenant, rung: Rung
+) -> None:
+    with db.tenant_session(tenant.id) as session:
+        ring.ring(session, names.APPLY_INBOX, tenant.id)
+    assert len(rung) == 1
+    keys: Any = redis_handle.client.keys(f"ring:*{tenant.id}")
+    (key,) = keys
+    lifetime: Any = redis_handle.client.pttl(key)
+    assert 0 < lifetime <= 1000
+
+
+def test_work_for_one_does_not_silence_the_bell_for_another(tenant: Tenant, rung: Rung) -> None:
+    with db.tenant_session(tenant.id) as session:
+        for channel_id in (new_id(), new_id()):
+            ring.ring(session, names.DELIVER_CHANNEL, tenant.id, channel_id)
+    assert len(rung) == 2
 
 
 def test_what_rolls_back_does_not_ring(tenant: Tenant, rung: Rung) -> None:

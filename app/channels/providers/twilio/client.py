@@ -62,10 +62,12 @@ TROUBLE = (
 
 Answer = TypeVar("Answer")
 
+OWN_API = "https://api.twilio.com"
+
 
 class TwilioClient:
     def __init__(self, credentials: Json, *, timeout_seconds: float, base_url: str = "") -> None:
-        """`base_url` stands in for all of Twilio's hosts; empty means Twilio itself."""
+        """`base_url` stands in for all of Twilio's hosts; empty or its own means Twilio itself."""
         self._credentials = credentials
         self._account_sid: str = credentials["account_sid"]
         self._base_url = base_url.rstrip("/")
@@ -79,7 +81,8 @@ class TwilioClient:
         library = TwilioLibrary(
             user, password, self._account_sid, http_client=self._http, environment={"": ""}
         )
-        if self._base_url:
+        # Twilio itself answers each domain on a host of its own.
+        if self._base_url not in ("", OWN_API):
             for domain in (library.api, library.content, library.messaging):
                 domain.base_url = self._base_url
         return library
@@ -201,7 +204,7 @@ class TwilioClient:
     def _media(self, row: Any) -> dict[str, str]:
         if row.num_media in (None, "0"):
             return {}
-        base = self._base_url or "https://api.twilio.com"
+        base = self._base_url or OWN_API
         found: dict[str, str] = {}
         for index, item in enumerate(self._library.messages(row.sid).media.list(limit=10)):
             found[f"MediaUrl{index}"] = base + str(item.uri).removesuffix(".json")
