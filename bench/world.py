@@ -1,5 +1,6 @@
 """Tenants, channels, keys and rows to measure with, and what the provider saw."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from app.common.ids import new_id
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of tenants that live for one run
 PAGE = 10_000
+QUIET_SECONDS = 120
 
 register_uuid()  # type: ignore[no-untyped-call]
 
@@ -189,6 +191,14 @@ class World:
         """Take what is still queued out of the way of the next measurement."""
         with self.database(place.tenant_id) as cursor:
             cursor.execute("update recado.messages set status = 'canceled' where status = 'queued'")
+
+    async def quiet(self, place: Place) -> None:
+        """Wait until the workers have done what a measurement left to them."""
+        for _ in range(QUIET_SECONDS):
+            if not self.unfinished(place):
+                return
+            await asyncio.sleep(1.0)
+        print("  the workers did not catch up: the next figures are disturbed")
 
     def unfinished(self, place: Place) -> int:
         """Messages and events that still wait for a worker."""

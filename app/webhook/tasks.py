@@ -2,10 +2,15 @@
 
 from uuid import UUID
 
+from app.common import singleton
 from app.extensions import celery
 from app.tasks import names
 from app.tasks.ring import answered
 from app.webhook import apply, repair
+
+LANES = 2
+"""How many workers apply one tenant's inbox at once: more would only wait for each other, and
+take the time that the web service needs to answer the next webhook."""
 
 
 @celery.task(name=names.APPLY_INBOX)
@@ -13,11 +18,22 @@ def apply_inbox(tenant_id: str) -> None:
     """Apply what waits in the inbox of one tenant, until nothing is left."""
     left = 1
     while left:
-        while left:
-            left = apply.apply_due(UUID(tenant_id))
-        # What came after the last look did not ring: look once more.
+        lane = _free_lane(tenant_id)
+        if lane is None:
+            return
+        try:
+            while left:
+                left = apply.apply_due(UUID(tenant_id))
+        finally:
+            singleton.release(lane)
+        # What came after the last look did not ring, or found no lane: look once more.
         answered(names.APPLY_INBOX, tenant_id)
         left = apply.apply_due(UUID(tenant_id))
+
+
+def _free_lane(tenant_id: str) -> str | None:
+    lanes = (f"inbox:{tenant_id}:{number}" for number in range(LANES))
+    return next((lane for lane in lanes if singleton.acquire(lane)), None)
 
 
 @celery.task(name=names.REPAIR_CHANNEL)

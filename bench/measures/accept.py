@@ -38,6 +38,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     sheet.add(Figure("Sends accepted", alone.rate, "/s", limit, bare, note=costs))
     await _steady(shots, scale, sheet)
     world.forget_queued(place)
+    await world.quiet(place)
     await world.provider(100)
     with processes.cost() as cost:
         beside = await _flat_out(world, place, shots, scale)
@@ -49,6 +50,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
 async def _flat_out(world: World, place: Place, shots: Iterator[Shot], scale: Scale) -> Outcome:
     outcome = await flat_out(shots, CONNECTIONS, scale.accept_seconds)
     world.forget_queued(place)
+    await world.quiet(place)
     return outcome
 
 

@@ -26,6 +26,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     beside = await reply_seconds(world, quiet, people)
     left = world.unfinished(busy)
     world.forget_queued(busy)
+    await world.quiet(busy)
     for share in (0.5, 0.95):
         value, limit = (percentile(each, share) * 1000 for each in (beside, alone))
         is_bar = share == 0.95

@@ -18,10 +18,12 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     await world.provider(100, callbacks=False)
     usual = await at_rate(shots, RATE, scale.slow_seconds)
     world.forget_queued(place)
+    await world.quiet(place)
     await world.provider(SLOW_MS, callbacks=False)
     slow = await at_rate(shots, RATE, scale.slow_seconds)
     world.forget_queued(place)
     await world.provider(100, callbacks=False)
+    await world.quiet(place)
     value, limit = slow.percentile(0.99), usual.percentile(0.99)
     sheet.add(
         Figure(

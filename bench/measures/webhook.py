@@ -35,6 +35,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     for rate in scale.webhook_rates:
         with processes.cost() as cost:
             outcome = await at_rate(shots, rate, scale.webhook_seconds)
+        await world.quiet(place)
         _tell(sheet, rate, outcome)
         if rate == BAR_RATE:
             reached = _is_prompt(outcome)
