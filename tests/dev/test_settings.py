@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.errors import DevError
+from dev.ports import free_port
 from dev.processes import recado
 from dev.settings import StackSettings, from_environment, refuse_taken_ports
 
@@ -18,6 +19,10 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def free_ports() -> dict[str, str]:
+    return {"WEB_PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
+
+
 def settings_of(environ: dict[str, str], data_dir: Path = NO_FILE) -> StackSettings:
     chosen = from_environment({"WEB_PORT": "58000", "SIMULATOR_PORT": "58001", **environ}, NO_FILE)
     return StackSettings(data_dir, chosen.environ, chosen.web_port, chosen.simulator_port)
@@ -27,7 +32,7 @@ def settings_of(environ: dict[str, str], data_dir: Path = NO_FILE) -> StackSetti
 def test_a_taken_port_is_refused_with_its_number_and_its_variable(
     variable: str, taken_port: int
 ) -> None:
-    environ = {"WEB_PORT": "58000", "SIMULATOR_PORT": "58001", variable: str(taken_port)}
+    environ = {**free_ports(), variable: str(taken_port)}
 
     with pytest.raises(DevError, match=rf"Port {taken_port} is already in use .*{variable}="):
         refuse_taken_ports(from_environment(environ, NO_FILE))
@@ -35,8 +40,7 @@ def test_a_taken_port_is_refused_with_its_number_and_its_variable(
 
 def test_the_port_of_a_database_that_we_do_not_start_may_be_taken(taken_port: int) -> None:
     environ = {
-        "WEB_PORT": "58000",
-        "SIMULATOR_PORT": "58001",
+        **free_ports(),
         "POSTGRES_PORT": str(taken_port),
         "DATABASE_URL": "postgresql://elsewhere/recado",
     }

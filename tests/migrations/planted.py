@@ -80,7 +80,7 @@ PLANTED = (
     ),
     Planted(
         "a unique constraint that ends with the tenant",
-        "alter table recado.contacts add constraint planted unique (name, tenant_id)",
+        "alter table recado.contacts add constraint planted unique (id, tenant_id)",
         (
             (
                 "key: recado.contacts.planted is unique across tenants: its first column is not "
