@@ -3,6 +3,7 @@
 Whatever runs under it is correct without it, so a Redis that is away lets everybody in.
 """
 
+import contextlib
 import threading
 import uuid
 
@@ -13,6 +14,7 @@ from app.extensions import redis_handle
 HELD_SECONDS = 15
 _held = threading.local()
 
+RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
 
@@ -26,6 +28,14 @@ def acquire(name: str) -> bool:
     if got:
         _tokens()[name] = token
     return bool(got)
+
+
+def renew(name: str) -> None:
+    """Go on holding `name`, if it is still ours."""
+    token = _tokens().get(name)
+    if token is not None:
+        with contextlib.suppress(RedisError):
+            redis_handle.client.eval(RENEW, 1, f"lock:{name}", token, HELD_SECONDS)
 
 
 def release(name: str) -> None:

@@ -1,6 +1,10 @@
 """Background work on messages; ids only, and harmless when lost, repeated or late."""
 
+from functools import partial
+from typing import Any
 from uuid import UUID
+
+from celery.signals import worker_shutting_down
 
 from app.common import singleton
 from app.extensions import celery
@@ -9,16 +13,22 @@ from app.tasks import names
 from app.tasks.ring import answered, send
 
 
+@worker_shutting_down.connect
+def stop_draining(**_: Any) -> None:
+    deliver.stopping.set()
+
+
 @celery.task(name=names.DELIVER_CHANNEL)
 def deliver_channel(tenant_id: str, channel_id: str) -> None:
     """Drain one channel; rings itself when its time slice ended before the work did."""
     tenant, channel = UUID(tenant_id), UUID(channel_id)
-    while singleton.acquire(f"drain:{channel_id}"):
+    name = f"drain:{channel_id}"
+    while not deliver.stopping.is_set() and singleton.acquire(name):
         answered(names.DELIVER_CHANNEL, tenant_id, channel_id)
         try:
-            has_more = deliver.drain_channel(tenant, channel)
+            has_more = deliver.drain_channel(tenant, channel, partial(singleton.renew, name))
         finally:
-            singleton.release(f"drain:{channel_id}")
+            singleton.release(name)
         answered(names.DELIVER_CHANNEL, tenant_id, channel_id)
         if has_more:
             send(names.DELIVER_CHANNEL, tenant_id, channel_id)

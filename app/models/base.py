@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, DateTime, ForeignKeyConstraint, MetaData, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.default import DefaultExecutionContext
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.common.ids import new_id
 
@@ -52,10 +52,6 @@ class TenantScoped(Base):
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True, default=pinned_tenant, sort_order=-9)
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-8)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=8)
-
-    @declared_attr.directive
-    def __tablename__(cls) -> str:
-        raise NotImplementedError(f"{cls.__name__} names its table")
 
 
 def belongs_to_tenant() -> ForeignKeyConstraint:

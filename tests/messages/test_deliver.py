@@ -1,10 +1,11 @@
 """Journey 1, second half, against the simulator: each outcome of a send, and what it leaves."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from app.messages import claims
+from app.messages import claims, deliver
 from app.models import AttemptOutcome, Status
 from tests.factories import ApiClient, create_api_key
 from tests.world import World, settings_changed
@@ -240,3 +241,17 @@ def test_a_test_key_reaches_no_phone(world: World) -> None:
     shown = world.owner.get(f"/api/messages/{answer.json['message_id']}").json
     assert (shown["status"], shown["is_test"]) == ("delivered", True)
     assert creates(world) == []
+
+
+def test_a_worker_that_shall_end_claims_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = threading.Event()
+    monkeypatch.setattr(deliver, "stopping", stopping)
+    stopping.set()
+    message_id = world.send()
+    world.deliver()
+    assert world.message(message_id).status == Status.QUEUED
+    stopping.clear()
+    world.deliver()
+    world.wait_for(message_id, Status.READ)

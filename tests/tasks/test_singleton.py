@@ -47,6 +47,20 @@ def test_a_lock_ends_by_itself(name: str) -> None:
     assert 0 < int(str(redis_handle.client.ttl(f"lock:{name}"))) <= singleton.HELD_SECONDS
 
 
+def test_a_holder_who_goes_on_keeps_the_lock(name: str) -> None:
+    assert singleton.acquire(name)
+    redis_handle.client.expire(f"lock:{name}", 1)
+    singleton.renew(name)
+    assert int(str(redis_handle.client.ttl(f"lock:{name}"))) > 1
+
+
+def test_a_lock_that_is_lost_is_not_renewed(name: str) -> None:
+    assert singleton.acquire(name)
+    redis_handle.client.set(f"lock:{name}", "another", ex=1)
+    singleton.renew(name)
+    assert int(str(redis_handle.client.ttl(f"lock:{name}"))) <= 1
+
+
 def test_without_redis_everybody_goes_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert singleton.acquire(name)
     monkeypatch.setattr(redis_handle, "client", redis.Redis.from_url("redis://127.0.0.1:1/0"))
