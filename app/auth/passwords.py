@@ -11,7 +11,7 @@ from app.errors import InvalidInput, Unavailable
 
 SHORTEST = 8
 LONGEST = 200
-DEMO_PASSWORD = "password"  # noqa: S105
+DEMO_PASSWORD = "password"  # noqa: S105 - published; opens nothing but a developer's own machine
 """The published password of the demonstration users; nobody else can choose it."""
 
 AT_ONCE = 2

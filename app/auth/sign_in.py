@@ -34,7 +34,7 @@ class TokenPair:
     access_token: str
     refresh_token: str
     expires_in: int
-    token_type: str = "Bearer"  # noqa: S105
+    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
 
 
 @dataclass(frozen=True)

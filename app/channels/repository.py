@@ -1,11 +1,10 @@
 """Queries about channels."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, func, select, text, update
+from sqlalchemy import Row, exists, select, text, update
 from sqlalchemy.orm import Session
 
 from app.common.pagination import Page, PageRequest, fetch_page
@@ -118,8 +117,3 @@ def has_history(session: Session, channel_id: UUID) -> bool:
 def is_open(session: Session) -> bool:
     """Whether the tenant of this transaction is active."""
     return session.scalar(select(Tenant.status)) == TenantStatus.ACTIVE
-
-
-def database_now(session: Session) -> datetime:
-    """When this transaction began, by the database's clock."""
-    return session.execute(select(func.now())).scalar_one()

@@ -45,7 +45,7 @@ def _act(name: str, action: str, argument: str) -> None:
     amount = float(argument or 1)
     if action == "hang":
         time.sleep(amount)
-    elif random.random() < amount:  # noqa: S311
+    elif random.random() < amount:  # noqa: S311 - chance, no secret
         # Unbuffered, for the next line may be the last one: whoever asked for the fault counts it.
         os.write(2, f"fault point {name}: {action}\n".encode())
         if action == "kill":

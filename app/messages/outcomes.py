@@ -114,7 +114,7 @@ def postponed(session: Session, message: Message, outcome: NotProcessed) -> None
 def backoff_seconds(attempts: int) -> float:
     """1, 2, 4 … 300 s, each ± 50 %, so that a crowd does not come back at once."""
     base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempts - 1))
-    return base * random.uniform(0.5, 1.5)  # noqa: S311
+    return base * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
 
 
 def doubted(session: Session, message: Message, error: ProviderError) -> None:

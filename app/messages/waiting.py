@@ -7,23 +7,12 @@ from uuid import UUID
 
 from app import db
 from app.messages import repository
-from app.models import Message, Status
+from app.messages.status import SETTLED
+from app.models import Message
 
 LONGEST_SECONDS = 8.0
 LOOK_EVERY_SECONDS = (0.05, 0.05, 0.1, 0.1, 0.2)
 """The first waits; the last of them repeats."""
-
-SAID_ENOUGH = frozenset(
-    {
-        Status.ACCEPTED,
-        Status.SENT,
-        Status.DELIVERED,
-        Status.READ,
-        Status.FAILED,
-        Status.UNKNOWN,
-        Status.CANCELED,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ def wait_for_word(tenant_id: UUID, queued: Queued) -> Queued:
     until = time.monotonic() + LONGEST_SECONDS
     looks = iter(LOOK_EVERY_SECONDS)
     pause = LOOK_EVERY_SECONDS[-1]
-    while queued.status not in SAID_ENOUGH and time.monotonic() < until:
+    while queued.status not in SETTLED and time.monotonic() < until:
         time.sleep(next(looks, pause))
         with db.tenant_session(tenant_id) as session:
             message = repository.get(session, tenant_id, queued.message_id)

@@ -147,7 +147,7 @@ def _try_later(look: Look) -> None:
 
 def _spread(pause: timedelta) -> timedelta:
     """± 10 %, so that all channels of an installation are not read in the same second."""
-    return pause * random.uniform(0.9, 1.1)  # noqa: S311
+    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, no secret
 
 
 def request_repair(

@@ -209,7 +209,6 @@ class Provider(Protocol):
     """
 
     name: str
-    credential_fields: Sequence[str]
     credentials_help: str
     plain_fields: Set[str]
     webhook_suffix: str

@@ -7,9 +7,6 @@ from app.channels.providers.base import Json, OutgoingMessage
 from app.channels.providers.twilio.addresses import spell
 from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
-LONGEST_TEXT = 1600
-"""Characters of Body (Messages resource)."""
-
 VALIDITY_SECONDS = 4 * 3600
 """Twilio keeps a WhatsApp message at most 4 hours in its queue; its default says 10."""
 

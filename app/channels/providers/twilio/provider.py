@@ -1,6 +1,6 @@
 """Twilio as a provider: the one object that the registry knows."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 from app import config
 from app.channels.providers.base import Client, Envelope, Json, ProviderEvent, WebhookRequest
@@ -11,7 +11,6 @@ from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 class TwilioProvider:
     name: str = "twilio"
-    credential_fields: Sequence[str] = tuple(credentials.TwilioCredentials().fields)
     credentials_help: str = credentials.HELP
     plain_fields: Set[str] = frozenset({"signature_mode"})
     webhook_suffix: str = RETRY_FRAGMENT
