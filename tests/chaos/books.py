@@ -55,21 +55,17 @@ class Oracle:
 
 
 def unsettled(admin_url: str) -> Counter[str]:
-    """How much is not at its end: outgoing messages by status, and inbox items to apply."""
-    found = Counter(
-        {
-            str(status): int(count)
-            for status, count in _select(
-                admin_url,
-                "select status, count(*) from recado.messages where status in %s group by status",
-                UNSETTLED,
-            )
-        }
+    """How much is not at its end: outgoing messages by status, and inbox items to apply.
+
+    One statement, so one moment: an item that becomes a reply between two looks is in neither.
+    """
+    statement = (
+        "select status, count(*) from recado.messages where status in %s group by status"
+        " union all"
+        " select 'inbox', count(*) from recado.inbox_items where state = 'received'"
+        " having count(*) > 0"
     )
-    items = _select(admin_url, "select count(*) from recado.inbox_items where state = 'received'")
-    if items[0][0]:
-        found["inbox"] = int(items[0][0])
-    return found
+    return Counter({str(at): int(count) for at, count in _select(admin_url, statement, UNSETTLED)})
 
 
 def unrepaired(admin_url: str) -> int:
