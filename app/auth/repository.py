@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.common.pagination import Page, PageRequest, fetch_page
@@ -42,40 +42,48 @@ def tenant(session: Session) -> Tenant:
     return session.scalars(select(Tenant)).one()
 
 
+# Both are asked by each request: a statement that is made once is compiled once.
+SIGN_IN_FACTS = (
+    select(
+        User.username,
+        User.name,
+        User.role,
+        User.status,
+        UserSession.revoked_at,
+        UserSession.expires_at,
+        Tenant.status.label("tenant_status"),
+    )
+    .join(UserSession, UserSession.user_id == User.id)
+    .join(Tenant, Tenant.tenant_id == User.tenant_id)
+    .where(User.id == bindparam("user_id"), UserSession.id == bindparam("session_id"))
+)
+API_KEY_FACTS = (
+    select(
+        ApiKey.name,
+        ApiKey.mode,
+        ApiKey.scopes,
+        ApiKey.revoked_at,
+        ApiKey.expires_at,
+        func.coalesce(
+            ApiKey.last_used_at < func.now() - text("interval '1 minute'"),
+            True,
+        ).label("note_use"),
+        Tenant.status.label("tenant_status"),
+    )
+    .join(Tenant, Tenant.tenant_id == ApiKey.tenant_id)
+    .where(ApiKey.id == bindparam("key_id"))
+)
+
+
 def sign_in_facts(session: Session, user_id: UUID, session_id: UUID) -> Any:
     """All that decides whether a user's token still counts, in one query; None without a row."""
-    return session.execute(
-        select(
-            User.username,
-            User.name,
-            User.role,
-            User.status,
-            UserSession.revoked_at,
-            UserSession.expires_at,
-            Tenant.status.label("tenant_status"),
-        )
-        .join(UserSession, UserSession.user_id == User.id)
-        .join(Tenant, Tenant.tenant_id == User.tenant_id)
-        .where(User.id == user_id, UserSession.id == session_id)
-    ).one_or_none()
+    given = {"user_id": user_id, "session_id": session_id}
+    return session.execute(SIGN_IN_FACTS, given).one_or_none()
 
 
 def api_key_facts(session: Session, key_id: UUID) -> Any:
     """All that decides whether an API key still counts, in one query; None without a row."""
-    unused_for_a_minute = ApiKey.last_used_at < func.now() - text("interval '1 minute'")
-    return session.execute(
-        select(
-            ApiKey.name,
-            ApiKey.mode,
-            ApiKey.scopes,
-            ApiKey.revoked_at,
-            ApiKey.expires_at,
-            func.coalesce(unused_for_a_minute, True).label("note_use"),
-            Tenant.status.label("tenant_status"),
-        )
-        .join(Tenant, Tenant.tenant_id == ApiKey.tenant_id)
-        .where(ApiKey.id == key_id)
-    ).one_or_none()
+    return session.execute(API_KEY_FACTS, {"key_id": key_id}).one_or_none()
 
 
 def note_use(session: Session, key_id: UUID) -> None:

@@ -15,7 +15,7 @@ from app.auth.api_keys import KEY, hash_key
 from app.auth.errors import ApiKeyExpired, ApiKeyInvalid, ApiKeyRevoked, TokenRevoked
 from app.auth.tokens import TokenType
 from app.common import clock
-from app.common.permissions import OF_ROLE, SCOPES, Permission
+from app.common.permissions import OF_ROLE, SCOPES
 from app.common.principal import Caller, CallerType, Principal
 from app.errors import Unauthenticated
 from app.models import KeyMode, RefreshToken, Role, TenantStatus, UserSession, UserStatus
@@ -115,7 +115,7 @@ def confirm_key(session: Session, caller: Caller) -> Principal:
         raise ApiKeyExpired
     if row.note_use:
         repository.note_use(session, caller.id)
-    permissions = SCOPES & {Permission(scope) for scope in row.scopes if scope in set(Permission)}
+    permissions = frozenset(scope for scope in SCOPES if scope in row.scopes)
     is_test = row.mode == KeyMode.TEST
     return Principal(caller, row.name, "api_key", permissions, is_test=is_test)
 

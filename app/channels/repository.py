@@ -52,17 +52,6 @@ def find(session: Session, channel_id: UUID, *, lock: bool = False) -> Channel |
     return session.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
-def find_by_number(session: Session, phone_number: str) -> Channel | None:
-    """The active one if several channels have this number."""
-    query = (
-        select(Channel)
-        .where(Channel.phone_number == phone_number)
-        .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
-        .limit(1)
-    )
-    return session.scalars(query).one_or_none()
-
-
 def find_default(session: Session) -> Channel | None:
     return session.scalars(select(Channel).where(Channel.is_default)).one_or_none()
 

@@ -152,23 +152,21 @@ def delete_channel(session: Session, actor: Principal, channel_id: UUID) -> None
     _forget_after_commit(session, channel_id)
 
 
-def channel_for_sending(session: Session, from_number: str | None) -> Channel:
-    """The tenant's default channel, or the one with this number.
+def sender_number(from_number: str | None) -> str | None:
+    """The sender that is asked for, in E.164; None for the default. Raises InvalidInput."""
+    try:
+        return None if from_number is None else parse_phone(from_number)
+    except ValueError as error:
+        raise InvalidInput({"from_number": [str(error)]}) from error
+
+
+def sending(found: Channel | None, number: str | None) -> Channel:
+    """The channel that was found for `number` (None: the default), if it can send.
 
     Raises NoChannel, UnknownSender, ChannelDisabled.
     """
-    if from_number is None:
-        found = repository.find_default(session)
-        if found is None:
-            raise NoChannel
-        return _active(found)
-    try:
-        number = parse_phone(from_number)
-    except ValueError as error:
-        raise InvalidInput({"from_number": [str(error)]}) from error
-    found = repository.find_by_number(session, number)
     if found is None:
-        raise UnknownSender
+        raise NoChannel if number is None else UnknownSender
     return _active(found)
 
 

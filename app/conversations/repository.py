@@ -2,13 +2,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, fetch_page
 from app.models import ContactAlias, Conversation, ConversationStatus
+
+# A message in either direction also reopens the thread.
+_ONE_MORE = {
+    "message_count": Conversation.message_count + 1,
+    "status": ConversationStatus.ACTIVE,
+    "closed_at": None,
+}
 
 
 def get(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
@@ -38,25 +45,29 @@ def get_or_create(
     return session.scalars(query).one()
 
 
-def count_message(session: Session, conversation_id: UUID, at: datetime | None) -> None:
-    """One message more; `at` is when the customer wrote it, None for one of ours.
+COUNT_OUTGOING = (
+    update(Conversation.__table__)  # type: ignore[arg-type]  # declared as FromClause
+    .where(
+        Conversation.tenant_id == bindparam("given_tenant_id"),
+        Conversation.id == bindparam("given_conversation_id"),
+    )
+    .values(**_ONE_MORE, last_message_at=func.greatest(Conversation.last_message_at, func.now()))
+)
 
-    One statement, so that simultaneous messages are all counted; it also reopens the thread.
+
+def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> None:
+    """One message more, which the customer wrote at `at`.
+
+    One statement, so that simultaneous messages are all counted.
     """
-    values = {
-        "message_count": Conversation.message_count + 1,
-        "last_message_at": func.greatest(
-            Conversation.last_message_at, at if at is not None else func.now()
-        ),
-        "status": ConversationStatus.ACTIVE,
-        "closed_at": None,
-    }
-    if at is not None:
-        values["last_inbound_at"] = func.greatest(Conversation.last_inbound_at, at)
     session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
-        .values(values)
+        .values(
+            **_ONE_MORE,
+            last_message_at=func.greatest(Conversation.last_message_at, at),
+            last_inbound_at=func.greatest(Conversation.last_inbound_at, at),
+        )
         # A conversation that this session holds must not go on showing the window of before.
         .execution_options(synchronize_session="evaluate")
     )

@@ -20,6 +20,9 @@ from app.conversations.errors import ConversationNotFound
 from app.events import service as events
 from app.models import Conversation, ConversationStatus
 
+COUNT_OUTGOING = repository.COUNT_OUTGOING
+"""One message of ours more; takes `given_tenant_id` and `given_conversation_id`."""
+
 
 @dataclass(frozen=True)
 class ConversationFilter:
@@ -45,18 +48,19 @@ def several(session: Session, ids: Sequence[UUID]) -> dict[UUID, Conversation]:
 def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:
     """The one conversation of this contact on this channel; `address` is where they are now."""
     found = repository.get_or_create(session, channel_id, contact_id, address.value)
-    if found.address != address.value:
-        found.address = address.value
+    move(found, address)
     return found
 
 
-def count_outgoing(session: Session, conversation_id: UUID) -> None:
-    repository.count_message(session, conversation_id, None)
+def move(conversation: Conversation, address: Address) -> None:
+    """From now on they are reached at `address`."""
+    if conversation.address != address.value:
+        conversation.address = address.value
 
 
 def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> None:
     """A message of the customer, written at `at`: opens the 24-hour window anew."""
-    repository.count_message(session, conversation_id, at)
+    repository.count_incoming(session, conversation_id, at)
 
 
 def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:

@@ -3,9 +3,22 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
 from app.models import Event, Message
+
+RECORD = insert(Event.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
+    {
+        Event.tenant_id: bindparam("given_tenant_id"),
+        Event.id: bindparam("given_event_id"),
+        Event.type: bindparam("given_event_type"),
+        Event.conversation_id: bindparam("given_conversation_id"),
+        Event.message_id: bindparam("given_message_id"),
+        Event.data: bindparam("given_event_data"),
+    }
+)
+"""One fact, for a statement that also does what it speaks of."""
 
 
 def record(
@@ -34,13 +47,17 @@ def record_message(
     record(
         session,
         f"message.{event}",
-        {
-            "message_id": str(message.id),
-            "message_sid": message.provider_message_id,
-            "status": message.status,
-            "direction": message.direction,
-            **(data or {}),
-        },
+        message_data(message) | (data or {}),
         conversation_id=message.conversation_id,
         message_id=message.id,
     )
+
+
+def message_data(message: Message) -> dict[str, Any]:
+    """What every fact about a message says of it."""
+    return {
+        "message_id": str(message.id),
+        "message_sid": message.provider_message_id,
+        "status": message.status,
+        "direction": message.direction,
+    }

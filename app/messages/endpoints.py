@@ -12,6 +12,7 @@ from app.errors import answer_app_error
 from app.extensions import Blueprint
 from app.messages import content, reading, waiting
 from app.messages.errors import CredentialsInBody, RefusedByProvider
+from app.messages.route import Order
 from app.messages.schemas import (
     CREDENTIALS,
     MessageArgs,
@@ -24,12 +25,14 @@ from app.messages.schemas import (
     SettleArgs,
     TimelineSchema,
 )
-from app.messages.send import Order, order_from, queue_message
+from app.messages.send import order_from, queue_message
 from app.messages.waiting import Queued
 from app.models import Message, Status
 
 sending = Blueprint("sending", "sending", description="Send text, media and templates.")
 template_sending = Blueprint("send_whatsapp", "send_whatsapp", description="Send a template.")
+QUEUED = QueuedSchema()
+
 messages = Blueprint("messages", "messages", description="What was sent and received.")
 
 
@@ -95,7 +98,7 @@ def queued_response(queued: Queued) -> Response:
     """202 while it is on its way, 200 with the provider's id, 422 when the provider refused it."""
     if queued.status == Status.FAILED:
         return answer_app_error(RefusedByProvider.of(queued))
-    response = jsonify(QueuedSchema().dump({"success": True, **queued.__dict__}))
+    response = jsonify(QUEUED.dump({"success": True, **queued.__dict__}))
     response.status_code = 200 if queued.message_sid else 202
     return response
 

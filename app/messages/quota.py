@@ -11,9 +11,8 @@ from app.messages import repository
 from app.messages.errors import QuotaReached
 
 
-def check(session: Session) -> None:
+def check(session: Session, quota: int | None, timezone: str) -> None:
     """Raises QuotaReached. With a quota set, the tenant's sends are counted one after another."""
-    quota, timezone = repository.daily_quota(session)
     if quota is None:
         return
     repository.lock_tenant(session)

@@ -4,11 +4,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, fetch_page
-from app.models import Attempt, Direction, Event, Message, Tenant
+from app.common.phone import Address
+from app.conversations import service as conversations
+from app.events import service as events
+from app.models import (
+    Attempt,
+    Channel,
+    ChannelStatus,
+    ContactAlias,
+    Conversation,
+    Direction,
+    Event,
+    Message,
+    Tenant,
+)
 
 
 @dataclass(frozen=True)
@@ -142,3 +157,107 @@ def daily_quota(session: Session) -> tuple[int | None, str]:
 def lock_tenant(session: Session) -> None:
     """One sender at a time, where they must be counted."""
     session.execute(select(Tenant.tenant_id).with_for_update(key_share=True))
+
+
+def _route_query(is_sender: ColumnElement[bool]) -> Any:
+    return (
+        select(
+            Tenant.daily_message_quota,
+            Tenant.timezone,
+            Channel,
+            ContactAlias.contact_id,
+            Conversation,
+        )
+        .select_from(Tenant)
+        .outerjoin(Channel, and_(Channel.tenant_id == Tenant.tenant_id, is_sender))
+        .outerjoin(
+            ContactAlias,
+            and_(
+                ContactAlias.tenant_id == Tenant.tenant_id,
+                ContactAlias.kind == bindparam("kind"),
+                ContactAlias.value == bindparam("address"),
+            ),
+        )
+        .outerjoin(
+            Conversation,
+            and_(
+                Conversation.tenant_id == Tenant.tenant_id,
+                Conversation.channel_id == Channel.id,
+                Conversation.contact_id == ContactAlias.contact_id,
+            ),
+        )
+        # Of several channels with one number, the active one.
+        .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
+        .limit(1)
+    )
+
+
+_ROUTE_FROM_DEFAULT = _route_query(Channel.is_default.is_(True))
+_ROUTE_FROM_NUMBER = _route_query(Channel.phone_number == bindparam("number"))
+
+
+def find_route(session: Session, number: str | None, to: Address) -> Row[Any]:
+    """Everything that a send asks of the database, at once.
+
+    `daily_message_quota`, `timezone`, and what is known of `Channel` (that of `number`, or the
+    default), `contact_id` and `Conversation`.
+    """
+    given = {"kind": to.kind, "address": to.value}
+    if number is None:
+        return session.execute(_ROUTE_FROM_DEFAULT, given).one()
+    return session.execute(_ROUTE_FROM_NUMBER, {**given, "number": number}).one()
+
+
+_AS_ORDERED = (
+    "tenant_id",
+    "channel_id",
+    "conversation_id",
+    "contact_id",
+    "direction",
+    "status",
+    "sender",
+    "from_number",
+    "to_number",
+    "type",
+    "body",
+    "content",
+    "fallback",
+    "policy",
+    "priority",
+    "is_test",
+    "due_at",
+    "valid_until",
+)
+_QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
+    {
+        **{name: bindparam(f"given_{name}") for name in _AS_ORDERED},
+        "id": bindparam("given_message_id"),
+        "due_at": func.coalesce(bindparam("given_due_at"), func.now()),
+        "fallback": bindparam("given_fallback", type_=JSONB(none_as_null=True)),
+        # Defaults of the columns do not reach into a WITH.
+        "attempts": 0,
+        "settle_reads": 0,
+    }
+)
+# A parameter that has a column's name would also be written to that column by the UPDATE.
+_INSERT_QUEUED = events.RECORD.add_cte(
+    _QUEUED.cte("queued"), conversations.COUNT_OUTGOING.cte("counted")
+)
+
+
+def insert_queued(session: Session, message: Message) -> None:
+    """Write a new message, its event and its conversation's count by one statement.
+
+    Of the busiest write of the service a round trip to the database is the dearest part.
+    """
+    session.flush()
+    session.execute(
+        _INSERT_QUEUED,
+        {
+            **{f"given_{name}": getattr(message, name) for name in _AS_ORDERED},
+            "given_message_id": message.id,
+            "given_event_id": new_id(),
+            "given_event_type": "message.queued",
+            "given_event_data": events.message_data(message),
+        },
+    )

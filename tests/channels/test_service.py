@@ -10,11 +10,10 @@ from sqlalchemy import event, select, update
 
 from app import config, db
 from app.channels import cache, service
-from app.channels.errors import ChannelDisabled, ChannelGone, NoChannel, UnknownSender
+from app.channels.errors import ChannelGone
 from app.channels.providers.base import Accepted, OutgoingMessage
 from app.common.phone import parse_address
 from app.config import Settings
-from app.errors import InvalidInput
 from app.models import Channel, Tenant, TenantStatus
 from simulator.demo import DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN
 from tests.factories import create_tenant
@@ -60,31 +59,6 @@ class Statements:
 
     def _note(self, *_: object) -> None:
         self.count += 1
-
-
-def choose(tenant: Tenant, number: str | None) -> Channel:
-    with db.tenant_session(tenant.id) as session:
-        return service.channel_for_sending(session, number)
-
-
-def test_the_default_sends_unless_a_number_is_named(tenant: Tenant) -> None:
-    first, second = add(tenant), add(tenant, "+15550001235")
-    assert choose(tenant, None).id == first.id
-    assert choose(tenant, "whatsapp:+15550001235").id == second.id
-
-
-def test_what_cannot_send_says_why(tenant: Tenant) -> None:
-    with pytest.raises(NoChannel):
-        choose(tenant, None)
-    channel = add(tenant)
-    with pytest.raises(UnknownSender):
-        choose(tenant, "+15550009999")
-    with pytest.raises(InvalidInput):
-        choose(tenant, "nonsense")
-    set_row(tenant, channel.id, status="disabled")
-    for number in (None, channel.phone_number):
-        with pytest.raises(ChannelDisabled):
-            choose(tenant, number)
 
 
 def test_a_webhook_is_resolved_by_key_or_by_sender(tenant: Tenant) -> None:

@@ -1,0 +1,88 @@
+"""The way of a message: from which channel, to whom, in which thread."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.channels import service as channels
+from app.common.phone import Address, parse_address
+from app.contacts import service as contacts
+from app.conversations import service as conversations
+from app.errors import InvalidInput
+from app.messages import repository
+from app.messages.content import Content
+from app.models import Channel, Conversation, Policy, Priority, Sender
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What somebody asks us to send. `fallback` is a template for when the window is shut.
+
+    `to` may be None when `conversation_id` is given: the answer goes where the customer wrote
+    from. `send_at` and `valid_until` bound when it may leave.
+    """
+
+    content: Content
+    to: Address | None = None
+    conversation_id: UUID | None = None
+    from_number: str | None = None
+    sender: Sender = Sender.API
+    priority: Priority | None = None
+    policy: Policy = Policy.DEFAULT
+    send_at: datetime | None = None
+    valid_until: datetime | None = None
+    fallback: Content | None = None
+    is_test: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where an order goes, and what its tenant may send a day (None: no limit)."""
+
+    channel: Channel
+    conversation: Conversation
+    to: Address
+    daily_quota: int | None
+    timezone: str
+
+
+def find(session: Session, order: Order) -> Route:
+    """The thread of the conversation given, else of the number, which is made when it is new.
+
+    Raises InvalidInput and what the look-ups of channels and conversations raise.
+    """
+    if order.conversation_id is not None:
+        return _of_conversation(session, order, order.conversation_id)
+    if order.to is None:
+        raise AssertionError("an order names an address or a conversation")
+    number = channels.sender_number(order.from_number)
+    found = repository.find_route(session, number, order.to)
+    channel = channels.sending(found.Channel, number)
+    conversation = found.Conversation
+    if conversation is None:
+        contact_id = found.contact_id or contacts.find_or_create(session, [order.to])
+        conversation = conversations.thread(session, channel.id, contact_id, order.to)
+    conversations.move(conversation, order.to)
+    return Route(channel, conversation, order.to, found.daily_message_quota, found.timezone)
+
+
+def _of_conversation(session: Session, order: Order, conversation_id: UUID) -> Route:
+    conversation = conversations.get(session, conversation_id)
+    channel = channels.usable(session, conversation.channel_id)
+    _check_thread(session, order, channel, conversation)
+    to = order.to or parse_address(conversation.address)
+    return Route(channel, conversation, to, *repository.daily_quota(session))
+
+
+def _check_thread(
+    session: Session, order: Order, channel: Channel, conversation: Conversation
+) -> None:
+    """What is named beside a conversation must belong to it, or a message would stand in one
+    person's thread and go to another. Raises InvalidInput.
+    """
+    if order.from_number not in {None, channel.phone_number}:
+        raise InvalidInput({"from_number": ["This conversation runs on another channel."]})
+    if order.to and not contacts.has_address(session, conversation.contact_id, order.to):
+        raise InvalidInput({"to_number": ["This conversation is with somebody else."]})
