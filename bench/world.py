@@ -165,8 +165,10 @@ class World:
             )
         return people
 
-    def seed_messages(self, place: Place, count: int, status: str = "queued") -> list[UUID]:
-        """Bulk messages, each to somebody else; `accepted` ones have a provider's id."""
+    def seed_messages(
+        self, place: Place, count: int, status: str = "queued"
+    ) -> list[tuple[UUID, str | None]]:
+        """(id, the provider's id) of bulk messages, each to somebody else."""
         rows = []
         for contact, conversation, number in self.seed_people(place, count):
             content = {"type": "text", "body": "bench"}
@@ -185,7 +187,7 @@ class World:
                 " 'bench', 'default', 2, false, 0, 0, now())",
                 page_size=1000,
             )
-        return [row[1] for row in rows]
+        return [(row[1], row[-1]) for row in rows]
 
     def forget_queued(self, place: Place) -> None:
         """Take what is still queued out of the way of the next measurement."""

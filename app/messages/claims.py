@@ -20,6 +20,7 @@ from app.messages import content as contents
 from app.messages.content import Content
 from app.messages.errors import OutsideWindow
 from app.messages.status import Step, transition
+from app.metrics import service as metrics
 from app.models import Attempt, Conversation, Message, Status
 
 DUE = text("""
@@ -27,17 +28,21 @@ DUE = text("""
     where m.channel_id = :channel_id and m.status = 'queued' and m.due_at <= now()
       and (m.retry_at is null or m.retry_at <= now())
       and not exists (
-        select from recado.messages o where o.conversation_id = m.conversation_id
-          and o.status in ('sending', 'uncertain'))
-      and not exists (
-        select from recado.messages o where o.conversation_id = m.conversation_id
-          and o.status = 'queued' and o.due_at <= now()
-          and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id))
+        select from (
+            select o.status, o.priority, o.due_at, o.id from recado.messages o
+            where o.conversation_id = m.conversation_id
+              and o.status in ('queued', 'sending', 'uncertain')
+            offset 0
+        ) as o
+        where o.status <> 'queued' or (
+            o.due_at <= now() and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id)))
     order by m.priority, m.due_at, m.id
     limit :room
 """)
 """The first of each conversation, unless another of it is in flight: so its order holds, also
-while the first must wait for a retry. Replies before notices before bulk, then oldest first."""
+while the first must wait for a retry. Replies before notices before bulk, then oldest first.
+`offset 0` has Postgres look at one conversation at a time, whatever its statistics say: a campaign
+that was just queued is in none yet, and joined as a whole it would take seconds."""
 
 EXPIRED = ProviderError(
     code="expired",
@@ -168,6 +173,7 @@ def _claim(session: Session, messages: Sequence[Message], started: float) -> lis
         )
         .execution_options(synchronize_session=False)
     )
+    metrics.count_message(session, Status.SENDING, len(messages))
     attempts = [{"message_id": each.id, "number": each.attempts + 1} for each in messages]
     session.execute(insert(Attempt), attempts)
     return [

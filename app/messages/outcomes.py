@@ -17,6 +17,7 @@ from app.channels.providers.base import (
     SendOutcome,
     Uncertain,
 )
+from app.common import clock
 from app.conversations import service as conversations
 from app.events import service as events
 from app.messages import claims, pacing, reports
@@ -55,7 +56,7 @@ def _locked(ids: Sequence[UUID]) -> Select[Message]:
 
 def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:
     """Move one message on. An answer that comes after its claim was given up only adds facts."""
-    attempt.finished_at = func.now()
+    attempt.finished_at = clock.now()
     if isinstance(outcome, Accepted):
         attempt.outcome = AttemptOutcome.ACCEPTED
         attempt.provider_message_id = outcome.provider_message_id

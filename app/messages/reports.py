@@ -69,8 +69,8 @@ def apply_receipt(
     if message is None:
         return "no message of ours has this id"
     _bind(session, message, receipt, ref)
-    if receipt.aliases:
-        contacts.learn(session, message.contact_id, receipt.aliases)
+    if news := [each for each in receipt.aliases if each.value != message.to_number]:
+        contacts.learn(session, message.contact_id, news)
     if receipt.status is Status.FAILED and ref is not None and ref.attempt < message.attempts:
         return "an earlier attempt failed; a later one is under way"
     error = receipt.error.to_json() if receipt.error else None
@@ -100,6 +100,9 @@ def _bind(
     session: Session, message: Message, receipt: StatusReceipt, ref: AttemptRef | None
 ) -> None:
     """Keep the provider's id, on the message and on the attempt that it belongs to."""
+    if message.provider_message_id == receipt.provider_message_id and message.sent_at is not None:
+        # An earlier receipt has bound both.
+        return
     if message.provider_message_id is None:
         message.provider_message_id = receipt.provider_message_id
     if ref is None:

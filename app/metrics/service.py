@@ -54,9 +54,9 @@ def count_inbox(session: Session, state: str, number: int = 1) -> None:
         db.after_commit(session, lambda: samples.INBOX.labels(state).inc(number))
 
 
-def count_message(session: Session, status: str) -> None:
-    """Of a row that is written without the session knowing it; counts when durable."""
-    db.after_commit(session, lambda: samples.MESSAGES.labels(status).inc())
+def count_message(session: Session, status: str, number: int = 1) -> None:
+    """Of rows that are written without the session knowing them; counts when durable."""
+    db.after_commit(session, lambda: samples.MESSAGES.labels(status).inc(number))
 
 
 def count_task(task: str, outcome: str, seconds: float) -> None:

@@ -29,11 +29,11 @@ class InboxItem(TenantScoped):
         refers_to("channels", "channel_id"),
         one_of("state", InboxState),
         UniqueConstraint("tenant_id", "channel_id", "event_key"),
-        # The beat and the applier: what waits to be applied.
+        # The applier: what waits, oldest first. The beat: which tenants have some.
         Index(
-            "ix_inbox_items_due_at",
-            "due_at",
+            "ix_inbox_items_received",
             "tenant_id",
+            "id",
             postgresql_where=text("state = 'received'"),
         ),
         # Clean-up of what is done and old.

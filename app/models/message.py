@@ -70,7 +70,8 @@ class Message(TenantScoped):
         one_of("policy", Policy),
         # The history of a conversation, either way round.
         Index("ix_messages_conversation_id_id", "tenant_id", "conversation_id", "id"),
-        # A drain: the due messages of one channel, replies first, oldest first.
+        # A drain: the due messages of one channel, replies first, oldest first. The beat: which
+        # channels have some.
         Index(
             "ix_messages_due",
             "tenant_id",
@@ -78,14 +79,6 @@ class Message(TenantScoped):
             "priority",
             "due_at",
             "id",
-            postgresql_where=text("status = 'queued'"),
-        ),
-        # The beat: channels with due work, in all tenants.
-        Index(
-            "ix_messages_due_at",
-            "due_at",
-            "tenant_id",
-            "channel_id",
             postgresql_where=text("status = 'queued'"),
         ),
         # A drain: whether something else of the conversation goes first.

@@ -6,6 +6,7 @@ from app import config, db
 from app.config import SettingsError
 from app.tasks.celery_app import bootstrap
 
+sys.setswitchinterval(0.0005)
 try:
     celery = bootstrap()
     db.refuse_unsafe(config.current())

@@ -52,39 +52,38 @@ def apply_due(tenant_id: UUID) -> int:
 
 
 def apply_item(session: Session, item_id: UUID) -> None:
-    item = repository.lock_received(session, item_id)
-    if item is None:
+    found = repository.lock_received(session, item_id)
+    if found is None:
         return
+    item, provider = found
     if item.tries > MOST_TRIES:
         _park(session, item, "its worker or the database went away each time")
         return
-    ignored = _apply(session, item)
+    ignored = _apply(session, item, provider)
     item.state = InboxState.IGNORED if ignored else InboxState.APPLIED
     item.reason = ignored
     item.finished_at = func.now()
 
 
-def _apply(session: Session, item: InboxItem) -> str | None:
+def _apply(session: Session, item: InboxItem, provider: str) -> str | None:
     """Do what the event says; answers why there was nothing to do, or None."""
-    channel = repository.channel_of(session, item.tenant_id, item.channel_id)
-    if channel is None:
-        return "the channel is gone"
-    event = provider_of(channel.provider).parse(item.raw)
+    event = provider_of(provider).parse(item.raw)
     if isinstance(event, Ignored):
         return event.reason
     if isinstance(event, InboundMessage):
-        message = messages.receive(session, channel.id, item.id, event, item.created_at)
+        message = messages.receive(session, item.channel_id, item.id, event, item.created_at)
         bots.answer(session, message)
         return None
-    return messages.apply_receipt(session, channel.id, event, item.created_at)
+    return messages.apply_receipt(session, item.channel_id, event, item.created_at)
 
 
 def _put_back(tenant_id: UUID, item_id: UUID, reason: str) -> None:
     """After a failure: again soon, or parked with its reason when that was the last try."""
     with db.tenant_session(tenant_id) as session:
-        item = repository.lock_received(session, item_id)
-        if item is None:
+        found = repository.lock_received(session, item_id)
+        if found is None:
             return
+        item, _ = found
         if item.tries >= MOST_TRIES:
             _park(session, item, reason)
         else:

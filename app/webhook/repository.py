@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, delete, func, select, text, update
+from sqlalchemy import Row, Update, and_, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,19 +29,21 @@ class InboxFilter:
     channel_id: UUID | None = None
 
 
+_STORE = (
+    insert(InboxItem)
+    .on_conflict_do_update(
+        index_elements=["tenant_id", "channel_id", "event_key"],
+        set_={"duplicates": InboxItem.duplicates + 1},
+    )
+    .returning(InboxItem.id)
+)
+
+
 def store(session: Session, channel_id: UUID, event_key: str, raw: str) -> UUID | None:
     """Keep an event; None when it was here before, which is counted."""
     item_id = new_id()
-    statement = (
-        insert(InboxItem)
-        .values(id=item_id, channel_id=channel_id, event_key=event_key, raw=raw)
-        .on_conflict_do_update(
-            index_elements=["tenant_id", "channel_id", "event_key"],
-            set_={"duplicates": InboxItem.duplicates + 1},
-        )
-        .returning(InboxItem.id)
-    )
-    return item_id if session.scalar(statement) == item_id else None
+    given = {"id": item_id, "channel_id": channel_id, "event_key": event_key, "raw": raw}
+    return item_id if session.scalar(_STORE, given) == item_id else None
 
 
 def store_heard(session: Session, channel_id: UUID, event_key: str, heard: HeardMessage) -> bool:
@@ -99,18 +101,22 @@ def take_due(session: Session, lease: timedelta, most: int) -> Sequence[UUID]:
     return ids
 
 
-def lock_received(session: Session, item_id: UUID) -> InboxItem | None:
-    """The item, held by this transaction; None when it is finished or in other hands."""
-    query = (
-        select(InboxItem)
-        .where(InboxItem.id == item_id, InboxItem.state == InboxState.RECEIVED)
-        .with_for_update(skip_locked=True)
+_RECEIVED = (
+    select(InboxItem, Channel.provider)
+    .join(
+        Channel,
+        and_(Channel.tenant_id == InboxItem.tenant_id, Channel.id == InboxItem.channel_id),
     )
-    return session.scalars(query).one_or_none()
+    .where(InboxItem.id == bindparam("item_id"), InboxItem.state == InboxState.RECEIVED)
+    .with_for_update(of=InboxItem, skip_locked=True)
+)
 
 
-def channel_of(session: Session, tenant_id: UUID, channel_id: UUID) -> Channel | None:
-    return session.get(Channel, (tenant_id, channel_id))
+def lock_received(session: Session, item_id: UUID) -> Row[InboxItem, str] | None:
+    """The item, held by this transaction, and its provider; None when it is finished or in other
+    hands.
+    """
+    return session.execute(_RECEIVED, {"item_id": item_id}).one_or_none()
 
 
 def find(session: Session, item_id: UUID, *, lock: bool = False) -> InboxItem | None:

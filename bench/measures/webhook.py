@@ -74,14 +74,16 @@ def _is_prompt(outcome: Outcome) -> bool:
     return not outcome.bad and outcome.percentile(0.99) <= MOST_P99_MS
 
 
-def signed_posts(place: Place, receipts: list[UUID], people: list[str]) -> Iterator[Shot]:
+def signed_posts(
+    place: Place, sent: list[tuple[UUID, str | None]], people: list[str]
+) -> Iterator[Shot]:
     """Per message its three receipts, then something that a customer wrote."""
-    for index, message_id in enumerate(receipts):
+    for index, (message_id, sid) in enumerate(sent):
         query = callback.query_for(place.tenant_id, AttemptRef(message_id, 1))
         url = f"{place.webhook_url}?{query}"
         base = {
             "AccountSid": place.account,
-            "MessageSid": f"SM{uuid4().hex}",
+            "MessageSid": sid,
             "From": f"whatsapp:{place.number}",
             "To": f"whatsapp:{people[index % len(people)]}",
         }
