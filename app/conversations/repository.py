@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -20,10 +19,6 @@ _ONE_MORE = {
 
 def get(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
     return session.get(Conversation, (tenant_id, conversation_id))
-
-
-def several(session: Session, ids: Sequence[UUID]) -> Sequence[Conversation]:
-    return session.scalars(select(Conversation).where(Conversation.id.in_(ids))).all()
 
 
 def get_or_create(

@@ -1,6 +1,5 @@
 """Threads between a contact and a channel."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,11 +37,6 @@ def get(session: Session, conversation_id: UUID) -> Conversation:
     if found is None:
         raise ConversationNotFound
     return found
-
-
-def several(session: Session, ids: Sequence[UUID]) -> dict[UUID, Conversation]:
-    """Those of these conversations that exist, by one query."""
-    return {each.id: each for each in repository.several(session, ids)}
 
 
 def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, Uuid, and_, any_, bindparam, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import config, db
 from app.channels.providers.base import ProviderError
 from app.common import clock
-from app.conversations import service as conversations
 from app.conversations.window import Window, window_of
 from app.events import service as events
 from app.messages import content as contents
@@ -93,28 +93,37 @@ def take(tenant_id: UUID, plan: Plan) -> list[Claim]:
     try:
         with db.tenant_session(tenant_id) as session:
             started = time.monotonic()
-            locked = _lock_queued(session, [*plan.delays, *plan.waits])
-            for message in locked:
+            leaving = []
+            for message, conversation in _lock_queued(session, [*plan.delays, *plan.waits]):
                 if message.id in plan.waits:
                     message.retry_at = func.now() + timedelta(seconds=plan.waits[message.id])
-            going = [each for each in locked if each.id in plan.delays]
-            threads = conversations.several(session, [each.conversation_id for each in going])
-            leaving = [
-                each for each in going if _may_leave(session, each, threads[each.conversation_id])
-            ]
+                elif _may_leave(session, message, conversation):
+                    leaving.append(message)
             return _claim(session, leaving, started)
     except IntegrityError:
         # Another drain has just put a message of the same conversation in flight.
         return []
 
 
-def _lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Message]:
-    query = (
-        select(Message)
-        .where(Message.id.in_(ids), Message.status == Status.QUEUED)
-        .with_for_update(skip_locked=True)
+_QUEUED = (
+    select(Message, Conversation)
+    .join(
+        Conversation,
+        and_(
+            Conversation.tenant_id == Message.tenant_id,
+            Conversation.id == Message.conversation_id,
+        ),
     )
-    return session.scalars(query).all()
+    .where(
+        Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))),
+        Message.status == Status.QUEUED,
+    )
+    .with_for_update(of=Message, skip_locked=True)
+)
+
+
+def _lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Row[Message, Conversation]]:
+    return session.execute(_QUEUED, {"ids": list(ids)}).all()
 
 
 def _may_leave(session: Session, message: Message, conversation: Conversation) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import config, db
@@ -20,10 +20,14 @@ from app.channels.providers.base import (
 from app.common import clock
 from app.conversations import service as conversations
 from app.events import service as events
-from app.messages import claims, pacing, reports
+from app.messages import claims, pacing, reports, repository
 from app.messages.claims import Claim
+from app.messages.repository import Standing
 from app.messages.status import Step, transition
+from app.metrics import service as metrics
 from app.models import Attempt, AttemptOutcome, Message, Status
+
+Result = tuple[Claim, SendOutcome]
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -32,26 +36,50 @@ MOST_ATTEMPTS = 20
 OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 
-def record(tenant_id: UUID, channel_id: UUID, results: Sequence[tuple[Claim, SendOutcome]]) -> None:
+def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None:
     """One transaction for a group of answers."""
     ids = [claim.message_id for claim, _ in results]
     with db.tenant_session(tenant_id) as session:
-        messages = {each.id: each for each in session.scalars(_locked(ids))}
-        attempts = {
-            (each.message_id, each.number): each
-            for each in session.scalars(select(Attempt).where(Attempt.message_id.in_(ids)))
-        }
-        for claim, outcome in results:
-            attempt = attempts.get((claim.message_id, claim.attempt))
-            if attempt is not None:
-                apply(session, messages[claim.message_id], attempt, outcome)
+        standing = repository.lock_standing(session, ids)
+        usual = [each for each in results if _is_usual(standing, *each)]
+        _accept(session, usual)
+        _apply_each(session, [each for each in results if each not in usual])
     if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
         pacing.slow_down(channel_id)
 
 
-def _locked(ids: Sequence[UUID]) -> Select[Message]:
-    # In one order, so that two groups cannot wait for each other.
-    return select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
+def _is_usual(standing: Standing, claim: Claim, outcome: SendOutcome) -> bool:
+    """Taken by the provider, and nothing happened to the message meanwhile."""
+    row = standing.get(claim.message_id)
+    return (
+        isinstance(outcome, Accepted)
+        and not claim.is_test
+        and row is not None
+        and row.attempts == claim.attempt
+        and row.provider_message_id is None
+        and transition(Status(row.status), Status.ACCEPTED) is Status.ACCEPTED
+    )
+
+
+def _accept(session: Session, usual: Sequence[Result]) -> None:
+    """As `apply` does for each, by one statement for all."""
+    accepted = [
+        (claim.message_id, claim.attempt, outcome.provider_message_id)
+        for claim, outcome in usual
+        if isinstance(outcome, Accepted)
+    ]
+    if accepted:
+        repository.accept(session, accepted)
+        metrics.count_message(session, Status.ACCEPTED, len(accepted))
+        metrics.count_attempt(session, AttemptOutcome.ACCEPTED, len(accepted))
+
+
+def _apply_each(session: Session, results: Sequence[Result]) -> None:
+    for claim, outcome in results:
+        message = repository.lock(session, db.tenant_of(session), claim.message_id)
+        attempt = repository.attempt(session, claim.message_id, claim.attempt)
+        if message is not None and attempt is not None:
+            apply(session, message, attempt, outcome)
 
 
 def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:

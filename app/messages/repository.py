@@ -1,11 +1,25 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
@@ -15,6 +29,7 @@ from app.conversations import service as conversations
 from app.events import service as events
 from app.models import (
     Attempt,
+    AttemptOutcome,
     Channel,
     ChannelStatus,
     ContactAlias,
@@ -22,6 +37,7 @@ from app.models import (
     Direction,
     Event,
     Message,
+    Status,
     Tenant,
 )
 
@@ -146,6 +162,78 @@ def bound_ids(session: Session, channel_id: UUID, provider_ids: Sequence[str]) -
         Attempt.provider_message_id.in_(provider_ids)
     )
     return {found for found in session.scalars(on_messages.union(on_attempts)) if found}
+
+
+Standing = Mapping[UUID, Row[UUID, str, int, str | None]]
+"""Message → (id, status, attempts, provider_message_id)."""
+
+_STANDING = (
+    select(Message.id, Message.status, Message.attempts, Message.provider_message_id)
+    .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    # In one order, so that two groups cannot wait for each other.
+    .order_by(Message.id)
+    .with_for_update()
+)
+
+
+def lock_standing(session: Session, ids: Sequence[UUID]) -> Standing:
+    """Where these messages are in their lives, held until the transaction ends."""
+    return {row.id: row for row in session.execute(_STANDING, {"ids": list(ids)})}
+
+
+_ACCEPT = text("""
+    with given as (
+        select * from unnest(:message_ids, :attempts, :provider_ids, :event_ids, :events)
+            as given (message_id, attempt, provider_message_id, event_id, event)
+    ), tried as (
+        update recado.attempts a
+        set outcome = :outcome, provider_message_id = g.provider_message_id, finished_at = now()
+        from given g where a.message_id = g.message_id and a.number = g.attempt
+    ), moved as (
+        update recado.messages m
+        set status = :status, provider_message_id = g.provider_message_id,
+            lease_until = null, retry_at = null, error = null, updated_at = now()
+        from given g where m.id = g.message_id
+        returning m.tenant_id, m.id, m.conversation_id
+    )
+    insert into recado.events (tenant_id, id, type, conversation_id, message_id, data)
+    select m.tenant_id, g.event_id, 'message.accepted', m.conversation_id, m.id, g.event
+    from moved m join given g on g.message_id = m.id
+""").bindparams(
+    bindparam("message_ids", type_=ARRAY(Uuid())),
+    bindparam("attempts", type_=ARRAY(Integer())),
+    bindparam("provider_ids", type_=ARRAY(Text())),
+    bindparam("event_ids", type_=ARRAY(Uuid())),
+    bindparam("events", type_=ARRAY(JSONB())),
+    status=Status.ACCEPTED,
+    outcome=AttemptOutcome.ACCEPTED,
+)
+
+
+def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
+    """Of each (message, attempt's number, provider's id): the provider has it."""
+    message_ids, attempts, provider_ids = map(list, zip(*accepted, strict=True))
+    told = [
+        events.message_data(
+            Message(
+                id=message_id,
+                provider_message_id=provider_id,
+                status=Status.ACCEPTED,
+                direction=Direction.OUTGOING,
+            )
+        )
+        for message_id, _, provider_id in accepted
+    ]
+    session.execute(
+        _ACCEPT,
+        {
+            "message_ids": message_ids,
+            "attempts": attempts,
+            "provider_ids": provider_ids,
+            "event_ids": [new_id() for _ in accepted],
+            "events": told,
+        },
+    )
 
 
 def daily_quota(session: Session) -> tuple[int | None, str]:

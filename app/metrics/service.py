@@ -14,6 +14,7 @@ from app.metrics.worker import serve
 __all__ = [
     "answer",
     "asks_welcome",
+    "count_attempt",
     "count_inbox",
     "count_message",
     "count_task",
@@ -57,6 +58,11 @@ def count_inbox(session: Session, state: str, number: int = 1) -> None:
 def count_message(session: Session, status: str, number: int = 1) -> None:
     """Of rows that are written without the session knowing them; counts when durable."""
     db.after_commit(session, lambda: samples.MESSAGES.labels(status).inc(number))
+
+
+def count_attempt(session: Session, outcome: str, number: int) -> None:
+    """The same of attempts."""
+    db.after_commit(session, lambda: samples.ATTEMPTS.labels(outcome).inc(number))
 
 
 def count_task(task: str, outcome: str, seconds: float) -> None:
