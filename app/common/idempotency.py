@@ -67,24 +67,29 @@ def fingerprint() -> str:
     return hashlib.sha256(whole).hexdigest()
 
 
+_NEW = insert(IdempotencyKey).values(expires_at=func.now() + KEPT)
+_CLAIM = _NEW.on_conflict_do_update(
+    index_elements=["tenant_id", "key"],
+    set_={
+        "id": _NEW.excluded.id,
+        "fingerprint": _NEW.excluded.fingerprint,
+        "expires_at": _NEW.excluded.expires_at,
+        "status_code": None,
+        "answer": None,
+    },
+    where=IdempotencyKey.expires_at < func.now(),
+).returning(IdempotencyKey.id)
+"""Takes a key that is new, or whose time is over; answers no row for one that is in use."""
+
+
 def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None]:
     """Claim a key; answers the new row's id, or the answer to replay.
 
     Raises Unprocessable when the key was used for another request.
     """
-    now = func.now()
-    expired = delete(IdempotencyKey).where(
-        IdempotencyKey.key == key, IdempotencyKey.expires_at < now
-    )
-    tenant.execute(expired)
     row_id = new_id()
-    statement = (
-        insert(IdempotencyKey)
-        .values(id=row_id, key=key, fingerprint=print_, expires_at=now + KEPT)
-        .on_conflict_do_nothing(index_elements=["tenant_id", "key"])
-        .returning(IdempotencyKey.id)
-    )
-    if tenant.scalar(statement) is not None:
+    given = {"id": row_id, "key": key, "fingerprint": print_}
+    if tenant.scalar(_CLAIM, given) is not None:
         return row_id, None
     row = tenant.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key)).one()
     if row.fingerprint != print_:
