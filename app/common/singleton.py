@@ -11,7 +11,9 @@ from redis.exceptions import RedisError
 
 from app.extensions import redis_handle
 
-HELD_SECONDS = 15
+HELD_SECONDS = 5
+"""Renewed while the work goes on; so long nobody takes over from a holder that was killed."""
+
 _held = threading.local()
 
 RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"

@@ -49,6 +49,9 @@ many are under way, for then the cost of a transaction is what limits the pace."
 
 BUSY = 8
 
+LOOK_AGAIN_SECONDS = 0.5
+"""While a slow provider keeps all its answers back, others may have become due."""
+
 STARVED_SECONDS = 0.05
 SENT_WITHIN = 1 / 3
 """Of its lease: an older claim is not sent any more (the worker was frozen), for the lease might
@@ -101,7 +104,7 @@ def has_due(tenant_id: UUID, channel_id: UUID) -> bool:
 def _turn(drain: Drain, pool: ThreadPoolExecutor, until: float) -> bool:
     """Fill up, wait for some answers, record them; False when nothing is left to do here."""
     room = CONCURRENCY - len(drain.in_flight)
-    may_claim = time.monotonic() < until and not stopping.is_set()
+    may_claim = room > 0 and time.monotonic() < until and not stopping.is_set()
     due = claims.due(drain.tenant_id, drain.channel_id, room) if may_claim else []
     for claim, delay in _take(drain, due):
         drain.in_flight[pool.submit(_call, drain, claim, delay)] = claim
@@ -114,8 +117,10 @@ def _turn(drain: Drain, pool: ThreadPoolExecutor, until: float) -> bool:
 
 
 def _record(drain: Drain) -> None:
-    """Wait for the next answer and record it, with those that came meanwhile."""
-    wait(drain.in_flight, return_when=FIRST_COMPLETED)
+    """Wait a little for the next answer and record it, with those that came meanwhile."""
+    answered, _ = wait(drain.in_flight, LOOK_AGAIN_SECONDS, FIRST_COMPLETED)
+    if not answered:
+        return
     time.sleep(BUSY_GROUP_SECONDS if len(drain.in_flight) > BUSY else GROUP_SECONDS)
     done = [future for future in drain.in_flight if future.done()]
     results = [(drain.in_flight.pop(future), future.result()) for future in done]

@@ -34,7 +34,7 @@ worker's own reconnecting has intervals of its own."""
 
 def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Celery:
     """Measured choices: see docs/adr on Celery. Message state never depends on them."""
-    broker.survive_outages()
+    broker.survive_outages(celery)
     celery.conf.update(
         broker_url=settings.redis_url,
         broker_connection_retry_on_startup=True,

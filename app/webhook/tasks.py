@@ -29,6 +29,7 @@ def apply_inbox(tenant_id: str) -> None:
     until = time.monotonic() + SLICE_SECONDS
     try:
         while (left := apply.apply_due(UUID(tenant_id))) and time.monotonic() < until:
+            singleton.renew(lane)
             time.sleep(GATHER_SECONDS)
     finally:
         singleton.release(lane)

@@ -2,6 +2,7 @@
 
 python -m tests.chaos short --seed 7
 python -m tests.chaos full --messages 10000 --kills 300
+python -m tests.chaos deploy
 """
 
 import argparse
@@ -10,6 +11,7 @@ import secrets
 import shutil
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,14 +19,15 @@ from pathlib import Path
 from app.webhook.repair import STILL_COMING
 from dev import binaries
 from dev.settings import temporary
-from tests.chaos.attacks import Driver
-from tests.chaos.books import read_oracle, read_records, unrepaired, unsettled
+from tests.chaos.attacks import Driver, Ending
+from tests.chaos.books import Oracle, read_oracle, read_records, unrepaired, unsettled
 from tests.chaos.businesses import ask_for_repair, open_businesses
+from tests.chaos.figures import recoveries, restarts
 from tests.chaos.fleet import Fleet, make_fleet
 from tests.chaos.load import Load, letters
 from tests.chaos.outside import Outside
-from tests.chaos.plan import FULL, SHORT, Plan, faults
-from tests.chaos.verdict import Books, Promise, counted, judge, table
+from tests.chaos.plan import FORMS, Plan, faults
+from tests.chaos.verdict import Books, Promise, counted, judge, table, undisturbed
 
 COUNTS = ("messages", "kills", "freezes", "crashes", "flushes", "aways")
 SETTINGS = {"DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
@@ -39,7 +42,7 @@ EXTRA_SECONDS = 60.0
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("form", choices=("short", "full"), nargs="?", default="short")
+    parser.add_argument("form", choices=tuple(FORMS), nargs="?", default="short")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
     for name in COUNTS:
@@ -47,7 +50,7 @@ def main(argv: list[str]) -> int:
     chosen = parser.parse_args(argv)
     given = {name: value for name in COUNTS if (value := getattr(chosen, name)) is not None}
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
-    plan = replace({"short": SHORT, "full": FULL}[chosen.form], seed=seed, **given)
+    plan = replace(FORMS[chosen.form], seed=seed, **given)
     folder = binaries.temporary_folder("chaos")
     kept = False
     try:
@@ -86,8 +89,12 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
-        promises = [*judge(Books(load.answers, records, oracle)), *_attacked(driver, struck)]
-        report(driver, load, struck, promises)
+        books = Books(load.answers, records, oracle)
+        promises = [*judge(books), *(undisturbed(books) if plan.is_calm else ())]
+        promises += _attacked(driver, struck)
+        say("\n" + table(promises) + "\n")
+        report(driver, books, struck)
+        say("\n" + conclusion(promises))
         say(f"Seed {plan.seed}, {time.monotonic() - started:.0f} s.")
     finally:
         fleet.stop()
@@ -107,7 +114,7 @@ def attack(driver: Driver, load: Load) -> None:
             reported = time.monotonic()
             _progress(driver, load)
     until = time.monotonic() + EXTRA_SECONDS
-    while not load.is_done() or (driver.missed() and time.monotonic() < until):
+    while not load.is_done() or driver.leaving or (driver.missed() and time.monotonic() < until):
         driver.rest(1.0)
         if time.monotonic() > until + 2 * EXTRA_SECONDS:
             raise RuntimeError("the load did not get its answers")
@@ -141,16 +148,24 @@ def repair(driver: Driver, load: Load, web_url: str) -> None:
         driver.rest(0.5)
 
 
-def report(driver: Driver, load: Load, struck: dict[str, int], promises: list[Promise]) -> None:
-    """The table, what was done, and the verdict."""
-    say("\n" + table(promises) + "\n")
+def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
+    """What was done, and how soon all went on."""
+    answers, oracle = books.answers, books.oracle
     say(counted("attacks", driver.done))
     say(counted("fault points", driver.struck))
-    say(counted("ended by themselves and were started again", driver.fleet.ended_alone))
+    say(counted("ended by themselves and were started again", driver.ended_alone))
     say(counted("the provider's faults", struck))
-    say(counted("answers to the senders", load.answers.codes))
+    say(counted("answers to the senders", answers.codes))
+    say(counted("answers to the provider", _webhook_codes(oracle)))
+    for line in recoveries(driver.returns, answers.outcomes, oracle.handed):
+        say(line)
+    for line in restarts(driver.endings, answers.outcomes, oracle.webhooks):
+        say(line)
+
+
+def conclusion(promises: list[Promise]) -> str:
     broken = sum(not each.is_kept for each in promises)
-    say("\n" + (f"{broken} PROMISES BROKEN." if broken else "All promises kept."))
+    return f"{broken} PROMISES BROKEN." if broken else "All promises kept."
 
 
 def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:
@@ -162,12 +177,24 @@ def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:
     return [
         Promise("attacks carried out", str(driver.done.total()), tuple(short)),
         Promise("fault points never hit", str(len(missed)), tuple(missed)),
-        Promise("faults of the provider", str(sum(struck.values())), _unstruck(struck)),
+        Promise("faults of the provider", str(sum(struck.values())), _unstruck(plan, struck)),
+        *([_ended(driver.endings)] if plan.restarts else ()),
     ]
 
 
-def _unstruck(struck: dict[str, int]) -> tuple[str, ...]:
-    return () if sum(struck.values()) else ("none struck",)
+def _ended(endings: list[Ending]) -> Promise:
+    broken = tuple(f"{each.name}: code {each.code}" for each in endings if each.code)
+    return Promise(
+        "ended by itself on SIGTERM", f"{len(endings) - len(broken)} of {len(endings)}", broken
+    )
+
+
+def _unstruck(plan: Plan, struck: dict[str, int]) -> tuple[str, ...]:
+    return () if sum(struck.values()) or not plan.provider_faults else ("none struck",)
+
+
+def _webhook_codes(oracle: Oracle) -> Counter[str]:
+    return Counter(str(status or "no answer") for _, status in oracle.webhooks)
 
 
 def _progress(driver: Driver, load: Load) -> None:

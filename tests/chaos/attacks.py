@@ -1,4 +1,4 @@
-"""The chaos driver: kills, freezes, crashes and floods, in the order of the seed."""
+"""The chaos driver: kills, freezes, crashes and restarts, in the order of the seed."""
 
 import os
 import random
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import redis
 
 from app.common.faultpoint import FAULT_POINTS
+from tests.chaos.books import ready_to_go
 from tests.chaos.fleet import Fleet, pick
 from tests.chaos.plan import Attack, Plan
 
@@ -32,9 +33,32 @@ LATER = 0.2
 
 AWAY_SECONDS = (1.0, 6.0)
 CRASHED_SECONDS = (0.2, 2.0)
+PATIENCE_SECONDS = 40.0
+"""How long a process may take to end once it was asked to. Then it is killed, and that counts."""
+
+OURS = ("web", "worker", "beat")
 TARGETS = ("worker", "worker child", "worker child", "web", "web child", "beat")
 """A kill falls on one of these; workers do most, so they come more often. Who has no children is
 killed itself."""
+
+
+@dataclass(frozen=True)
+class Return:
+    """Postgres or Redis is back, `at` in Unix time; `waiting`: ids of messages ready to go then."""
+
+    attack: Attack
+    at: float
+    waiting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A process that was asked to end, `asked` in Unix time; `code` as Popen gives it."""
+
+    name: str
+    asked: float
+    seconds: float
+    code: int
 
 
 @dataclass
@@ -47,6 +71,10 @@ class Driver:
     done: Counter[str] = field(default_factory=Counter)
     frozen: dict[int, float] = field(default_factory=dict)
     struck: Counter[str] = field(default_factory=Counter)
+    leaving: dict[str, float] = field(default_factory=dict)
+    endings: list[Ending] = field(default_factory=list)
+    ended_alone: Counter[str] = field(default_factory=Counter)
+    returns: list[Return] = field(default_factory=list)
     is_over: bool = False
 
     def act(self, attack: Attack) -> None:
@@ -59,13 +87,18 @@ class Driver:
                 self.fleet.postgres.crash()
                 time.sleep(self.dice.uniform(*CRASHED_SECONDS))
                 self.fleet.postgres.start()
+                self.returns.append(Return(attack, time.time()))
             case Attack.FLUSH:
                 with redis.Redis.from_url(self.fleet.valkey.url) as client:
                     client.flushall()
+                self._redis_is_back(attack)
             case Attack.AWAY:
                 self.fleet.valkey.crash()
                 time.sleep(self.dice.uniform(*AWAY_SECONDS))
                 self.fleet.valkey.start()
+                self._redis_is_back(attack)
+            case Attack.RESTART:
+                self._restart()
         self.done[attack] += 1
 
     def rest(self, seconds: float) -> None:
@@ -73,8 +106,7 @@ class Driver:
         until = time.monotonic() + seconds
         while True:
             self._thaw(time.monotonic())
-            for name in self.fleet.dead():
-                self.fleet.start_again(name, self._faults_for(name))
+            self._revive()
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -83,7 +115,7 @@ class Driver:
     def arm(self) -> None:
         """Start web and workers with the fault points that they still have to hit."""
         for name in list(self.fleet.members):
-            if name.startswith(("web", "worker")):
+            if self._points_of(name):
                 self._kill_member(name)
 
     def end(self) -> None:
@@ -99,7 +131,7 @@ class Driver:
     def missed(self) -> list[str]:
         """Fault points that have not struck yet."""
         hits = self.fleet.fault_hits()
-        return [name for name in FAULT_POINTS if not hits[name]]
+        return [name for name in self.plan.fault_points if not hits[name]]
 
     def _kill(self) -> None:
         target = self.dice.choice(TARGETS)
@@ -115,12 +147,13 @@ class Driver:
             _signal(found, signal.SIGKILL)
 
     def _kill_member(self, name: str) -> None:
+        self.leaving.pop(name, None)
         self.fleet.members[name].process.kill()
         self.fleet.start_again(name, self._faults_for(name))
 
     def _faults_for(self, name: str) -> str:
         """Half of the restarted processes carry one fault point, first those not yet hit."""
-        points = {"web": WEB_POINTS, "worker": WORKER_POINTS}.get(name.partition("-")[0], ())
+        points = self._points_of(name)
         if not points or self.is_over:
             return ""
         hits = self.fleet.fault_hits()
@@ -132,10 +165,40 @@ class Driver:
         point = self.dice.choice(points)
         return f"{point}=kill:{LATER * CHANCE.get(point, OTHER_CHANCE):.3f}"
 
+    def _points_of(self, name: str) -> list[str]:
+        own = {"web": WEB_POINTS, "worker": WORKER_POINTS}.get(name.partition("-")[0], ())
+        return [each for each in own if each in self.plan.fault_points]
+
+    def _ours(self) -> list[str]:
+        return [each for each in self.fleet.members if each.startswith(OURS)]
+
+    def _restart(self) -> None:
+        """Ask the next in turn to end, as a deploy does; `rest` starts it again."""
+        names = self._ours()
+        name = names[self.done[Attack.RESTART] % len(names)]
+        _signal(self.fleet.members[name].process.pid, signal.SIGTERM)
+        self.leaving[name] = time.time()
+
+    def _revive(self) -> None:
+        """Start again who ended; kill who was asked to end and takes too long."""
+        for name, asked in self.leaving.items():
+            if time.time() - asked > PATIENCE_SECONDS:
+                _signal(self.fleet.members[name].process.pid, signal.SIGKILL)
+        for name, code in self.fleet.dead().items():
+            asked_at = self.leaving.pop(name, None)
+            if asked_at is not None:
+                self.endings.append(Ending(name, asked_at, time.time() - asked_at, code))
+            elif code != -signal.SIGKILL:
+                self.ended_alone[name.partition("-")[0]] += 1
+            self.fleet.start_again(name, self._faults_for(name))
+
+    def _redis_is_back(self, attack: Attack) -> None:
+        now = time.time()
+        self.returns.append(Return(attack, now, ready_to_go(self.fleet.database_url)))
+
     def _freeze(self) -> None:
         """Stop a whole process or one child of it for a while."""
-        names = [each for each in self.fleet.members if each.startswith(("web", "worker", "beat"))]
-        name = self.dice.choice(names)
+        name = self.dice.choice(self._ours())
         own = self.fleet.members[name].process.pid
         found = pick(self.dice, [own, *self.fleet.children(name)]) or own
         seconds = self.dice.uniform(1.0, self.plan.longest_freeze)

@@ -45,6 +45,8 @@ class Oracle:
     """What the provider's log says. `processed`: our message id → (SID, body) per create.
 
     `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → (phone, body).
+    `handed`: our message id → Unix time of its first create. `webhooks`: Unix time of each attempt
+    and the status that we answered, None for no answer.
     """
 
     processed: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -52,6 +54,8 @@ class Oracle:
     heard: Counter[str] = field(default_factory=Counter)
     inbound: dict[str, tuple[str, str]] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
+    handed: dict[str, float] = field(default_factory=dict)
+    webhooks: list[tuple[float, int | None]] = field(default_factory=list)
 
 
 def unsettled(admin_url: str) -> Counter[str]:
@@ -66,6 +70,17 @@ def unsettled(admin_url: str) -> Counter[str]:
         " having count(*) > 0"
     )
     return Counter({str(at): int(count) for at, count in _select(admin_url, statement, UNSETTLED)})
+
+
+def ready_to_go(admin_url: str) -> frozenset[str]:
+    """Ids of queued messages that are due and wait for nothing but a worker."""
+    statement = (
+        "select m.id::text from recado.messages m where m.status = 'queued' and m.due_at <= now()"
+        " and (m.retry_at is null or m.retry_at <= now())"
+        " and not exists (select from recado.messages o where"
+        " o.conversation_id = m.conversation_id and o.status in ('sending', 'uncertain'))"
+    )
+    return frozenset(each for (each,) in _select(admin_url, statement))
 
 
 def unrepaired(admin_url: str) -> int:
@@ -113,6 +128,7 @@ def read_oracle(outside: Outside) -> Oracle:
             message_id = _message_of(entry["form"].get("StatusCallback", ""))
             oracle.strangers += message_id is None
             if message_id is not None:
+                oracle.handed.setdefault(message_id, entry["at"])
                 oracle.processed[message_id].append((entry["sid"], entry["form"]["Body"]))
     for entry in outside.log("webhook"):
         _add_webhook(oracle, entry)
@@ -121,6 +137,7 @@ def read_oracle(outside: Outside) -> Oracle:
 
 
 def _add_webhook(oracle: Oracle, entry: dict[str, Any]) -> None:
+    oracle.webhooks.append((entry["at"], entry["http_status"]))
     is_inbound = entry["purpose"] == "inbound"
     key = f"in:{entry['sid']}" if is_inbound else f"st:{entry['sid']}:{entry['status']}"
     if is_inbound:

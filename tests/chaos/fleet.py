@@ -47,7 +47,6 @@ class Fleet:
     members: dict[str, Member] = field(default_factory=dict)
     log: IO[bytes] = field(init=False)
     sessions: set[int] = field(default_factory=set)
-    ended_alone: Counter[str] = field(default_factory=Counter)
     _hits: Counter[str] = field(default_factory=Counter)
     _read_to: int = 0
 
@@ -79,13 +78,10 @@ class Fleet:
         member.faults = faults
         member.process = self._spawn(member.command, faults)
 
-    def dead(self) -> list[str]:
-        """Who is not there any more: killed by its own fault point, or ended for another reason."""
-        names = [name for name, each in self.members.items() if each.process.poll() is not None]
-        for name in names:
-            if self.members[name].process.returncode != -signal.SIGKILL:
-                self.ended_alone[name.partition("-")[0]] += 1
-        return names
+    def dead(self) -> dict[str, int]:
+        """Who is not there any more, and the code with which it ended."""
+        codes = {name: each.process.poll() for name, each in self.members.items()}
+        return {name: code for name, code in codes.items() if code is not None}
 
     def children(self, name: str) -> list[int]:
         """Process ids of the pool processes or web workers of one member."""

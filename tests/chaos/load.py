@@ -20,6 +20,8 @@ ANSWER_SECONDS = 8.0
 PAUSE_SECONDS = 0.3
 EQUAL_TEXTS = ("Your order is ready.", "Tu pedido está listo.", "¿Confirmas tu cita?")
 GREETING = "hola"
+AGAIN = frozenset({"429", "500", "502", "503", "504"})
+"""Answers that are not definite."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,31 @@ class Letter:
         }
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one post came to: a status, or the name of an error. Times are Unix times."""
+
+    what: str
+    sent: float
+    ended: float
+
+
 @dataclass
 class Answers:
     """The load's own book. Guarded by `lock`."""
 
     ids: dict[str, str] = field(default_factory=dict)
     letters: dict[str, Letter] = field(default_factory=dict)
-    codes: Counter[str] = field(default_factory=Counter)
+    outcomes: list[Outcome] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
     written: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def codes(self) -> Counter[str]:
+        return Counter(each.what for each in self.outcomes)
 
 
 def letters(plan: Plan, businesses: list[Business]) -> list[Letter]:
@@ -125,15 +140,16 @@ class Load:
 
     def _post(self, http: requests.Session, letter: Letter) -> bool:
         """Post once; True when the answer is definite. Anything else is tried again."""
+        sent, answer = time.time(), None
         try:
             answer = self._send(http, letter)
+            what = str(answer.status_code)
         except requests.RequestException as error:
-            self._count(type(error).__name__)
-            return False
-        self._count(str(answer.status_code))
-        if answer.status_code in {429, 500, 502, 503, 504}:
-            return False
+            what = type(error).__name__
         with self.answers.lock:
+            self.answers.outcomes.append(Outcome(what, sent, time.time()))
+            if answer is None or what in AGAIN:
+                return False
             self._take(letter, answer)
         return True
 
@@ -162,10 +178,6 @@ class Load:
         if self.answers.ids.setdefault(letter.key, message_id) != message_id:
             self.answers.changed.append(letter.key)
         self.answers.letters[message_id] = letter
-
-    def _count(self, what: str) -> None:
-        with self.answers.lock:
-            self.answers.codes[what] += 1
 
     def _write_all(self) -> None:
         """Each person writes a greeting, which asks for one keyword reply, or something else."""

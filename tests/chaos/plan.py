@@ -1,9 +1,11 @@
-"""What one run does: how much load, how many attacks, and the paces that both forms follow."""
+"""What one run does: how much load, how many attacks, and the paces that all forms follow."""
 
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from app.common.faultpoint import FAULT_POINTS
 
 
 class Attack(StrEnum):
@@ -12,6 +14,7 @@ class Attack(StrEnum):
     CRASH = "crash"
     FLUSH = "flush"
     AWAY = "away"
+    RESTART = "restart"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Plan:
 
     `settings` are the service's own time constants, `longest_freeze` and `list_lag` (seconds)
     what they can bear: see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in docs/configuration.md.
+    `restarts` ask one process after the other to end, as a deploy does. The processes carry the
+    `fault_points`; the provider misbehaves or not (`provider_faults`).
     """
 
     seed: int
@@ -29,11 +34,14 @@ class Plan:
     crashes: int
     flushes: int
     aways: int
+    restarts: int
     every: float
     settle_seconds: float
     settings: Mapping[str, str]
     longest_freeze: float
     list_lag: float
+    fault_points: tuple[str, ...]
+    provider_faults: bool
 
     @property
     def attacks(self) -> list[Attack]:
@@ -44,6 +52,7 @@ class Plan:
             + [Attack.CRASH] * self.crashes
             + [Attack.FLUSH] * self.flushes
             + [Attack.AWAY] * self.aways
+            + [Attack.RESTART] * self.restarts
         )
         random.Random(f"{self.seed}:attacks").shuffle(found)  # noqa: S311
         return found
@@ -52,6 +61,11 @@ class Plan:
     def seconds(self) -> float:
         """How long load and attacks last, without the settling afterwards."""
         return len(self.attacks) * self.every
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether all that the service needs is always there: nothing excuses an answer 5xx."""
+        return not self.fault_points and set(self.attacks) <= {Attack.RESTART}
 
     @property
     def phones(self) -> int:
@@ -86,11 +100,14 @@ SHORT = Plan(
     crashes=2,
     flushes=2,
     aways=2,
+    restarts=0,
     every=2.2,
     settle_seconds=110,
     settings=QUICK,
     longest_freeze=9.0,
     list_lag=3.0,
+    fault_points=FAULT_POINTS,
+    provider_faults=True,
 )
 FULL = Plan(
     seed=0,
@@ -100,22 +117,51 @@ FULL = Plan(
     crashes=10,
     flushes=10,
     aways=10,
+    restarts=0,
     every=2.2,
     settle_seconds=900,
     settings=PRODUCTION,
     longest_freeze=50.0,
     list_lag=5.0,
+    fault_points=FAULT_POINTS,
+    provider_faults=True,
 )
+DEPLOY = Plan(
+    seed=0,
+    messages=1_000,
+    kills=0,
+    freezes=0,
+    crashes=0,
+    flushes=0,
+    aways=0,
+    restarts=6,
+    every=20.0,
+    settle_seconds=200,
+    settings=PRODUCTION,
+    longest_freeze=0.0,
+    list_lag=0.0,
+    fault_points=(),
+    provider_faults=False,
+)
+"""As many restarts as `tests.chaos.fleet` has processes of ours."""
+
+FORMS = {"short": SHORT, "full": FULL, "deploy": DEPLOY}
 
 
 def faults(plan: Plan) -> dict[str, object]:
-    """The provider's misbehaviour, by rate with the seed, as PUT /control/faults takes it."""
-    hang = float(plan.settings["PROVIDER_TIMEOUT_SECONDS"]) + 2
-    return {
+    """The provider's pace and misbehaviour, by rate with the seed, for PUT /control/faults."""
+    pace: dict[str, object] = {
         "seed": plan.seed,
         "latency_ms": 60,
         "jitter_ms": 120,
         "list_lag": plan.list_lag,
+    }
+    return pace | _misbehaviour(plan) if plan.provider_faults else pace
+
+
+def _misbehaviour(plan: Plan) -> dict[str, object]:
+    hang = float(plan.settings["PROVIDER_TIMEOUT_SECONDS"]) + 2
+    return {
         "create": [
             {"fault": "accept_then_hang", "rate": 0.01, "seconds": hang},
             {"fault": "accept_then_500", "rate": 0.02},

@@ -9,8 +9,9 @@ from app import config
 from app.common.faultpoint import FAULT_POINTS
 from tests.architecture.source import sources
 from tests.chaos.attacks import WEB_POINTS, WORKER_POINTS
+from tests.chaos.fleet import WEBS, WORKERS
 from tests.chaos.load import Business, letters
-from tests.chaos.plan import FULL, PRODUCTION, QUICK, SHORT, Plan
+from tests.chaos.plan import DEPLOY, FULL, PRODUCTION, QUICK, SHORT, Attack, Plan, faults
 
 BUSINESSES = [Business("demo", "key", "+14155238886"), Business("otra", "key", "+14155550199")]
 
@@ -35,6 +36,19 @@ def test_the_full_form_is_as_large_as_promised() -> None:
     assert FULL.kills >= 300
     assert FULL.freezes >= 50
     assert FULL.crashes >= 10
+
+
+def test_a_deploy_restarts_every_process_and_does_nothing_else() -> None:
+    assert DEPLOY.attacks == [Attack.RESTART] * (WEBS + WORKERS + 1)
+    assert DEPLOY.seconds >= 20 * len(DEPLOY.attacks)
+    assert DEPLOY.settings == PRODUCTION
+    assert DEPLOY.is_calm
+    assert faults(DEPLOY).keys().isdisjoint({"create", "callback"})
+
+
+@pytest.mark.parametrize("plan", [SHORT, FULL, replace(DEPLOY, crashes=1)])
+def test_a_run_in_which_something_fails_is_not_calm(plan: Plan) -> None:
+    assert not plan.is_calm
 
 
 @pytest.mark.parametrize("plan", [SHORT, FULL])

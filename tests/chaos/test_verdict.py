@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.books import Oracle, Records, Row
-from tests.chaos.load import Answers, Business, Letter
-from tests.chaos.verdict import GREETED, Books, Promise, fate, judge, table
+from tests.chaos.load import Answers, Business, Letter, Outcome
+from tests.chaos.verdict import GREETED, Books, Promise, fate, judge, table, undisturbed
 
 ROW = Row(
     id="m1",
@@ -139,8 +139,19 @@ def test_what_waits_in_the_inbox_leaves_a_gap_in_the_ledger() -> None:
 
 def test_an_answer_500_breaks_a_promise() -> None:
     found = books(ROW)
-    found.answers.codes["500"] = 1
+    found.answers.outcomes.append(Outcome("500", 0.0, 1.0))
     assert broken(found) == ["answers 500"]
+
+
+@pytest.mark.parametrize("answer", ["500", "503"])
+def test_while_nothing_is_away_any_5xx_breaks_a_promise(answer: str) -> None:
+    found = books(ROW)
+    found.answers.outcomes += [Outcome("202", 0.0, 1.0), Outcome("ConnectionError", 0.0, 1.0)]
+    found.oracle.webhooks += [(0.0, 200), (0.0, 404), (0.0, None)]
+    assert all(each.is_kept for each in undisturbed(found))
+    found.answers.outcomes.append(Outcome(answer, 0.0, 1.0))
+    found.oracle.webhooks.append((0.0, int(answer)))
+    assert not any(each.is_kept for each in undisturbed(found))
 
 
 def test_a_repeat_with_another_answer_is_noticed() -> None:

@@ -44,6 +44,16 @@ def judge(books: Books) -> list[Promise]:
     return [*_durable(books), *_delivered(books), *_settled(books), *_inbound(books)]
 
 
+def undisturbed(books: Books) -> list[Promise]:
+    """What holds besides while all that the service needs is there: a deploy is no outage."""
+    posts = [each.what for each in books.answers.outcomes if each.what.startswith("5")]
+    webhooks = [str(status) for _, status in books.oracle.webhooks if status and status >= 500]
+    return [
+        _none("answers 5xx to senders", posts),
+        _none("answers 5xx to the provider", webhooks),
+    ]
+
+
 def fate(row: Row) -> str | None:
     """What the tenant is told in the end; None while it is not the end."""
     if row.status in HANDED_OVER:

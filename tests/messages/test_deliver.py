@@ -8,6 +8,7 @@ import pytest
 from app.messages import claims, deliver
 from app.models import AttemptOutcome, Status
 from tests.factories import ApiClient, create_api_key
+from tests.simulator.harness import wait_until
 from tests.world import World, settings_changed
 
 
@@ -159,6 +160,19 @@ def test_a_conversation_waits_for_its_first_message(world: World) -> None:
     world.sql("update recado.messages set retry_at = now()")
     world.deliver()
     assert [each["form"]["Body"] for each in creates(world)] == ["first", "second"]
+
+
+def test_nobody_waits_for_an_answer_to_somebody_else(world: World) -> None:
+    slow = {"fault": "slow", "next": 1, "account": world.channel.account, "seconds": 4}
+    world.simulator.control("PUT", "/faults", {"create": [slow]})
+    first = world.send(body="the provider takes its time")
+    drain = threading.Thread(target=world.deliver)
+    drain.start()
+    wait_until(lambda: world.message(first).status == Status.SENDING)
+    second = world.send(to_number="+15550100301", body="meanwhile")
+    wait_until(lambda: world.message(second).provider_message_id, 3.0)
+    assert world.message(first).status == Status.SENDING
+    drain.join()
 
 
 def test_replies_go_before_notices_and_bulk(world: World) -> None:

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 from kombu.connection import Connection
+from kombu.exceptions import OperationalError
 
 from app.config import Settings
+from app.extensions import celery
 from app.tasks.broker import survive_outages
 
 
 @pytest.fixture
 def connection(settings: Settings) -> Any:
-    survive_outages()
+    survive_outages(celery)
     make: Any = Connection
     return make(settings.redis_url)
 
@@ -51,3 +53,15 @@ def test_a_message_of_a_live_connection_is_acknowledged(connection: Any) -> None
     message.ack()
     assert not channel.client.hexists(channel.unacked_key, tag)
     connection.release()
+
+
+def test_a_broker_that_is_away_is_asked_each_second(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survive_outages(celery)
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda _seconds: None)
+    waits: list[float] = []
+    away = celery.amqp.Connection("redis://127.0.0.1:9/0")
+    with pytest.raises(OperationalError):
+        away.ensure_connection(lambda _error, wait: waits.append(wait), 4)
+    assert waits == [1.0, 1.0, 1.0, 1.0]
