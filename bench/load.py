@@ -23,10 +23,14 @@ class Shot:
 
 @dataclass
 class Outcome:
-    """`statuses` counts answers by HTTP status; 0 stands for no answer."""
+    """`statuses` counts answers by HTTP status; 0 stands for no answer.
+
+    `answered` says when (epoch seconds) the request of this body was answered with success.
+    """
 
     latencies_ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    answered: dict[bytes, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -56,7 +60,7 @@ async def at_rate(shots: Iterator[Shot], rate: float, seconds: float) -> Outcome
     """Open loop: each shot leaves at its time, whatever became of those before.
 
     Latency counts from the time at which the shot was due, so a server that stalls cannot hide
-    the requests that it kept from being sent.
+    the requests that it kept from being sent. Raises RuntimeError if none is answered well.
     """
     outcome = Outcome()
     under_way: set[asyncio.Task[None]] = set()
@@ -74,11 +78,14 @@ async def at_rate(shots: Iterator[Shot], rate: float, seconds: float) -> Outcome
         if under_way:
             await asyncio.wait(under_way)
         outcome.seconds = time.perf_counter() - started
-    return outcome
+    return _answered(outcome)
 
 
 async def flat_out(shots: Iterator[Shot], connections: int, seconds: float) -> Outcome:
-    """Closed loop: each connection sends its next shot when the last one is answered."""
+    """Closed loop: each connection sends its next shot when the last one is answered.
+
+    Raises RuntimeError if none is answered well.
+    """
     outcome = Outcome()
     async with _session() as session:
         await _warm_up(session, shots)
@@ -90,6 +97,12 @@ async def flat_out(shots: Iterator[Shot], connections: int, seconds: float) -> O
 
         await asyncio.gather(*(one_connection() for _ in range(connections)))
         outcome.seconds = time.perf_counter() - started
+    return _answered(outcome)
+
+
+def _answered(outcome: Outcome) -> Outcome:
+    if not outcome.good:
+        raise RuntimeError(f"No request was answered well: {dict(outcome.statuses)} by status.")
     return outcome
 
 
@@ -117,4 +130,6 @@ async def _fire(session: aiohttp.ClientSession, shot: Shot, since: float, outcom
     except (aiohttp.ClientError, OSError, TimeoutError):
         status = 0
     outcome.statuses[status] += 1
+    if 200 <= status < 300:
+        outcome.answered[shot.body] = time.time()
     outcome.latencies_ms.append((time.perf_counter() - since) * 1000)

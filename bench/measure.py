@@ -31,7 +31,10 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: list[str]) -> int:
-    """Answers 0 whatever the figures are: a busy machine is no defect."""
+    """Answers 0 whatever the figures are, for a busy machine is no defect.
+
+    Raises RuntimeError if a measurement breaks: nothing is answered, or messages are missing.
+    """
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="seconds of load: shows that it runs")
     parser.add_argument("--only", default=",".join(MEASURES), help="comma-separated measurements")

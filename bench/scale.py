@@ -15,6 +15,7 @@ class Scale:
     backlog: int = 50_000
     replies: int = 120
     slow_seconds: float = 30.0
+    provider_seconds: int = 20
     memory_messages: int = 5_000
     limit_seconds: float = 5.0
 
@@ -29,6 +30,7 @@ SHORT = Scale(
     backlog=2_000,
     replies=10,
     slow_seconds=3.0,
+    provider_seconds=5,
     memory_messages=400,
     limit_seconds=1.0,
 )

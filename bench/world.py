@@ -19,7 +19,7 @@ from app.common.ids import new_id
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of tenants that live for one run
 PAGE = 10_000
-QUIET_SECONDS = 120
+STALLED_SECONDS = 120
 
 register_uuid()  # type: ignore[no-untyped-call]
 
@@ -49,6 +49,15 @@ class Handed:
     sender: str
     to: str
     body: str
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A message made in the database; `provider_id` if the provider is said to have taken it."""
+
+    message_id: UUID
+    to: str
+    provider_id: str | None
 
 
 class World:
@@ -108,10 +117,20 @@ class World:
         """The simulator's control API."""
         return await _exchange(method, f"{self.simulator_url}/control/{path}", body, {})
 
-    async def provider(self, latency_ms: int = 0, *, callbacks: bool = True) -> None:
-        """How long the provider takes for a send, and whether it reports on it afterwards."""
+    async def provider(
+        self, latency_ms: int = 0, *, callbacks: bool = True, throttled: Place | None = None
+    ) -> None:
+        """How long the provider takes for a send, whether it reports on it afterwards, and which
+        account it answers with nothing but 429."""
         lost = [] if callbacks else [{"fault": "lost"}]
-        await self.control("PUT", "faults", {"latency_ms": latency_ms, "callback": lost})
+        refused = [{"fault": "throttle", "account": throttled.account}] if throttled else []
+        plan = {"latency_ms": latency_ms, "callback": lost, "create": refused}
+        await self.control("PUT", "faults", plan)
+
+    async def throttled(self) -> int:
+        """How many calls were answered 429 since `provider` was told to."""
+        plan = await self.control("GET", "faults")
+        return sum(rule["fired"] for rule in plan["create"])
 
     async def log_end(self) -> int:
         """The number of the newest entry in the provider's log."""
@@ -165,15 +184,15 @@ class World:
             )
         return people
 
-    def seed_messages(
-        self, place: Place, count: int, status: str = "queued"
-    ) -> list[tuple[UUID, str | None]]:
-        """(id, the provider's id) of bulk messages, each to somebody else."""
-        rows = []
+    def seed_messages(self, place: Place, count: int, status: str = "queued") -> list[Seeded]:
+        """Bulk messages, each to somebody else."""
+        rows, seeded = [], []
         for contact, conversation, number in self.seed_people(place, count):
             content = {"type": "text", "body": "bench"}
             sid = f"SM{uuid4().hex}" if status == "accepted" else None
-            ids = (place.tenant_id, new_id(), place.channel_id, conversation, contact)
+            message_id = new_id()
+            seeded.append(Seeded(message_id, number, sid))
+            ids = (place.tenant_id, message_id, place.channel_id, conversation, contact)
             rows.append((*ids, status, place.number, number, Json(content), sid))
         with self.database(place.tenant_id) as cursor:
             execute_values(
@@ -187,20 +206,33 @@ class World:
                 " 'bench', 'default', 2, false, 0, 0, now())",
                 page_size=1000,
             )
-        return [(row[1], row[-1]) for row in rows]
+        return seeded
 
-    def forget_queued(self, place: Place) -> None:
-        """Take what is still queued out of the way of the next measurement."""
+    async def quiet(self, place: Place, *, forget: bool = False) -> None:
+        """Wait until the workers have done all of it, or, with `forget`, what they had begun.
+
+        Raises RuntimeError if they stop before.
+        """
+        least, since = self.unfinished(place), time.monotonic()
+        while least:
+            if forget:
+                # Each time, since a refused call puts its message back into the queue.
+                self._cancel_queued(place)
+            await asyncio.sleep(1.0)
+            left = self.unfinished(place)
+            if left < least:
+                least, since = left, time.monotonic()
+            elif time.monotonic() - since > STALLED_SECONDS:
+                raise RuntimeError(f"{left} messages and events wait, and no worker takes them.")
+
+    def _cancel_queued(self, place: Place) -> None:
         with self.database(place.tenant_id) as cursor:
             cursor.execute("update recado.messages set status = 'canceled' where status = 'queued'")
 
-    async def quiet(self, place: Place) -> None:
-        """Wait until the workers have done what a measurement left to them."""
-        for _ in range(QUIET_SECONDS):
-            if not self.unfinished(place):
-                return
-            await asyncio.sleep(1.0)
-        print("  the workers did not catch up: the next figures are disturbed")
+    def forget_received(self, place: Place) -> None:
+        """Take events that wait to be applied out of the way of the next measurement."""
+        with self.database(place.tenant_id) as cursor:
+            cursor.execute("delete from recado.inbox_items where state = 'received'")
 
     def unfinished(self, place: Place) -> int:
         """Messages and events that still wait for a worker."""

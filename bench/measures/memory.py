@@ -1,7 +1,5 @@
 """Whether the worker's memory stays flat over many messages."""
 
-import asyncio
-
 from bench import processes
 from bench.figures import Figure, Sheet
 from bench.scale import Scale
@@ -40,5 +38,4 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
 async def _send(world: World, places: list[Place], count: int) -> None:
     for place in places:
         world.seed_messages(place, count // len(places))
-    while world.unfinished(places[0]):
-        await asyncio.sleep(1.0)
+    await world.quiet(places[0])
