@@ -56,6 +56,12 @@ def answered(task: str, *ids: Any) -> None:
         redis_handle.client.delete(_key(task, ids))
 
 
+def unneeded(task: str, *ids: Any) -> None:
+    """For a second no ring for this work is sent: whoever says so goes on looking."""
+    with contextlib.suppress(RedisError):
+        redis_handle.client.set(_key(task, ids), 1, px=SAME_RING_MS)
+
+
 def _send_first(task: str, *ids: Any) -> None:
     if breaker.is_open():
         return

@@ -20,7 +20,7 @@ from app.webhook import repository
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
+BATCH = 100
 LEASE = timedelta(seconds=30)
 """An item whose worker died comes back after this."""
 

@@ -6,15 +6,15 @@ from uuid import UUID
 from app.common import singleton
 from app.extensions import celery
 from app.tasks import names
-from app.tasks.ring import answered, send
+from app.tasks.ring import answered, send, unneeded
 from app.webhook import apply, repair
 
-LANES = 2
-"""How many workers apply one tenant's inbox at once: more would only wait for each other, and
-take the time that the web service needs to answer the next webhook."""
+LANES = 4
+"""How many workers apply one tenant's inbox at once, in a crowd. Without one, a single worker keeps
+up, and more would only take the time that the web service needs to answer the next webhook."""
 
 GATHER_SECONDS = 0.05
-"""After something came: receipts come in crowds, and one look takes all of these."""
+"""After something came: receipts come one upon the other, and one look takes all of these."""
 
 SLICE_SECONDS = 10.0
 """Then the worker looks after other tenants first."""
@@ -23,25 +23,41 @@ SLICE_SECONDS = 10.0
 @celery.task(name=names.APPLY_INBOX)
 def apply_inbox(tenant_id: str) -> None:
     """Apply what waits in the inbox of one tenant; rings itself when its time slice ends first."""
-    lane = _free_lane(tenant_id)
+    lane = next((each for each in range(LANES) if singleton.acquire(_name(tenant_id, each))), None)
     if lane is None:
         return
-    until = time.monotonic() + SLICE_SECONDS
     try:
-        while (left := apply.apply_due(UUID(tenant_id))) and time.monotonic() < until:
-            singleton.renew(lane)
-            time.sleep(GATHER_SECONDS)
+        if lane > 0:
+            _help(tenant_id)
+            return
+        _lead(tenant_id)
     finally:
-        singleton.release(lane)
-    # What came after the last look did not ring, or found no lane: look once more.
+        singleton.release(_name(tenant_id, lane))
+    # What came after the last look did not ring: look once more.
     answered(names.APPLY_INBOX, tenant_id)
-    if left or apply.apply_due(UUID(tenant_id)):
+    if apply.apply_due(UUID(tenant_id)):
         send(names.APPLY_INBOX, tenant_id)
 
 
-def _free_lane(tenant_id: str) -> str | None:
-    lanes = (f"inbox:{tenant_id}:{number}" for number in range(LANES))
-    return next((lane for lane in lanes if singleton.acquire(lane)), None)
+def _lead(tenant_id: str) -> None:
+    until = time.monotonic() + SLICE_SECONDS
+    while (taken := apply.apply_due(UUID(tenant_id))) and time.monotonic() < until:
+        singleton.renew(_name(tenant_id, 0))
+        if taken < apply.BATCH:
+            unneeded(names.APPLY_INBOX, tenant_id)
+            time.sleep(GATHER_SECONDS)
+        else:
+            send(names.APPLY_INBOX, tenant_id)
+
+
+def _help(tenant_id: str) -> None:
+    """A crowd: one more joins in for each full batch, and all of these leave when it is over."""
+    if apply.apply_due(UUID(tenant_id)) == apply.BATCH:
+        send(names.APPLY_INBOX, tenant_id)
+
+
+def _name(tenant_id: str, lane: int) -> str:
+    return f"inbox:{tenant_id}:{lane}"
 
 
 @celery.task(name=names.REPAIR_CHANNEL)
