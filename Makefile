@@ -87,7 +87,7 @@ $(NEWMAN): tests/postman/package-lock.json
 	@cd tests/postman && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-bench: $(INSTALLED) ## measure the service under load, 5 minutes (ARGS=--short: that it runs, for CI)
+bench: $(INSTALLED) ## measure the service under load, 8 minutes (ARGS=--short: that it runs, for CI)
 	@echo "Measuring ..."
 	@exec $(PYTHON) -m bench $(ARGS)
 
