@@ -125,6 +125,7 @@ class Settings:
     settle_after_seconds: int = env("SETTLE_AFTER_SECONDS", 20, parse=whole_number)
     settle_again_seconds: int = env("SETTLE_AGAIN_SECONDS", 15, parse=whole_number)
     inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
+    inbox_lanes: int = env("INBOX_LANES", 1, parse=positive_number)
     metrics_token: str = env("METRICS_TOKEN", "")
     metrics_folder: str = env("PROMETHEUS_MULTIPROC_DIR", "")
     worker_metrics_port: int = env("WORKER_METRICS_PORT", 0, parse=whole_number)

@@ -3,15 +3,12 @@
 import time
 from uuid import UUID
 
+from app import config
 from app.common import singleton
 from app.extensions import celery
 from app.tasks import names
 from app.tasks.ring import answered, send, unneeded
 from app.webhook import apply, repair
-
-LANES = 4
-"""How many workers apply one tenant's inbox at once, in a crowd. Without one, a single worker keeps
-up, and more would only take the time that the web service needs to answer the next webhook."""
 
 GATHER_SECONDS = 0.05
 """After something came: receipts come one upon the other, and one look takes all of these."""
@@ -22,8 +19,13 @@ SLICE_SECONDS = 10.0
 
 @celery.task(name=names.APPLY_INBOX)
 def apply_inbox(tenant_id: str) -> None:
-    """Apply what waits in the inbox of one tenant; rings itself when its time slice ends first."""
-    lane = next((each for each in range(LANES) if singleton.acquire(_name(tenant_id, each))), None)
+    """Apply what waits in the inbox of one tenant; rings itself when its time slice ends first.
+
+    One worker does it, and INBOX_LANES do in a crowd: more would only take the time that the web
+    service needs to answer the next webhook, unless the database is far away.
+    """
+    lanes = range(config.current().inbox_lanes)
+    lane = next((each for each in lanes if singleton.acquire(_name(tenant_id, each))), None)
     if lane is None:
         return
     try:

@@ -1,9 +1,11 @@
 """Who applies a tenant's inbox, and how many at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app import config
 from app.common import singleton
 from app.extensions import redis_handle
 from app.tasks import names
@@ -19,6 +21,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """Rings that the tasks send; batches of two, so that five items are a crowd."""
     calls: list[Call] = []
     monkeypatch.setattr(apply, "BATCH", 2)
+    monkeypatch.setattr(config.InForce, "settings", replace(config.current(), inbox_lanes=3))
     monkeypatch.setattr(tasks, "send", lambda *call: calls.append(call))
     return calls
 
@@ -62,7 +65,7 @@ def test_a_helper_takes_one_batch_and_calls_the_next(crowded: World, rung: list[
 
 
 def test_when_there_are_enough_another_one_leaves(crowded: World, rung: list[Call]) -> None:
-    hold(crowded, *range(tasks.LANES))
+    hold(crowded, *range(config.current().inbox_lanes))
     tasks.apply_inbox(str(crowded.tenant.id))
     assert (waiting(crowded), rung) == (5, [])
 
