@@ -58,8 +58,6 @@ def init(settings: Settings) -> Engine:
         max_overflow=settings.database_pool_size,
         pool_timeout=5,
         pool_recycle=1800,
-        # Many rows of one UPDATE travel together, as those of one INSERT do.
-        executemany_mode="values_plus_batch",
         connect_args={
             "connect_timeout": 5,
             "application_name": "recado",

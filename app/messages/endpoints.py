@@ -31,9 +31,9 @@ from app.models import Message, Status
 
 sending = Blueprint("sending", "sending", description="Send text, media and templates.")
 template_sending = Blueprint("send_whatsapp", "send_whatsapp", description="Send a template.")
-QUEUED = QueuedSchema()
-
 messages = Blueprint("messages", "messages", description="What was sent and received.")
+
+QUEUED = QueuedSchema()
 
 
 @sending.post("/send")

@@ -17,7 +17,6 @@ from app.channels.providers.base import (
     SendOutcome,
     Uncertain,
 )
-from app.common import clock
 from app.conversations import service as conversations
 from app.events import service as events
 from app.messages import claims, pacing, reports, repository
@@ -38,36 +37,35 @@ OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None:
     """One transaction for a group of answers."""
-    ids = [claim.message_id for claim, _ in results]
+    usual: list[tuple[UUID, int, str]] = []
+    others: list[Result] = []
     with db.tenant_session(tenant_id) as session:
-        standing = repository.lock_standing(session, ids)
-        usual = [each for each in results if _is_usual(standing, *each)]
+        standing = repository.lock_standing(session, [claim.message_id for claim, _ in results])
+        for claim, outcome in results:
+            if isinstance(outcome, Accepted) and _is_untouched(standing, claim):
+                usual.append((claim.message_id, claim.attempt, outcome.provider_message_id))
+            else:
+                others.append((claim, outcome))
         _accept(session, usual)
-        _apply_each(session, [each for each in results if each not in usual])
+        _apply_each(session, others)
     if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
         pacing.slow_down(channel_id)
 
 
-def _is_usual(standing: Standing, claim: Claim, outcome: SendOutcome) -> bool:
-    """Taken by the provider, and nothing happened to the message meanwhile."""
+def _is_untouched(standing: Standing, claim: Claim) -> bool:
+    """Nothing happened to the message since it was claimed that asks for more than an update."""
     row = standing.get(claim.message_id)
     return (
-        isinstance(outcome, Accepted)
+        row is not None
         and not claim.is_test
-        and row is not None
         and row.attempts == claim.attempt
         and row.provider_message_id is None
         and transition(Status(row.status), Status.ACCEPTED) is Status.ACCEPTED
     )
 
 
-def _accept(session: Session, usual: Sequence[Result]) -> None:
+def _accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
     """As `apply` does for each, by one statement for all."""
-    accepted = [
-        (claim.message_id, claim.attempt, outcome.provider_message_id)
-        for claim, outcome in usual
-        if isinstance(outcome, Accepted)
-    ]
     if accepted:
         repository.accept(session, accepted)
         metrics.count_message(session, Status.ACCEPTED, len(accepted))
@@ -84,7 +82,7 @@ def _apply_each(session: Session, results: Sequence[Result]) -> None:
 
 def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:
     """Move one message on. An answer that comes after its claim was given up only adds facts."""
-    attempt.finished_at = clock.now()
+    attempt.finished_at = func.now()
     if isinstance(outcome, Accepted):
         attempt.outcome = AttemptOutcome.ACCEPTED
         attempt.provider_message_id = outcome.provider_message_id

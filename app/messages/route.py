@@ -64,7 +64,8 @@ def find(session: Session, order: Order) -> Route:
     if conversation is None:
         contact_id = found.contact_id or contacts.find_or_create(session, [order.to])
         conversation = conversations.thread(session, channel.id, contact_id, order.to)
-    conversations.move(conversation, order.to)
+    else:
+        conversations.move(conversation, order.to)
     return Route(channel, conversation, order.to, found.daily_message_quota, found.timezone)
 
 

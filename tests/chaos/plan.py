@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.common.faultpoint import FAULT_POINTS
@@ -19,29 +19,30 @@ class Attack(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """Counts of a run. `every` seconds pass between two attacks.
+    """Counts of a run; what it does not name it does not do.
 
-    `settings` are the service's own time constants, `longest_freeze` and `list_lag` (seconds)
-    what they can bear: see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in docs/configuration.md.
-    `restarts` ask one process after the other to end, as a deploy does. The processes carry the
-    `fault_points`; the provider misbehaves or not (`provider_faults`).
+    `every` seconds pass between two attacks. `settings` are the service's own time constants,
+    `longest_freeze` and `list_lag` (seconds) what they can bear: see CLAIM_LEASE_SECONDS and
+    SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one process after the other to
+    end, as a deploy does. The processes carry the `fault_points`; the provider misbehaves or not
+    (`provider_faults`).
     """
 
-    seed: int
     messages: int
-    kills: int
-    freezes: int
-    crashes: int
-    flushes: int
-    aways: int
-    restarts: int
     every: float
     settle_seconds: float
     settings: Mapping[str, str]
-    longest_freeze: float
-    list_lag: float
-    fault_points: tuple[str, ...]
-    provider_faults: bool
+    seed: int = 0
+    kills: int = 0
+    freezes: int = 0
+    crashes: int = 0
+    flushes: int = 0
+    aways: int = 0
+    restarts: int = 0
+    longest_freeze: float = 0.0
+    list_lag: float = 0.0
+    fault_points: tuple[str, ...] = ()
+    provider_faults: bool = False
 
     @property
     def attacks(self) -> list[Attack]:
@@ -93,14 +94,12 @@ QUICK = {
 """The same proportions as in production, about a quarter as long, so that CI can wait for them."""
 
 SHORT = Plan(
-    seed=0,
     messages=500,
     kills=24,
     freezes=5,
     crashes=2,
     flushes=2,
     aways=2,
-    restarts=0,
     every=2.2,
     settle_seconds=110,
     settings=QUICK,
@@ -109,39 +108,25 @@ SHORT = Plan(
     fault_points=FAULT_POINTS,
     provider_faults=True,
 )
-FULL = Plan(
-    seed=0,
+FULL = replace(
+    SHORT,
     messages=10_000,
     kills=300,
     freezes=50,
     crashes=10,
     flushes=10,
     aways=10,
-    restarts=0,
-    every=2.2,
     settle_seconds=900,
     settings=PRODUCTION,
     longest_freeze=50.0,
     list_lag=5.0,
-    fault_points=FAULT_POINTS,
-    provider_faults=True,
 )
 DEPLOY = Plan(
-    seed=0,
     messages=1_000,
-    kills=0,
-    freezes=0,
-    crashes=0,
-    flushes=0,
-    aways=0,
     restarts=6,
     every=20.0,
     settle_seconds=200,
     settings=PRODUCTION,
-    longest_freeze=0.0,
-    list_lag=0.0,
-    fault_points=(),
-    provider_faults=False,
 )
 """As many restarts as `tests.chaos.fleet` has processes of ours."""
 

@@ -6,6 +6,7 @@ names a process to be replaced by one that prints a line and dies with exit code
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -63,6 +64,8 @@ def main(data_dir: str, web_port: str, simulator_port: str, broken: str = "") ->
         web_port=int(web_port),
         simulator_port=int(simulator_port),
     )
+    # Whoever starts the tests in the background of a script has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return run(settings, standard_log(), partial(table, broken))
 
 

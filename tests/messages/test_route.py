@@ -1,34 +1,28 @@
 """Which channel an order leaves from, and where it goes."""
 
-from typing import Any
-from uuid import UUID
-
 import pytest
 from sqlalchemy import update
 
 from app import db
-from app.channels import service as channels
 from app.channels.errors import ChannelDisabled, NoChannel, UnknownSender
 from app.common.phone import parse_address
 from app.errors import InvalidInput
 from app.messages import content, route
 from app.messages.route import Order, Route
 from app.models import Channel, Tenant
+from tests.factories import create_channel
 
-CREDENTIALS = {"account_sid": f"AC{'3' * 32}", "auth_token": "a-token-of-this-test"}
 SOMEBODY = parse_address("+15557771234")
+FIRST, SECOND = "+15550001234", "+15550001235"
 
 
-def add(tenant: Tenant, number: str = "+15550001234", account: str = "3") -> Channel:
-    credentials = {**CREDENTIALS, "account_sid": f"AC{account * 32}"}
-    data = {"provider": "twilio", "phone_number": number, "credentials": credentials}
-    with db.tenant_session(tenant.id) as session:
-        return channels.create_channel(session, None, data)
+def add(tenant: Tenant, number: str = FIRST, *, is_default: bool = False) -> Channel:
+    return create_channel(tenant.id, phone_number=number, is_default=is_default)
 
 
-def set_row(tenant: Tenant, channel_id: UUID, **values: Any) -> None:
-    with db.tenant_session(tenant.id) as session:
-        session.execute(update(Channel).where(Channel.id == channel_id).values(**values))
+def disable(channel: Channel) -> None:
+    with db.tenant_session(channel.tenant_id) as session:
+        session.execute(update(Channel).where(Channel.id == channel.id).values(status="disabled"))
 
 
 def find(tenant: Tenant, number: str | None) -> Route:
@@ -38,34 +32,34 @@ def find(tenant: Tenant, number: str | None) -> Route:
 
 
 def test_the_default_sends_unless_a_number_is_named(tenant: Tenant) -> None:
-    first, second = add(tenant), add(tenant, "+15550001235")
+    first, second = add(tenant, is_default=True), add(tenant, SECOND)
     assert find(tenant, None).channel.id == first.id
-    assert find(tenant, "whatsapp:+15550001235").channel.id == second.id
+    assert find(tenant, f"whatsapp:{SECOND}").channel.id == second.id
 
 
 def test_of_two_channels_with_one_number_the_active_one_sends(tenant: Tenant) -> None:
-    first, second = add(tenant), add(tenant, account="4")
+    first, second = add(tenant), add(tenant)
     assert find(tenant, first.phone_number).channel.id == first.id
-    set_row(tenant, first.id, status="disabled")
+    disable(first)
     assert find(tenant, first.phone_number).channel.id == second.id
 
 
 def test_what_cannot_send_says_why(tenant: Tenant) -> None:
     with pytest.raises(NoChannel):
         find(tenant, None)
-    channel = add(tenant)
+    channel = add(tenant, is_default=True)
     with pytest.raises(UnknownSender):
         find(tenant, "+15550009999")
     with pytest.raises(InvalidInput):
         find(tenant, "nonsense")
-    set_row(tenant, channel.id, status="disabled")
+    disable(channel)
     for number in (None, channel.phone_number):
         with pytest.raises(ChannelDisabled):
             find(tenant, number)
 
 
 def test_one_person_has_one_thread_on_each_channel(tenant: Tenant) -> None:
-    first, second = add(tenant), add(tenant, "+15550001235")
+    first, second = add(tenant, is_default=True), add(tenant, SECOND)
     ways = [find(tenant, number) for number in (None, second.phone_number) * 2]
     threads = [each.conversation for each in ways]
     assert [each.id for each in threads[:2]] == [each.id for each in threads[2:]]
