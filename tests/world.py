@@ -18,7 +18,8 @@ from werkzeug.serving import make_server
 from app import config, db
 from app.channels import cache
 from app.common.ids import new_id
-from app.messages import deliver, repository, settle
+from app.delivery import deliver, settle
+from app.messages import repository
 from app.models import Channel, Message, Tenant
 from app.webhook import apply
 from simulator.settings import Settings as SimulatorSettings

@@ -12,11 +12,9 @@ from app.common import audit
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.conversations import service as conversations
-from app.events import service as events
-from app.messages import reports, repository
+from app.messages import lifecycle, repository
 from app.messages.errors import CannotCancel, CannotSettle, MessageNotFound
 from app.messages.repository import MessageFilter
-from app.messages.status import Step, transition
 from app.models import Attempt, Event, Message, Status
 from app.tasks import names
 from app.tasks.ring import ring
@@ -96,12 +94,9 @@ def _steps_of_attempt(attempt: Attempt) -> list[dict[str, Any]]:
 def cancel(session: Session, actor: Principal, message_id: UUID) -> Message:
     """Raises MessageNotFound, CannotCancel."""
     message = _lock(session, message_id)
-    target = transition(Status(message.status), Step.CANCEL)
-    if target is None:
+    if not lifecycle.cancel(session, message):
         raise CannotCancel(details={"status": message.status})
-    message.status = target
     audit.record(session, actor, "message.canceled", ("message", message_id))
-    events.record_message(session, message, "canceled")
     return message
 
 
@@ -112,14 +107,13 @@ def settle(session: Session, actor: Principal, message_id: UUID, outcome: str) -
         raise CannotSettle(details={"status": message.status})
     audit.record(session, actor, "message.settled", ("message", message_id), {"outcome": outcome})
     if outcome == "arrived":
-        reports.move(session, message, Status.DELIVERED)
+        lifecycle.report(session, message, Status.DELIVERED)
         return message
-    message.status = Status(transition(Status.UNKNOWN, Step.RESEND) or Status.UNKNOWN)
+    lifecycle.resend(session, message)
     message.due_at = func.now()
     message.error = None
     session.flush()
     session.refresh(message)
-    events.record_message(session, message, "requeued")
     ring(session, names.DELIVER_CHANNEL, db.tenant_of(session), message.channel_id)
     return message
 

@@ -8,52 +8,13 @@ from sqlalchemy.orm import Session
 
 from app import db
 from app.channels.providers.base import StatusReceipt
-from app.common import clock
 from app.contacts import service as contacts
 from app.conversations import service as conversations
-from app.events import service as events
-from app.messages import callback, repository
+from app.messages import callback, lifecycle, repository
 from app.messages.callback import AttemptRef
-from app.messages.status import transition
 from app.models import Attempt, AttemptOutcome, Message, Status
 
 log = structlog.get_logger(__name__)
-
-EVENTS = {
-    Status.ACCEPTED: "accepted",
-    Status.SENT: "sent",
-    Status.DELIVERED: "delivered",
-    Status.READ: "read",
-    Status.FAILED: "failed",
-}
-
-
-def move(
-    session: Session,
-    message: Message,
-    reported: Status,
-    *,
-    at: datetime | None = None,
-    error: dict[str, object] | None = None,
-) -> bool:
-    """Move `message` up to `reported` and write the fact; False when it was there or past it."""
-    target = transition(Status(message.status), reported)
-    if target is None:
-        return False
-    at = at or clock.now()
-    message.status = target
-    message.lease_until = None
-    message.retry_at = None
-    message.error = error
-    if target is Status.SENT:
-        message.sent_at = at
-    if target in {Status.DELIVERED, Status.READ}:
-        message.sent_at = message.sent_at or at
-        message.delivered_at = message.delivered_at or at
-    if target is Status.READ:
-        message.read_at = at
-    events.record_message(session, message, EVENTS[target], {"error": error} if error else None)
-    return True
 
 
 def apply_receipt(
@@ -73,11 +34,10 @@ def apply_receipt(
         contacts.learn(session, message.contact_id, news)
     if receipt.status is Status.FAILED and ref is not None and ref.attempt < message.attempts:
         return "an earlier attempt failed; a later one is under way"
-    error = receipt.error.to_json() if receipt.error else None
     if receipt.error is not None and receipt.error.closes_window:
         # The refusal speaks of the moment of the send: a later answer of the customer wins.
         conversations.shut_window(session, message.conversation_id, message.created_at)
-    move(session, message, receipt.status, at=at, error=error)
+    lifecycle.report(session, message, receipt.status, at=at, error=receipt.error)
     return None
 
 

@@ -1,12 +1,13 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Interval,
     Row,
     Select,
     Text,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
@@ -153,34 +155,6 @@ def attempt(session: Session, message_id: UUID, number: int) -> Attempt | None:
     return session.scalars(query).one_or_none()
 
 
-def bound_ids(session: Session, channel_id: UUID, provider_ids: Sequence[str]) -> set[str]:
-    """Which of these ids belong to a message or to an attempt of ours already."""
-    on_messages = select(Message.provider_message_id).where(
-        Message.channel_id == channel_id, Message.provider_message_id.in_(provider_ids)
-    )
-    on_attempts = select(Attempt.provider_message_id).where(
-        Attempt.provider_message_id.in_(provider_ids)
-    )
-    return {found for found in session.scalars(on_messages.union(on_attempts)) if found}
-
-
-Standing = Mapping[UUID, Row[UUID, str, int, str | None]]
-"""Message → (id, status, attempts, provider_message_id)."""
-
-_STANDING = (
-    select(Message.id, Message.status, Message.attempts, Message.provider_message_id)
-    .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
-    # In one order, so that two groups cannot wait for each other.
-    .order_by(Message.id)
-    .with_for_update()
-)
-
-
-def lock_standing(session: Session, ids: Sequence[UUID]) -> Standing:
-    """Where these messages are in their lives, held until the transaction ends."""
-    return {row.id: row for row in session.execute(_STANDING, {"ids": list(ids)})}
-
-
 _ACCEPT = text("""
     with given as (
         select * from unnest(:message_ids, :attempts, :provider_ids, :event_ids, :events)
@@ -234,6 +208,24 @@ def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
             "events": told,
         },
     )
+
+
+_CLAIM = (
+    update(Message)
+    .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .values(
+        status=Status.SENDING,
+        attempts=Message.attempts + 1,
+        retry_at=None,
+        lease_until=func.now() + bindparam("lease", type_=Interval()),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+def claim(session: Session, ids: Sequence[UUID], lease: timedelta) -> None:
+    """Put these queued messages in flight under a lease, with one attempt more each."""
+    session.execute(_CLAIM, {"ids": list(ids), "lease": lease})
 
 
 def daily_quota(session: Session) -> tuple[int | None, str]:

@@ -1,9 +1,22 @@
 """What other features may ask of messages."""
 
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app import db
+from app.messages import repository
 from app.messages.reading import history
 from app.messages.receive import receive
 from app.messages.reports import apply_receipt
+from app.messages.repository import attempt
 from app.messages.route import Order
 from app.messages.send import queue_message
+from app.models import Message
 
-__all__ = ["Order", "apply_receipt", "history", "queue_message", "receive"]
+__all__ = ["Order", "apply_receipt", "attempt", "history", "lock", "queue_message", "receive"]
+
+
+def lock(session: Session, message_id: UUID) -> Message | None:
+    """The message as it is now, held until the transaction ends."""
+    return repository.lock(session, db.tenant_of(session), message_id)

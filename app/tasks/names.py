@@ -1,7 +1,7 @@
 """Every task by name; a task is enqueued by name, with ids only."""
 
-DELIVER_CHANNEL = "messages.deliver_channel"
-SETTLE_CHANNEL = "messages.settle_channel"
+DELIVER_CHANNEL = "delivery.deliver_channel"
+SETTLE_CHANNEL = "delivery.settle_channel"
 APPLY_INBOX = "webhook.apply_inbox"
 REPAIR_CHANNEL = "webhook.repair_channel"
 REPAIR_SOON = "webhook.repair_soon"

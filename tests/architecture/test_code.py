@@ -27,7 +27,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
 WRONG_ARROWS = (
     ("app.messages.endpoints", "from app.messages import repository"),
     ("app.messages.endpoints", "from app.messages.repository import find"),
-    ("app.messages.tasks", "import app.messages.repository"),
+    ("app.delivery.tasks", "import app.delivery.repository"),
     ("app.messages.service", "from app.messages import endpoints"),
     ("app.messages.service", "from app.messages.schemas import MessageSchema"),
     ("app.messages.repository", "from app.messages import service"),
@@ -60,7 +60,7 @@ RIGHT_ARROWS = (
     ("app.webhook.service", "from app.channels import service as channels"),
     ("app.webhook.service", "from app.tasks.ring import ring"),
     ("app.webhook.service", "from app.tasks import names, ring"),
-    ("app.messages.deliver", "from app.channels.providers.base import ProviderError"),
+    ("app.delivery.deliver", "from app.channels.providers.base import ProviderError"),
     ("app.channels.service", "from app.channels.providers import registry"),
     ("app.cli.demo", "from app.tenants import service"),
     ("app.cli.demo", "from app.tenants.users import NewUser"),

@@ -10,9 +10,9 @@ from sqlalchemy.pool import QueuePool
 from app import db
 from app.messages import waiting
 from tests.common.census import row_counts
+from tests.delivery.drains import draining
+from tests.delivery.test_deliver import creates
 from tests.factories import ApiClient, create_api_key
-from tests.messages.drains import draining
-from tests.messages.test_deliver import creates
 from tests.world import World
 
 PHONE = "+15551234567"

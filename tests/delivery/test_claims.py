@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app import db
 from app.common import clock
-from app.messages import claims
+from app.delivery import claims, repository
 from app.models import Channel, Conversation, Priority, Status, Tenant
 from tests.factories import create_channel, create_conversation, create_message
 
@@ -79,7 +79,7 @@ def test_a_campaign_that_was_just_queued_does_not_slow_the_look(tenant: Tenant) 
     channel = create_channel(tenant.id)
     with db.tenant_session(tenant.id) as session:
         session.execute(FILL, {"tenant_id": tenant.id, "channel_id": channel.id, "count": CAMPAIGN})
-    explained = text(f"explain (analyze, buffers, format json) {claims.DUE.text}")
+    explained = text(f"explain (analyze, buffers, format json) {repository.DUE.text}")
     with db.tenant_session(tenant.id) as session:
         given = {"channel_id": channel.id, "room": ROOM}
         (plan,) = session.scalar(explained, given)

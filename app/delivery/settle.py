@@ -11,18 +11,18 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import config, db
 from app.channels import service as channels
 from app.channels.providers.base import ProviderError, ProviderUnavailable, SentMessage
 from app.common.phone import parse_address
-from app.events import service as events
-from app.messages import outcomes, repository
+from app.delivery import outcomes, repository
+from app.messages import lifecycle
+from app.messages import service as messages
 from app.messages.content import Content
-from app.messages.status import Step, transition
-from app.models import Attempt, Message, Policy, Status
+from app.models import Message, Policy, Status
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 """How far the provider's clock may be from ours (its dates have no fractions of a second)."""
 
 BATCH = 20
+LOST_AT_ONCE = 100
 
 WORKER_LOST = ProviderError(
     code="worker_lost",
@@ -75,45 +76,17 @@ def settle_channel(tenant_id: UUID, channel_id: UUID) -> int:
 
 def doubt_lost_claims(session: Session, channel_id: UUID) -> int:
     """Claims whose lease ran out become uncertain; nothing stays `sending` for ever."""
-    query = (
-        select(Message)
-        .where(
-            Message.channel_id == channel_id,
-            Message.status == Status.SENDING,
-            Message.lease_until < func.now(),
-        )
-        .order_by(Message.id)
-        .limit(100)
-        .with_for_update(skip_locked=True)
-    )
-    lost = session.scalars(query).all()
+    lost = repository.lost_claims(session, channel_id, LOST_AT_ONCE)
     for message in lost:
-        outcomes.doubted(session, message, WORKER_LOST)
+        lifecycle.doubt(session, message, WORKER_LOST)
     return len(lost)
 
 
 def _due_doubts(session: Session, channel_id: UUID) -> list[Doubt]:
     """Uncertain messages whose wait is over; their next look is put off while we ask."""
-    query = (
-        select(Message, Attempt)
-        .join(
-            Attempt,
-            (Attempt.tenant_id == Message.tenant_id)
-            & (Attempt.message_id == Message.id)
-            & (Attempt.number == Message.attempts),
-        )
-        .where(
-            Message.channel_id == channel_id,
-            Message.status == Status.UNCERTAIN,
-            Message.lease_until < func.now(),
-        )
-        .order_by(Message.id)
-        .limit(BATCH)
-        .with_for_update(of=Message, skip_locked=True)
-    )
     pause = timedelta(seconds=config.current().settle_again_seconds)
     doubts = []
-    for message, attempt in session.execute(query):
+    for message, attempt in repository.due_doubts(session, channel_id, BATCH):
         message.lease_until = func.now() + pause
         doubts.append(
             Doubt(
@@ -132,7 +105,7 @@ def settle(
     session: Session, channel_id: UUID, doubt: Doubt, listed: Sequence[SentMessage] | None
 ) -> None:
     """Apply one reading of the provider's list; None when it could not be read."""
-    message = repository.lock(session, db.tenant_of(session), doubt.message_id)
+    message = messages.lock(session, doubt.message_id)
     if message is None or message.status != Status.UNCERTAIN or message.attempts != doubt.attempt:
         return
     if listed is None:
@@ -173,11 +146,7 @@ def same_content(content: Content, body: str) -> bool:
 
 def _not_sent(session: Session, message: Message) -> None:
     """The provider does not know it: send again, or say that its fate is unknown."""
-    step = Step.GIVE_UP if message.policy == Policy.AT_MOST_ONCE else Step.RESEND
-    target = transition(Status(message.status), step)
-    if target is None:
-        raise AssertionError("only uncertain messages are settled")
-    message.status = target
-    message.lease_until = None
-    event = "unknown" if step is Step.GIVE_UP else "requeued"
-    events.record_message(session, message, event)
+    if message.policy == Policy.AT_MOST_ONCE:
+        lifecycle.give_up(session, message)
+    else:
+        lifecycle.resend(session, message)

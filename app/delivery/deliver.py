@@ -29,9 +29,10 @@ from app.channels.providers.base import (
 from app.common.faultpoint import faultpoint
 from app.common.ids import new_id
 from app.common.phone import parse_address
-from app.messages import callback, claims, outcomes, pacing
+from app.delivery import claims, outcomes, pacing
+from app.delivery.claims import Claim
+from app.messages import callback
 from app.messages.callback import AttemptRef
-from app.messages.claims import Claim
 
 log = structlog.get_logger(__name__)
 

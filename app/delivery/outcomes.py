@@ -2,13 +2,12 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app import config, db
+from app import db
 from app.channels.providers.base import (
     Accepted,
     NotProcessed,
@@ -18,12 +17,12 @@ from app.channels.providers.base import (
     Uncertain,
 )
 from app.conversations import service as conversations
-from app.events import service as events
-from app.messages import claims, pacing, reports, repository
-from app.messages.claims import Claim
-from app.messages.repository import Standing
-from app.messages.status import Step, transition
-from app.metrics import service as metrics
+from app.delivery import pacing, repository
+from app.delivery.claims import Claim
+from app.delivery.repository import Standing
+from app.messages import lifecycle
+from app.messages import service as messages
+from app.messages.status import transition
 from app.models import Attempt, AttemptOutcome, Message, Status
 
 Result = tuple[Claim, SendOutcome]
@@ -46,7 +45,7 @@ def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None
                 usual.append((claim.message_id, claim.attempt, outcome.provider_message_id))
             else:
                 others.append((claim, outcome))
-        _accept(session, usual)
+        lifecycle.accept_group(session, usual)
         _apply_each(session, others)
     if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
         pacing.slow_down(channel_id)
@@ -64,18 +63,10 @@ def _is_untouched(standing: Standing, claim: Claim) -> bool:
     )
 
 
-def _accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
-    """As `apply` does for each, by one statement for all."""
-    if accepted:
-        repository.accept(session, accepted)
-        metrics.count_message(session, Status.ACCEPTED, len(accepted))
-        metrics.count_attempt(session, AttemptOutcome.ACCEPTED, len(accepted))
-
-
 def _apply_each(session: Session, results: Sequence[Result]) -> None:
     for claim, outcome in results:
-        message = repository.lock(session, db.tenant_of(session), claim.message_id)
-        attempt = repository.attempt(session, claim.message_id, claim.attempt)
+        message = messages.lock(session, claim.message_id)
+        attempt = messages.attempt(session, claim.message_id, claim.attempt)
         if message is not None and attempt is not None:
             apply(session, message, attempt, outcome)
 
@@ -101,56 +92,37 @@ def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOut
     elif isinstance(outcome, Uncertain):
         attempt.outcome = AttemptOutcome.UNCERTAIN
         if is_current:
-            doubted(session, message, outcome.error)
+            lifecycle.doubt(session, message, outcome.error)
 
 
 def accepted(session: Session, message: Message, provider_message_id: str) -> None:
     """The provider has it under this id. A receipt may have been faster; it stands."""
     if message.provider_message_id is None:
         message.provider_message_id = provider_message_id
-    reports.move(session, message, Status.ACCEPTED)
+    lifecycle.report(session, message, Status.ACCEPTED)
     if message.is_test:
         # A test key reaches no phone: its messages are delivered to nobody, at once.
-        reports.move(session, message, Status.SENT)
-        reports.move(session, message, Status.DELIVERED)
+        lifecycle.report(session, message, Status.SENT)
+        lifecycle.report(session, message, Status.DELIVERED)
 
 
 def refused(session: Session, message: Message, attempt: Attempt, error: ProviderError) -> None:
     if error.closes_window:
         conversations.shut_window(session, message.conversation_id, attempt.created_at)
-    claims.fail(session, message, error)
+    lifecycle.refuse(session, message, error)
 
 
 def postponed(session: Session, message: Message, outcome: NotProcessed) -> None:
     """Surely not processed: again later, with jittered back-off or when the provider said."""
     if message.attempts >= MOST_ATTEMPTS:
         cause = f"{OUT_OF_ATTEMPTS.format(count=message.attempts)} {outcome.error.cause}"
-        claims.fail(session, message, ProviderError("gave_up", cause, outcome.error.remedy))
+        lifecycle.refuse(session, message, ProviderError("gave_up", cause, outcome.error.remedy))
         return
-    target = transition(Status(message.status), Step.POSTPONE)
-    if target is None:
-        return
-    message.status = target
-    message.lease_until = None
-    message.error = outcome.error.to_json()
     seconds = max(backoff_seconds(message.attempts), outcome.retry_after or 0.0)
-    message.retry_at = func.now() + timedelta(seconds=seconds)
-    events.record_message(session, message, "postponed", {"error": message.error})
+    lifecycle.postpone(session, message, outcome.error, seconds)
 
 
 def backoff_seconds(attempts: int) -> float:
     """1, 2, 4 … 300 s, each ± 50 %, so that a crowd does not come back at once."""
     base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempts - 1))
     return base * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
-
-
-def doubted(session: Session, message: Message, error: ProviderError) -> None:
-    """Nobody can say whether it went out: wait for news, then ask the provider."""
-    target = transition(Status(message.status), Step.DOUBT)
-    if target is None:
-        return
-    message.status = target
-    message.error = error.to_json()
-    message.settle_reads = 0
-    message.lease_until = func.now() + timedelta(seconds=config.current().settle_after_seconds)
-    events.record_message(session, message, "uncertain", {"error": message.error})

@@ -7,8 +7,8 @@ from uuid import UUID
 from celery.signals import worker_shutting_down
 
 from app.common import singleton
+from app.delivery import deliver, settle
 from app.extensions import celery
-from app.messages import deliver, settle
 from app.tasks import names
 from app.tasks.ring import answered, send
 

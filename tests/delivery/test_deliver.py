@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.messages import claims, deliver
+from app.delivery import claims, deliver
 from app.models import AttemptOutcome, Status
 from tests.factories import ApiClient, create_api_key
 from tests.simulator.harness import wait_until

@@ -12,10 +12,10 @@ import redis
 from flask import Flask
 
 from app.common.ids import new_id
+from app.delivery import pacing
+from app.delivery.claims import Plan
+from app.delivery.pacing import HORIZON_MS, Gate, LocalPace
 from app.extensions import redis_handle
-from app.messages import pacing
-from app.messages.claims import Plan
-from app.messages.pacing import HORIZON_MS, Gate, LocalPace
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Row
 
+from app.delivery.claims import Plan
 from app.extensions import redis_handle
-from app.messages.claims import Plan
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,142 @@
+"""The only place that changes the status of an outgoing message, and writes the event that says so.
+
+`app/messages/status.py` decides which moves exist. Each function here returns False and changes
+nothing when the message cannot make its move.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app import config
+from app.channels.providers.base import ProviderError
+from app.common import clock
+from app.events import service as events
+from app.messages import repository
+from app.messages.status import Step, transition
+from app.metrics import service as metrics
+from app.models import AttemptOutcome, Message, Status
+
+EVENTS = {
+    Status.ACCEPTED: "accepted",
+    Status.SENT: "sent",
+    Status.DELIVERED: "delivered",
+    Status.READ: "read",
+    Status.FAILED: "failed",
+}
+
+
+def report(
+    session: Session,
+    message: Message,
+    reported: Status,
+    *,
+    at: datetime | None = None,
+    error: ProviderError | None = None,
+) -> bool:
+    """Move `message` up to a status that the provider reports; `at` is when it did (now)."""
+    target = transition(Status(message.status), reported)
+    if target is None:
+        return False
+    at = at or clock.now()
+    message.status = target
+    message.lease_until = None
+    message.retry_at = None
+    message.error = error.to_json() if error else None
+    if target is Status.SENT:
+        message.sent_at = at
+    if target in {Status.DELIVERED, Status.READ}:
+        message.sent_at = message.sent_at or at
+        message.delivered_at = message.delivered_at or at
+    if target is Status.READ:
+        message.read_at = at
+    data = {"error": message.error} if error else None
+    events.record_message(session, message, EVENTS[target], data)
+    return True
+
+
+def accept_group(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
+    """Accept many messages by one statement: (message, number of the attempt, provider's id) each.
+
+    The caller holds the rows and has checked that each of them may move.
+    """
+    if accepted:
+        repository.accept(session, accepted)
+        metrics.count_message(session, Status.ACCEPTED, len(accepted))
+        metrics.count_attempt(session, AttemptOutcome.ACCEPTED, len(accepted))
+
+
+def claim_group(session: Session, messages: Sequence[Message]) -> None:
+    """Put queued messages in flight: one more attempt each, under a lease."""
+    targets = {transition(Status(each.status), Step.CLAIM) for each in messages}
+    if targets != {Status.SENDING}:
+        raise AssertionError("only queued messages are claimed")
+    lease = timedelta(seconds=config.current().claim_lease_seconds)
+    repository.claim(session, [each.id for each in messages], lease)
+    metrics.count_message(session, Status.SENDING, len(messages))
+
+
+def refuse(session: Session, message: Message, error: ProviderError) -> bool:
+    """The message fails for good."""
+    if not _step(message, Step.REFUSE):
+        return False
+    message.error = error.to_json()
+    events.record_message(session, message, "failed", {"error": message.error})
+    return True
+
+
+def postpone(session: Session, message: Message, error: ProviderError, seconds: float) -> bool:
+    """The attempt was surely not processed: the message waits so long and is tried again."""
+    if not _step(message, Step.POSTPONE):
+        return False
+    message.error = error.to_json()
+    message.retry_at = func.now() + timedelta(seconds=seconds)
+    events.record_message(session, message, "postponed", {"error": message.error})
+    return True
+
+
+def doubt(session: Session, message: Message, error: ProviderError) -> bool:
+    """Nobody can say whether it went out: wait for news, then ask the provider."""
+    if not _step(message, Step.DOUBT):
+        return False
+    message.error = error.to_json()
+    message.settle_reads = 0
+    message.lease_until = func.now() + timedelta(seconds=config.current().settle_after_seconds)
+    events.record_message(session, message, "uncertain", {"error": message.error})
+    return True
+
+
+def resend(session: Session, message: Message) -> bool:
+    """It goes back into the queue, to be sent once more."""
+    if not _step(message, Step.RESEND):
+        return False
+    events.record_message(session, message, "requeued")
+    return True
+
+
+def give_up(session: Session, message: Message) -> bool:
+    """Its fate stays unknown."""
+    if not _step(message, Step.GIVE_UP):
+        return False
+    events.record_message(session, message, "unknown")
+    return True
+
+
+def cancel(session: Session, message: Message) -> bool:
+    """A queued message will not be sent."""
+    if not _step(message, Step.CANCEL):
+        return False
+    events.record_message(session, message, "canceled")
+    return True
+
+
+def _step(message: Message, step: Step) -> bool:
+    target = transition(Status(message.status), step)
+    if target is None:
+        return False
+    message.status = target
+    message.lease_until = None
+    return True
