@@ -16,11 +16,19 @@ from simulator.demo import demo_accounts
 
 WEB_WORKERS = 2
 WEB_THREADS = 16
-WORKERS = 2
-WORKER_THREADS = 16
-"""A drain keeps its thread while its channel has work, so this many channels send at once in each
-worker. They wait for the provider nearly all the time: processes of their own would only cost
-memory (90 MB each); two, so that one interpreter lock does not hold back both cores."""
+WORKERS = {
+    "scheduler": 2,
+    "replies": 4,
+    "delivery": 4,
+    "inbox": 4,
+    "settling": 16,
+    "housekeeping": 4,
+}
+"""Queue → threads of the process that works on it. Each queue has a process of its own, so that a
+slow kind of work takes neither a thread nor the interpreter lock from a fast one."""
+
+URGENT = frozenset({"scheduler", "replies"})
+"""Somebody waits for these; the others are `nice`, for what is stored can wait a moment."""
 
 _CELERY_APP = "app.tasks.worker:celery"
 
@@ -61,7 +69,7 @@ def recado(settings: StackSettings, database_url: str, redis_url: str) -> Proces
         ),
         services=(
             _web(settings),
-            *(_worker(number) for number in range(1, WORKERS + 1)),
+            *(_worker(queue, threads) for queue, threads in WORKERS.items()),
             _beat(settings.data_dir),
             _simulator(settings),
         ),
@@ -85,15 +93,15 @@ def _web(settings: StackSettings) -> Command:
     )
 
 
-def _worker(number: int) -> Command:
+def _worker(queue: str, threads: int) -> Command:
+    name = f"worker-{queue}"
     return Command(
-        "worker",
+        name,
         (
-            # Whoever calls us waits for the web service; work that is stored can wait a moment.
-            *("nice", "-n", "10"),
+            *(() if queue in URGENT else ("nice", "-n", "10")),
             *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "worker"),
-            *("--pool", "threads", "--concurrency", str(WORKER_THREADS)),
-            *("--hostname", f"worker{number}@%h"),
+            *("--queues", queue, "--pool", "threads", "--concurrency", str(threads)),
+            *("--hostname", f"{queue}@%h"),
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
         ),
         # In a container a developer is often root, which Celery deplores at length.

@@ -6,9 +6,8 @@ Correct with any number of drains at once and with any of them killed anywhere: 
 its lease runs by the database's clock, and an attempt is written before the call it describes.
 """
 
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -33,6 +32,7 @@ from app.delivery import claims, outcomes, pacing
 from app.delivery.claims import Claim
 from app.messages import callback
 from app.messages.callback import AttemptRef
+from app.tasks.drain import stopping
 
 log = structlog.get_logger(__name__)
 
@@ -71,17 +71,7 @@ class Drain:
     sent: int = 0
 
 
-stopping = threading.Event()
-"""Set when this process shall end: drains claim nothing more and finish what is under way."""
-
-
-def go_on() -> None:
-    """What is done between two turns of a drain unless somebody asks for more."""
-
-
-def drain_channel(
-    tenant_id: UUID, channel_id: UUID, between_turns: Callable[[], None] = go_on
-) -> bool:
+def drain_channel(tenant_id: UUID, channel_id: UUID) -> bool:
     """Send what is due on this channel; True when the time slice ended before the work did."""
     try:
         connection = channels.connection(tenant_id, channel_id)
@@ -92,7 +82,7 @@ def drain_channel(
     until = time.monotonic() + SLICE_SECONDS
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="send") as pool:
         while _turn(drain, pool, until):
-            between_turns()
+            pass
     if drain.sent:
         log.info("drained", tenant_id=str(tenant_id), channel_id=str(channel_id), sent=drain.sent)
     return time.monotonic() >= until

@@ -18,7 +18,7 @@ from app.common import logging
 from app.config import Settings
 from app.extensions import celery, redis_handle
 from app.metrics import service as metrics
-from app.tasks import broker, names
+from app.tasks import broker, names, queues
 
 JOBS = ("app.delivery.tasks", "app.webhook.tasks", "app.tasks.schedule")
 """The modules that hold tasks; a test fails when a feature's tasks.py is not among them."""
@@ -68,6 +68,8 @@ def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECO
             "clean-up": {"task": names.CLEAN_UP, "schedule": 600.0, "options": {"expires": 600}},
         },
         imports=JOBS,
+        task_routes=queues.routes(),
+        task_create_missing_queues=True,
         timezone="UTC",
     )
     return celery

@@ -1,8 +1,10 @@
 """Every task by name; a task is enqueued by name, with ids only."""
 
 DELIVER_CHANNEL = "delivery.deliver_channel"
+DELIVER_REPLIES = "delivery.deliver_replies"
 SETTLE_CHANNEL = "delivery.settle_channel"
 APPLY_INBOX = "webhook.apply_inbox"
+HELP_INBOX = "webhook.help_inbox"
 REPAIR_CHANNEL = "webhook.repair_channel"
 REPAIR_SOON = "webhook.repair_soon"
 LOOK_BACK = "webhook.look_back"

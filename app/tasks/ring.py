@@ -47,7 +47,7 @@ def ring(session: Session, task: str, *ids: Any) -> None:
     Of many rings for the same work one is enough, until somebody answers it: the task calls
     `answered` before the look at the database that must see what the unsent rings were for.
     """
-    db.after_commit(session, lambda: _send_first(task, *ids))
+    db.after_commit(session, lambda: ring_once(task, *ids))
 
 
 def answered(task: str, *ids: Any) -> None:
@@ -62,7 +62,8 @@ def unneeded(task: str, *ids: Any) -> None:
         redis_handle.client.set(_key(task, ids), 1, px=SAME_RING_MS)
 
 
-def _send_first(task: str, *ids: Any) -> None:
+def ring_once(task: str, *ids: Any) -> None:
+    """Ring now, unless somebody did within a second and nobody has answered it."""
     if breaker.is_open():
         return
     try:

@@ -1,13 +1,14 @@
 """Background work on what providers told us."""
 
 import time
+from functools import partial
 from uuid import UUID
 
 from app import config
-from app.common import singleton
 from app.extensions import celery
 from app.tasks import names
-from app.tasks.ring import answered, send, unneeded
+from app.tasks.drain import drain
+from app.tasks.ring import ring_once, unneeded
 from app.webhook import apply, repair
 
 GATHER_SECONDS = 0.05
@@ -19,47 +20,44 @@ SLICE_SECONDS = 10.0
 
 @celery.task(name=names.APPLY_INBOX)
 def apply_inbox(tenant_id: str) -> None:
-    """Apply what waits in the inbox of one tenant; rings itself when its time slice ends first.
+    """Apply what waits in the inbox of one tenant.
 
-    One worker does it, and INBOX_LANES do in a crowd: more would only take the time that the web
-    service needs to answer the next webhook, unless the database is far away.
+    One worker does it, and INBOX_LANES do while a whole batch waits: more would only take the time
+    that the web service needs to answer the next webhook, unless the database is far away.
     """
-    lanes = range(config.current().inbox_lanes)
-    lane = next((each for each in lanes if singleton.acquire(_name(tenant_id, each))), None)
-    if lane is None:
-        return
-    try:
-        if lane > 0:
-            _help(tenant_id)
-            return
-        _lead(tenant_id)
-    finally:
-        singleton.release(_name(tenant_id, lane))
-    # What came after the last look did not ring: look once more.
-    answered(names.APPLY_INBOX, tenant_id)
-    if apply.apply_due(UUID(tenant_id)):
-        send(names.APPLY_INBOX, tenant_id)
+    tenant = UUID(tenant_id)
+    drain(
+        names.APPLY_INBOX,
+        tenant_id,
+        step=partial(_apply_some, tenant),
+        is_due=lambda: apply.apply_due(tenant) > 0,
+        slice_seconds=SLICE_SECONDS,
+    )
 
 
-def _lead(tenant_id: str) -> None:
-    until = time.monotonic() + SLICE_SECONDS
-    while (taken := apply.apply_due(UUID(tenant_id))) and time.monotonic() < until:
-        singleton.renew(_name(tenant_id, 0))
-        if taken < apply.BATCH:
-            unneeded(names.APPLY_INBOX, tenant_id)
-            time.sleep(GATHER_SECONDS)
-        else:
-            send(names.APPLY_INBOX, tenant_id)
+@celery.task(name=names.HELP_INBOX)
+def help_inbox(tenant_id: str, lane: str) -> None:
+    """Apply beside `apply_inbox` while whole batches wait; each lane has one worker."""
+    tenant = UUID(tenant_id)
+    drain(
+        names.HELP_INBOX,
+        tenant_id,
+        lane,
+        step=lambda: apply.apply_due(tenant) == apply.BATCH,
+        is_due=lambda: False,
+        slice_seconds=SLICE_SECONDS,
+    )
 
 
-def _help(tenant_id: str) -> None:
-    """A crowd: one more joins in for each full batch, and all of these leave when it is over."""
-    if apply.apply_due(UUID(tenant_id)) == apply.BATCH:
-        send(names.APPLY_INBOX, tenant_id)
-
-
-def _name(tenant_id: str, lane: int) -> str:
-    return f"inbox:{tenant_id}:{lane}"
+def _apply_some(tenant: UUID) -> bool:
+    taken = apply.apply_due(tenant)
+    if taken == apply.BATCH:
+        for lane in range(1, config.current().inbox_lanes):
+            ring_once(names.HELP_INBOX, tenant, lane)
+    elif taken:
+        unneeded(names.APPLY_INBOX, tenant)
+        time.sleep(GATHER_SECONDS)
+    return taken > 0
 
 
 @celery.task(name=names.REPAIR_CHANNEL)

@@ -21,6 +21,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 """Parts of the foundation, and what else of app/ each may import."""
 
+TASK_DOORS = ("names", "ring", "drain")
+
 OPEN_MODULES = {
     "app.channels.providers.base": "the words in which every provider speaks with us",
     "app.channels.providers.registry": "the table of providers: who reads and writes their words",
@@ -95,12 +97,10 @@ def machinery_problem(importer: str, target: str) -> str | None:
     for closed in ("app.cli", "app.blueprints", "app.openapi"):
         if in_package(target, closed) and importer != "app.openapi":
             return f"{closed} is only for the application factory"
-    if (
-        in_package(target, "app.tasks")
-        and not (in_package(target, "app.tasks.names") or in_package(target, "app.tasks.ring"))
-        and target not in {"app.tasks.names", "app.tasks.ring"}
+    if in_package(target, "app.tasks") and not any(
+        in_package(target, f"app.tasks.{door}") for door in TASK_DOORS
     ):
-        return "of app/tasks, features know only `names` and `ring`"
+        return f"of app/tasks, features know only {', '.join(TASK_DOORS)}"
     return None
 
 

@@ -1,11 +1,14 @@
 """Every task is loaded by the worker, and known by a name in app/tasks/names.py."""
 
 import importlib
+import re
 
 import pytest
 
 from app.extensions import celery
-from app.tasks import celery_app, names
+from app.tasks import celery_app, names, queues
+from app.tasks.queues import Queue
+from dev.processes import WORKERS
 from tests.architecture.source import ROOT
 
 
@@ -50,3 +53,21 @@ def test_tasks_survive_a_worker_and_are_not_stored(app: object) -> None:
     assert celery.conf.worker_prefetch_multiplier == 1
     assert celery.conf.task_ignore_result is True
     assert celery.conf.accept_content == ["json"]
+
+
+def test_every_task_has_a_queue() -> None:
+    assert set(queues.QUEUE_OF) == declared_names()
+
+
+def test_every_queue_has_a_worker_where_we_start_some() -> None:
+    """`make run` and docker-compose.yml start one for each queue, and none for another."""
+    every = {str(queue) for queue in Queue}
+    assert set(WORKERS) == every
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert set(re.findall(r"--queues=([a-z]+)", compose)) == every
+    assert set(queues.QUEUE_OF.values()) == set(Queue)
+
+
+def test_a_task_goes_to_its_queue(app: object) -> None:
+    for task, queue in queues.QUEUE_OF.items():
+        assert celery.amqp.router.route({}, task)["queue"].name == queue

@@ -21,7 +21,6 @@ from dev.supervisor import answers
 from dev.valkey import EmbeddedValkey
 
 WEBS = 2
-WORKERS = 3
 SIMULATOR_OPTIONS = ("--window", "open", "--log-size", "4000000", "--read-after", "1")
 FAULTS = "RECADO_FAULTS"
 FAULT_LINE = b"fault point "
@@ -151,21 +150,21 @@ def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
 
 
 def _spread(table: ProcessTable) -> ProcessTable:
-    """The table of `make run`, with two web services on one port and three workers."""
+    """The table of `make run`, with two web services on one port and two workers for deliveries."""
     by_name = {each.name: each for each in table.services}
-    web, worker = by_name["web"], by_name["worker"]
-    simulator = by_name["simulator"]
+    web, simulator = by_name["web"], by_name["simulator"]
+    delivery = by_name["worker-delivery"]
     services = [
         replace(simulator, argv=(*simulator.argv, *SIMULATOR_OPTIONS)),
         *(
             replace(web, name=f"web-{n}", argv=(*web.argv, "--reuse-port", "--workers", "1"))
             for n in range(1, WEBS + 1)
         ),
-        *(
-            replace(
-                worker, name=f"worker-{n}", argv=(*worker.argv, "--hostname", f"worker{n}@chaos")
-            )
-            for n in range(1, WORKERS + 1)
+        *(each for name, each in by_name.items() if name.startswith("worker")),
+        replace(
+            delivery,
+            name="worker-delivery-2",
+            argv=(*delivery.argv, "--hostname", "delivery2@%h"),
         ),
         by_name["beat"],
     ]

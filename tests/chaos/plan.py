@@ -123,7 +123,7 @@ FULL = replace(
 )
 DEPLOY = Plan(
     messages=1_000,
-    restarts=6,
+    restarts=10,
     every=20.0,
     settle_seconds=200,
     settings=PRODUCTION,

@@ -7,9 +7,10 @@ import pytest
 
 from app import config
 from app.common.faultpoint import FAULT_POINTS
+from dev.processes import WORKERS
 from tests.architecture.source import sources
 from tests.chaos.attacks import WEB_POINTS, WORKER_POINTS
-from tests.chaos.fleet import WEBS, WORKERS
+from tests.chaos.fleet import WEBS
 from tests.chaos.load import Business, letters
 from tests.chaos.plan import DEPLOY, FULL, PRODUCTION, QUICK, SHORT, Attack, Plan, faults
 
@@ -39,7 +40,7 @@ def test_the_full_form_is_as_large_as_promised() -> None:
 
 
 def test_a_deploy_restarts_every_process_and_does_nothing_else() -> None:
-    assert DEPLOY.attacks == [Attack.RESTART] * (WEBS + WORKERS + 1)
+    assert DEPLOY.attacks == [Attack.RESTART] * (WEBS + len(WORKERS) + 2)
     assert DEPLOY.seconds >= 20 * len(DEPLOY.attacks)
     assert DEPLOY.settings == PRODUCTION
     assert DEPLOY.is_calm

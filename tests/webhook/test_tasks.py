@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app import config
-from app.common import singleton
+from app.common import leases
 from app.extensions import redis_handle
-from app.tasks import names
+from app.tasks import drain, names
 from app.tasks.ring import _key
 from app.webhook import apply, tasks
 from tests.world import World
@@ -22,7 +22,8 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     calls: list[Call] = []
     monkeypatch.setattr(apply, "BATCH", 2)
     monkeypatch.setattr(config.InForce, "settings", replace(config.current(), inbox_lanes=3))
-    monkeypatch.setattr(tasks, "send", lambda *call: calls.append(call))
+    monkeypatch.setattr(tasks, "ring_once", lambda *call: calls.append(call))
+    monkeypatch.setattr(drain, "send", lambda *call: calls.append(call))
     return calls
 
 
@@ -39,16 +40,12 @@ def waiting(world: World) -> int:
     return int(rows[0][0])
 
 
-def hold(world: World, *lanes: int) -> None:
-    assert all(singleton.acquire(f"inbox:{world.tenant.id}:{lane}") for lane in lanes)
-
-
 def test_one_worker_applies_all_and_calls_for_help_in_a_crowd(
     crowded: World, rung: list[Call]
 ) -> None:
     tasks.apply_inbox(str(crowded.tenant.id))
     assert waiting(crowded) == 0
-    assert rung == [(names.APPLY_INBOX, str(crowded.tenant.id))] * 2
+    assert rung == [(names.HELP_INBOX, crowded.tenant.id, lane) for lane in (1, 2)] * 2
 
 
 def test_after_its_end_the_next_webhook_rings_again(crowded: World, rung: list[Call]) -> None:
@@ -57,16 +54,17 @@ def test_after_its_end_the_next_webhook_rings_again(crowded: World, rung: list[C
     assert not redis_handle.client.exists(key)
 
 
-def test_a_helper_takes_one_batch_and_calls_the_next(crowded: World, rung: list[Call]) -> None:
-    hold(crowded, 0)
-    tasks.apply_inbox(str(crowded.tenant.id))
-    assert waiting(crowded) == 3
-    assert len(rung) == 1
+def test_a_helper_leaves_when_no_whole_batch_waits(crowded: World, rung: list[Call]) -> None:
+    tasks.help_inbox(str(crowded.tenant.id), "1")
+    assert (waiting(crowded), rung) == (0, [])
 
 
-def test_when_there_are_enough_another_one_leaves(crowded: World, rung: list[Call]) -> None:
-    hold(crowded, *range(config.current().inbox_lanes))
+def test_each_lane_has_one_worker(crowded: World, rung: list[Call]) -> None:
+    lanes = ((names.APPLY_INBOX,), (names.HELP_INBOX, 1))
+    held = [leases.take(drain.name_of(lane[0], crowded.tenant.id, *lane[1:])) for lane in lanes]
+    assert all(held)
     tasks.apply_inbox(str(crowded.tenant.id))
+    tasks.help_inbox(str(crowded.tenant.id), "1")
     assert (waiting(crowded), rung) == (5, [])
 
 
@@ -75,5 +73,5 @@ def test_a_slice_that_ends_before_the_work_rings_for_the_rest(
 ) -> None:
     monkeypatch.setattr(tasks, "SLICE_SECONDS", 0.0)
     tasks.apply_inbox(str(crowded.tenant.id))
-    assert waiting(crowded) == 1
-    assert rung == [(names.APPLY_INBOX, str(crowded.tenant.id))]
+    assert waiting(crowded) == 3
+    assert (names.APPLY_INBOX, str(crowded.tenant.id)) in rung

@@ -1,0 +1,119 @@
+"""Leases in Redis: one holder of a name at a time, for as long as the holder's process lives.
+
+A lease spares two workers the same work and promises nothing: whatever runs under it is correct
+without it, so while Redis is away everybody gets one. A thread of this process renews all leases
+that the process holds; those of a process that was killed or frozen end after HELD_SECONDS.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.common.ids import new_secret
+from app.extensions import redis_handle
+
+log = structlog.get_logger(__name__)
+
+HELD_SECONDS = 5
+RENEW_EVERY_SECONDS = 1.0
+
+RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A name that this process holds under `token`; `None` when Redis could not be asked."""
+
+    name: str
+    token: str | None
+
+
+@dataclass
+class _Keeper:
+    """The leases of this process, and the thread that renews them."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    held: dict[str, Lease] = field(default_factory=dict)
+    thread: threading.Thread | None = None
+
+
+_keeper = _Keeper()
+
+
+def take(name: str) -> Lease | None:
+    """A lease that lasts until `give_back`; None while somebody else holds `name`."""
+    token = new_secret(12)
+    try:
+        got = redis_handle.client.set(key_of(name), token, nx=True, ex=HELD_SECONDS)
+    except RedisError:
+        return Lease(name, None)
+    if not got:
+        return None
+    lease = Lease(name, token)
+    with _keeper.lock:
+        _keeper.held[name] = lease
+        if _keeper.thread is None or not _keeper.thread.is_alive():
+            _keeper.thread = threading.Thread(target=_renew_for_ever, name="leases", daemon=True)
+            _keeper.thread.start()
+    return lease
+
+
+def give_back(lease: Lease) -> None:
+    """The name is free again, unless somebody else has it by now."""
+    if lease.token is None:
+        return
+    with _keeper.lock:
+        if _keeper.held.get(lease.name) == lease:
+            del _keeper.held[lease.name]
+    try:
+        redis_handle.client.eval(RELEASE, 1, key_of(lease.name), lease.token)
+    except RedisError:
+        # It ends by itself after HELD_SECONDS.
+        return
+
+
+@contextmanager
+def hold(name: str) -> Iterator[bool]:
+    """Hold `name` for the time of the block; False in it while somebody else has it."""
+    lease = take(name)
+    try:
+        yield lease is not None
+    finally:
+        if lease is not None:
+            give_back(lease)
+
+
+def key_of(name: str) -> str:
+    """The key in Redis; it exists while somebody holds the name."""
+    return f"lease:{name}"
+
+
+def renew() -> None:
+    """Renew what this process holds, by one round trip."""
+    with _keeper.lock:
+        held = list(_keeper.held.values())
+    if not held:
+        return
+    pipeline = redis_handle.client.pipeline(transaction=False)
+    for lease in held:
+        pipeline.eval(RENEW, 1, key_of(lease.name), str(lease.token), str(HELD_SECONDS))
+    try:
+        pipeline.execute()
+    except RedisError as error:
+        log.warning("cannot_renew_leases", error=type(error).__name__)
+
+
+def _renew_for_ever() -> None:
+    pause = threading.Event()
+    while True:
+        pause.wait(RENEW_EVERY_SECONDS)
+        try:
+            renew()
+        except Exception:
+            # Without this thread every lease of the process would end in the middle of its work.
+            log.exception("cannot_renew_leases")
