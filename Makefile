@@ -36,7 +36,7 @@ $(INSTALLED): requirements-dev.txt
 		--require-hashes --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-run: $(INSTALLED) ## run everything: databases, web, worker, beat, simulator
+run: $(INSTALLED) ## run everything: databases, web, workers, beat, simulator
 	@exec $(PYTHON) -m dev run
 
 test: $(INSTALLED) ## run the tests on servers of their own (ARGS= goes to pytest)

@@ -113,6 +113,7 @@ class Settings:
     login_address_rate_limit: str = env("LOGIN_ADDRESS_RATE_LIMIT", "60 per minute")
     anonymous_rate_limit: str = env("ANONYMOUS_RATE_LIMIT", "300 per minute")
     tenant_rate_limit: str = env("TENANT_RATE_LIMIT", "30000 per minute")
+    web_threads: int = env("WEB_THREADS", 32, parse=positive_number)
     max_body_bytes: int = env("MAX_BODY_BYTES", 1_048_576, parse=whole_number)
     twilio_account_sid: str = env("TWILIO_ACCOUNT_SID", "")
     twilio_auth_token: str = env("TWILIO_AUTH_TOKEN", "")
@@ -124,7 +125,10 @@ class Settings:
     claim_lease_seconds: int = env("CLAIM_LEASE_SECONDS", 45, parse=whole_number)
     settle_after_seconds: int = env("SETTLE_AFTER_SECONDS", 20, parse=whole_number)
     settle_again_seconds: int = env("SETTLE_AGAIN_SECONDS", 15, parse=whole_number)
+    message_validity_hours: int = env("MESSAGE_VALIDITY_HOURS", 168, parse=positive_number)
+    uncertain_max_seconds: int = env("UNCERTAIN_MAX_SECONDS", 900, parse=whole_number)
     inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
+    auto_replies_per_hour: int = env("AUTO_REPLIES_PER_HOUR", 6, parse=positive_number)
     inbox_lanes: int = env("INBOX_LANES", 1, parse=positive_number)
     metrics_token: str = env("METRICS_TOKEN", "")
     metrics_folder: str = env("PROMETHEUS_MULTIPROC_DIR", "")
@@ -185,6 +189,13 @@ def problems(settings: Settings) -> list[str]:
         found.append(
             "CLAIM_LEASE_SECONDS must be at least three times PROVIDER_TIMEOUT_SECONDS: a third "
             "of it may pass before the call, one during the call, one while it is recorded."
+        )
+    if settings.uncertain_max_seconds < settings.settle_after_seconds + (
+        2 * settings.settle_again_seconds
+    ):
+        found.append(
+            "UNCERTAIN_MAX_SECONDS must be at least SETTLE_AFTER_SECONDS and twice "
+            "SETTLE_AGAIN_SECONDS: before, the provider's list could not have been read twice."
         )
     if settings.is_production:
         found += _unsafe_in_production(settings)

@@ -12,21 +12,28 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from app import db_deadline
 from app.config import Settings, SettingsError
+from app.db_deadline import DeadlineExceeded
 
 log = structlog.get_logger(__name__)
 
 APP_ROLE = "recado_app"
 SYSTEM_ROLE = "recado_system"
-STATEMENT_TIMEOUT_MS = 15_000
+POOL_SECONDS = 5
+"""For a free connection."""
 
 PIN = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
     " set_config('statement_timeout', :timeout, true)"
 )
+
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
+"""What a transaction raises while the database is away, silent or overloaded."""
 
 AfterCommit = Callable[[], None]
 
@@ -56,10 +63,10 @@ def init(settings: Settings) -> Engine:
         normalise_url(settings.database_url),
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_size,
-        pool_timeout=5,
+        pool_timeout=POOL_SECONDS,
         pool_recycle=1800,
         connect_args={
-            "connect_timeout": 5,
+            **db_deadline.CONNECT_ARGS,
             "application_name": "recado",
             "keepalives_idle": 30,
             "tcp_user_timeout": 20_000,
@@ -95,7 +102,8 @@ def _refuse_unpinned(
 
 def _pin(session: Session, role: str, tenant: str) -> None:
     connection = session.connection()
-    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": str(STATEMENT_TIMEOUT_MS)})
+    timeout = f"{db_deadline.STATEMENT_SECONDS}s"
+    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": timeout})
     connection.info["pinned"] = role
     connection.info["tenant_id"] = UUID(tenant) if tenant else None
 
@@ -104,7 +112,8 @@ def _begin(role: str, tenant: str) -> Session:
     """Open a pinned transaction.
 
     The pin is the first statement, so when the pooled connection turns out to be dead (Postgres
-    was restarted) nothing is lost by taking a fresh one, once.
+    was restarted) nothing is lost by taking a fresh one, once. Not when Postgres kept silent: a
+    fresh connection would meet the same silence.
     """
     for last_try in (False, True):
         session = Session(Database.engine, expire_on_commit=False, autoflush=True)
@@ -112,7 +121,8 @@ def _begin(role: str, tenant: str) -> Session:
             _pin(session, role, tenant)
         except DBAPIError as error:
             session.close()
-            if last_try or not error.connection_invalidated:
+            is_silent = isinstance(error.orig, DeadlineExceeded)
+            if last_try or is_silent or not error.connection_invalidated:
                 raise
         except BaseException:
             session.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import figures, picture
 from bench.figures import Sheet
-from bench.measures import accept, drain, fairness, memory, slow_provider, webhook
+from bench.measures import accept, crowd, drain, fairness, memory, slow_provider, webhook
 from bench.scale import FULL, SHORT, Scale
 from bench.world import World
 
@@ -24,6 +24,7 @@ MEASURES: dict[str, Measure] = {
     "webhook": webhook.measure,
     "drain": drain.measure,
     "fairness": fairness.measure,
+    "crowd": crowd.measure,
     "slow": slow_provider.measure,
     "memory": memory.measure,
 }

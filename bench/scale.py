@@ -18,6 +18,9 @@ class Scale:
     provider_seconds: int = 20
     memory_messages: int = 5_000
     limit_seconds: float = 5.0
+    crowd: int = 80
+    crowd_messages: int = 40
+    singles: int = 20
 
 
 FULL = Scale()
@@ -33,4 +36,7 @@ SHORT = Scale(
     provider_seconds=5,
     memory_messages=400,
     limit_seconds=1.0,
+    crowd=10,
+    crowd_messages=10,
+    singles=4,
 )

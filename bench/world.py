@@ -69,11 +69,12 @@ class World:
         self._database_url = settings.database_url
         self.simulator_url = simulator_url
         self._admin = ""
+        self._tokens: dict[UUID, str] = {}
         self._numbers = iter(range(1_000_000, 10_000_000))
         self._people = iter(range(2_000_000, 10_000_000))
 
-    async def tenant(self, channels: int = 1) -> list[Place]:
-        """A new tenant with so many channels, the first being its default."""
+    async def tenant(self, channels: int = 1, messages_per_second: int = 80) -> list[Place]:
+        """A new tenant with so many channels of this pace, the first being its default."""
         if not self._admin:
             self._admin = await self._sign_in("admin", DEMO_PASSWORD)
         name = f"bench-{uuid4().hex[:12]}"
@@ -83,9 +84,18 @@ class World:
         token = await self._sign_in(name, PASSWORD)
         key = await self._call("POST", "/auth/api-keys", {"name": "bench"}, token)
         tenant_id = UUID(tenant["id"])
-        return [await self._channel(tenant_id, token, key["key"], n) for n in range(channels)]
+        self._tokens[tenant_id] = token
+        found = []
+        for index in range(channels):
+            settings = {
+                "name": f"channel {index}",
+                "is_default": index == 0,
+                "messages_per_second": messages_per_second,
+            }
+            found.append(await self._channel(tenant_id, key["key"], settings))
+        return found
 
-    async def _channel(self, tenant_id: UUID, token: str, api_key: str, index: int) -> Place:
+    async def _channel(self, tenant_id: UUID, api_key: str, settings: dict[str, Any]) -> Place:
         account, secret = f"AC{uuid4().hex}", uuid4().hex
         number = f"+1415{next(self._numbers)}"
         sender = {"number": f"whatsapp:{number}", "inbound_url": f"{self.web_url}/webhook/twilio"}
@@ -95,14 +105,18 @@ class World:
         body = {
             "provider": "twilio",
             "phone_number": number,
-            "name": f"channel {index}",
-            "is_default": index == 0,
+            **settings,
             "credentials": {"account_sid": account, "auth_token": secret},
         }
-        made = await self._call("POST", "/channels", body, token)
+        made = await self._call("POST", "/channels", body, self._tokens[tenant_id])
         # The fragment holds wishes for the provider: it is neither sent nor signed.
         url = made["webhook_url"].partition("#")[0]
         return Place(tenant_id, UUID(made["id"]), number, url, account, secret, api_key)
+
+    async def disable(self, place: Place) -> None:
+        """As its tenant does it."""
+        path = f"/channels/{place.channel_id}"
+        await self._call("PUT", path, {"status": "disabled"}, self._tokens[place.tenant_id])
 
     async def _sign_in(self, username: str, password: str) -> str:
         body = {"username": username, "password": password}
@@ -126,6 +140,11 @@ class World:
         refused = [{"fault": "throttle", "account": throttled.account}] if throttled else []
         plan = {"latency_ms": latency_ms, "callback": lost, "create": refused}
         await self.control("PUT", "faults", plan)
+
+    async def misbehave(self, fault: str, places: list[Place], seconds: float = 0.0) -> None:
+        """Have the provider do this to every call of these accounts, after 100 ms."""
+        rules = [{"fault": fault, "account": each.account, "seconds": seconds} for each in places]
+        await self.control("PUT", "faults", {"latency_ms": 100, "create": rules})
 
     async def throttled(self) -> int:
         """How many calls were answered 429 since `provider` was told to."""
@@ -224,6 +243,11 @@ class World:
                 least, since = left, time.monotonic()
             elif time.monotonic() - since > STALLED_SECONDS:
                 raise RuntimeError(f"{left} messages and events wait, and no worker takes them.")
+
+    async def forget(self, places: list[Place]) -> None:
+        """Let nothing more of one tenant's channels wait, and what is under way end."""
+        await self.provider()
+        await self.quiet(places[0], forget=True)
 
     def _cancel_queued(self, place: Place) -> None:
         with self.database(place.tenant_id) as cursor:

@@ -29,6 +29,7 @@ class Launch:
 
     `death_signal` is what the kernel sends to it when the starting process disappears (Linux
     only). It goes to the program itself, not to its children: pick one on which it ends them.
+    `niceness`: from 0 to 19, how readily it leaves the processor to others.
     """
 
     argv: Sequence[str | Path]
@@ -36,6 +37,7 @@ class Launch:
     cwd: Path
     death_signal: signal.Signals = signal.SIGKILL
     account: Account | None = None
+    niceness: int = 0
 
 
 def spawn(
@@ -53,7 +55,13 @@ def spawn(
     if program is None:
         raise DevError(f"The program {launch.argv[0]} was not found.")
     account = launch.account or Account(-1, -1)
-    bound = [int(launch.death_signal), account.user_id, account.group_id, os.getpid()]
+    bound = [
+        int(launch.death_signal),
+        account.user_id,
+        account.group_id,
+        os.getpid(),
+        launch.niceness,
+    ]
     return subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", str(_EXEC_BOUND)),

@@ -21,14 +21,14 @@ WORKERS = {
     "replies": 4,
     "delivery": 4,
     "inbox": 4,
-    "settling": 16,
+    "settling": 64,
     "housekeeping": 4,
 }
 """Queue → threads of the process that works on it. Each queue has a process of its own, so that a
 slow kind of work takes neither a thread nor the interpreter lock from a fast one."""
 
-URGENT = frozenset({"scheduler", "replies"})
-"""Somebody waits for these; the others are `nice`, for what is stored can wait a moment."""
+NICENESS = {"delivery": 5, "inbox": 10, "settling": 10, "housekeeping": 15}
+"""Somebody waits for the web service, replies and the scheduler; what is stored can wait."""
 
 _CELERY_APP = "app.tasks.worker:celery"
 
@@ -48,6 +48,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     death_signal: signal.Signals = signal.SIGKILL
     stop_stage: int = 0
+    niceness: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def _web(settings: StackSettings) -> Command:
             *("--log-level", "warning", "--no-control-socket"),
         ),
         health_url=f"{settings.web_url}/health",
+        env={"WEB_THREADS": str(WEB_THREADS)},
         # Its workers notice within a second that the master is gone, and end too.
         death_signal=signal.SIGTERM,
     )
@@ -98,7 +100,6 @@ def _worker(queue: str, threads: int) -> Command:
     return Command(
         name,
         (
-            *(() if queue in URGENT else ("nice", "-n", "10")),
             *(sys.executable, "-m", "celery", "--quiet", "-A", _CELERY_APP, "worker"),
             *("--queues", queue, "--pool", "threads", "--concurrency", str(threads)),
             *("--hostname", f"{queue}@%h"),
@@ -107,6 +108,7 @@ def _worker(queue: str, threads: int) -> Command:
         # In a container a developer is often root, which Celery deplores at length.
         env={"PYTHONWARNINGS": "ignore:You're running the worker with superuser:RuntimeWarning"},
         stop_stage=1,
+        niceness=NICENESS.get(queue, 0),
     )
 
 

@@ -101,6 +101,7 @@ class Supervisor:
 
     def _spawn(self, command: Command, env: Mapping[str, str]) -> _Running:
         launch = Launch(
+            niceness=command.niceness,
             argv=command.argv,
             env={**env, **command.env},
             cwd=self._cwd,

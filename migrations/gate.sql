@@ -18,12 +18,14 @@ index_on_expression (index_name, reason) AS (VALUES
 
 -- What a role sees of all tenants: headers of due work, and what names a tenant. Never content.
 shown (role_name, table_name, columns) AS (VALUES
-    ('recado_system',   'messages',    ARRAY['tenant_id', 'channel_id', 'status', 'priority', 'due_at', 'retry_at', 'lease_until']),
+    ('recado_system',   'messages',    ARRAY['tenant_id', 'channel_id', 'status', 'priority', 'due_at', 'retry_at', 'lease_until', 'is_held', 'valid_until']),
     ('recado_system',   'inbox_items', ARRAY['tenant_id', 'state', 'due_at', 'finished_at']),
-    ('recado_system',   'channels',    ARRAY['tenant_id', 'id', 'status', 'repair_at']),
+    ('recado_system',   'channels',    ARRAY['tenant_id', 'id', 'status', 'repair_at', 'repair_tries', 'paused_until']),
     ('recado_system',   'idempotency_keys', ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'user_sessions',    ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'refresh_tokens',   ARRAY['tenant_id', 'expires_at']),
+    ('recado_system',   'tenants',     ARRAY['tenant_id', 'status']),
+    ('recado_system',   'daily_usage',      ARRAY['tenant_id', 'day']),
     ('recado_resolver', 'tenants',     ARRAY['tenant_id', 'status', 'created_at']),
     ('recado_resolver', 'users',       ARRAY['tenant_id', 'id', 'username', 'role', 'status']),
     ('recado_resolver', 'api_keys',    ARRAY['tenant_id', 'id', 'prefix']),

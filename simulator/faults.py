@@ -19,6 +19,15 @@ CREATE_FAULTS: Final = frozenset(
     }
 )
 CALLBACK_FAULTS: Final = frozenset({"lost", "doubled", "reordered", "early", "late"})
+LISTING_FAULTS: Final = frozenset({"fail_500", "forbidden", "hang", "slow"})
+FAULTS: Final = {
+    "create": CREATE_FAULTS,
+    "callback": CALLBACK_FAULTS,
+    "list": LISTING_FAULTS,
+    "media": LISTING_FAULTS,
+}
+"""What a plan may do to a create, to a callback, to a page of messages, to a message's media."""
+
 _NUMBERS: Final = ("next", "rate", "seconds", "code", "http_status", "retry_after")
 _TEXTS: Final = ("to", "from", "body", "status", "account")
 
@@ -74,7 +83,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a rule may look at: a create, or (with `status`) one callback."""
+    """What a rule may look at: a create, (with `status`) one callback, or what a list shows."""
 
     account: str
     to: str
@@ -116,31 +125,26 @@ class Faults:
         self.jitter_ms = 0.0
         self.list_lag = 0.0
         self.concurrency_limit: int | None = None
-        self.create: list[Rule] = []
-        self.callback: list[Rule] = []
+        self.rules: dict[str, list[Rule]] = {kind: [] for kind in FAULTS}
         self._jitter = random.Random(f"{self.seed}:jitter")
 
     def load(self, plan: dict[str, Any]) -> None:
         """Replace the plan. Raises FaultPlanError and leaves the old one if it is not valid."""
         if not isinstance(plan, dict):
             raise FaultPlanError("the plan must be a JSON object")
-        known = {
-            "seed", "latency_ms", "jitter_ms", "list_lag", "concurrency_limit", "create",
-            "callback",
-        }  # fmt: skip
+        known = {"seed", "latency_ms", "jitter_ms", "list_lag", "concurrency_limit", *FAULTS}
         if set(plan) - known:
             raise FaultPlanError(f"unknown fields: {', '.join(sorted(set(plan) - known))}")
         seed = int(plan.get("seed", self._default_seed))
-        create = [
-            _rule(item, CREATE_FAULTS, random.Random(f"{seed}:create:{index}"))
-            for index, item in enumerate(plan.get("create", []))
-        ]
-        callback = [
-            _rule(item, CALLBACK_FAULTS, random.Random(f"{seed}:callback:{index}"))
-            for index, item in enumerate(plan.get("callback", []))
-        ]
+        rules = {
+            kind: [
+                _rule(item, allowed, random.Random(f"{seed}:{kind}:{index}"))
+                for index, item in enumerate(plan.get(kind, []))
+            ]
+            for kind, allowed in FAULTS.items()
+        }
         self.clear()
-        self.seed, self.create, self.callback = seed, create, callback
+        self.seed, self.rules = seed, rules
         self._jitter = random.Random(f"{seed}:jitter")
         self.latency_ms = float(plan.get("latency_ms", self._default_latency))
         self.jitter_ms = float(plan.get("jitter_ms", 0))
@@ -149,12 +153,9 @@ class Faults:
         self.concurrency_limit = int(limit) if limit else None
 
     def append(self, kind: str, data: dict[str, Any]) -> None:
-        """Add one rule at the end of `create` or `callback`."""
-        rules, allowed = {
-            "create": (self.create, CREATE_FAULTS),
-            "callback": (self.callback, CALLBACK_FAULTS),
-        }[kind]
-        rules.append(_rule(data, allowed, random.Random(f"{self.seed}:{kind}:{len(rules)}")))
+        """Add one rule at the end of its `kind`, one of FAULTS. Raises FaultPlanError."""
+        rules = self.rules[kind]
+        rules.append(_rule(data, FAULTS[kind], random.Random(f"{self.seed}:{kind}:{len(rules)}")))
 
     def latency(self) -> float:
         """Seconds to add to an answer."""
@@ -162,11 +163,18 @@ class Faults:
         return (self.latency_ms + extra) / 1000
 
     def on_create(self, call: Call) -> Rule | None:
-        return next((r for r in self.create if r.matches(call) and r.strikes()), None)
+        return self._first("create", call)
+
+    def on_listing(self, kind: str, call: Call) -> Rule | None:
+        """The rule for a page of messages (`list`), or for the list of one's media (`media`)."""
+        return self._first(kind, call)
+
+    def _first(self, kind: str, call: Call) -> Rule | None:
+        return next((r for r in self.rules[kind] if r.matches(call) and r.strikes()), None)
 
     def on_callback(self, call: Call, *, early: bool) -> Rule | None:
         """The rule for one callback; `early` rules are asked at create, the others per callback."""
-        for rule in self.callback:
+        for rule in self.rules["callback"]:
             if (rule.fault == "early") == early and rule.matches(call) and rule.strikes():
                 return rule
         return None
@@ -178,6 +186,5 @@ class Faults:
             "jitter_ms": self.jitter_ms,
             "list_lag": self.list_lag,
             "concurrency_limit": self.concurrency_limit,
-            "create": [rule.to_json() for rule in self.create],
-            "callback": [rule.to_json() for rule in self.callback],
+            **{kind: [rule.to_json() for rule in rules] for kind, rules in self.rules.items()},
         }

@@ -90,3 +90,9 @@ def test_a_lease_must_leave_time_for_the_call_and_its_recording() -> None:
     assert problem.startswith("CLAIM_LEASE_SECONDS must be at least three times")
     times = {"PROVIDER_TIMEOUT_SECONDS": "20", "CLAIM_LEASE_SECONDS": "60"}
     assert load({**GOOD, **times}).claim_lease_seconds == 60
+
+
+def test_a_doubt_may_last_until_the_list_can_have_been_read_twice() -> None:
+    (problem,) = refused(UNCERTAIN_MAX_SECONDS="49")
+    assert problem.startswith("UNCERTAIN_MAX_SECONDS must be at least SETTLE_AFTER_SECONDS")
+    assert load({**GOOD, "UNCERTAIN_MAX_SECONDS": "50"}).uncertain_max_seconds == 50

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,23 @@ from werkzeug.serving import make_server
 from app import config, db
 from app.channels import cache
 from app.common.ids import new_id
-from app.delivery import deliver, settle
+from app.delivery import settle
+from app.delivery.claims import Queue
+from app.delivery.engine import Engine
 from app.messages import repository
 from app.models import Channel, Message, Tenant
+from app.tasks import names
 from app.webhook import apply
 from simulator.settings import Settings as SimulatorSettings
 from tests.factories import ApiClient, create_channel
 from tests.simulator.harness import Simulator, wait_until
+
+
+@lru_cache
+def engine_of_tests() -> Engine:
+    """One for all tests of this process, as a worker has one."""
+    return Engine(names.DELIVER_CHANNEL)
+
 
 TIME_SCALE = 0.02
 """The simulator's people read and answer fifty times as fast."""
@@ -54,13 +65,19 @@ class World:
             return found
 
     def deliver(self) -> None:
-        """Drain the channel once."""
-        deliver.drain_channel(self.tenant.id, self.channel.id)
+        """Send what is due on the channel."""
+        self.wake()
+        assert engine_of_tests().wait_until_idle(30)
+
+    def wake(self) -> None:
+        """Have what is due on the channel sent, and do not wait for it."""
+        engine_of_tests().wake(Queue(self.tenant.id, self.channel.id))
 
     def settle(self) -> None:
         """Look after uncertain messages, as if their wait were over."""
         self.sql("update recado.messages set lease_until = now() where lease_until is not null")
-        settle.settle_channel(self.tenant.id, self.channel.id)
+        while settle.settle_some(self.tenant.id, self.channel.id):
+            pass
 
     def apply(self) -> None:
         """Apply what the provider has told us so far."""

@@ -1,7 +1,5 @@
 """Fixed answers: a customer's message that begins with a keyword gets the keyword's reply."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -15,11 +13,12 @@ from app.bots.errors import KeywordReplyNotFound
 from app.common import audit
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
+from app.common.wording import normalise
 from app.conversations import service as conversations
 from app.errors import AppError, InvalidInput
 from app.messages import content
 from app.messages import service as messages
-from app.models import KeywordReply, Message, Owner, Priority, Sender
+from app.models import KeywordReply, Message, Priority, Sender
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +49,6 @@ def create_default_replies(session: Session) -> None:
         session.add(KeywordReply(keywords=keywords, reply=reply))
 
 
-def normalise(text: str) -> str:
-    """`¡Hóla!  Amigo` → `hola amigo`: lower case, no accents, no punctuation, single spaces."""
-    # Folded between: some letters have their small form only once they are plain ones.
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    bare = "".join(each for each in plain if not unicodedata.combining(each))
-    return " ".join(re.findall(r"[^\W_]+", bare))
-
-
 def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
     """The reply whose longest keyword begins the text, as whole words."""
     words = f"{normalise(text)} "
@@ -71,27 +62,37 @@ def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
 
 
 def answer(session: Session, incoming: Message) -> None:
-    """Queue the reply to an incoming message, if a keyword asks for one and no person took over.
+    """Queue the reply to an incoming message, if a keyword asks for one.
 
-    In the transaction that stored the message, so that each message is answered once.
+    Not where a person took over, nor in an exchange that would not end. In the transaction that
+    stored the message, so that each message is answered once.
     """
-    conversation = conversations.get(session, incoming.conversation_id)
-    if not incoming.body or conversation.owner == Owner.HUMAN:
+    if not incoming.body:
         return
-    found = matching(repository.enabled(session), incoming.body)
-    if found is None:
+    replies = repository.enabled(session)
+    found = matching(replies, incoming.body)
+    if found is None or not conversations.may_reply_by_itself(
+        session, incoming.conversation_id, incoming.body, own_texts(replies)
+    ):
         return
     order = messages.Order(
         content=content.text(found.reply),
-        conversation_id=conversation.id,
+        conversation_id=incoming.conversation_id,
         sender=Sender.BOT,
         priority=Priority.REPLY,
     )
     try:
-        messages.queue_message(session, order)
+        with session.begin_nested():
+            messages.queue_message(session, order)
     except AppError as error:
         # A disabled channel or a used-up quota: what the customer wrote is kept all the same.
         log.warning("no_keyword_reply", message_id=str(incoming.id), code=error.code)
+
+
+def own_texts(replies: Sequence[KeywordReply]) -> list[str]:
+    """What comes back when a machine repeats us, unless it is just what a person would write."""
+    keywords = {normalise(keyword) for reply in replies for keyword in reply.keywords}
+    return [reply.reply for reply in replies if normalise(reply.reply) not in keywords]
 
 
 def list_page(session: Session, page: PageRequest) -> Page[KeywordReply]:

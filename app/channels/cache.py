@@ -172,13 +172,17 @@ def client_for(tenant_id: UUID, channel_id: UUID) -> Client:
     return connection(tenant_id, channel_id).client
 
 
-def connection(tenant_id: UUID, channel_id: UUID) -> Connection:
-    """The channel, connected. Opens a transaction of its own. Raises ChannelGone."""
+def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = None) -> Connection:
+    """The channel, connected. Opens a transaction of its own unless it is remembered.
+
+    Give `updated_at` if you have read it: what is remembered of the time before is not used.
+    Raises ChannelGone.
+    """
     place = (tenant_id, channel_id)
     with _remembered.lock:
         known = _remembered.connections.get(place)
         older = _remembered.clients.get(place)
-    if known is not None:
+    if known is not None and updated_at in {None, known.updated_at}:
         return known
     with db.tenant_session(tenant_id) as session:
         found = _connect(session, channel_id, older)

@@ -85,6 +85,37 @@ def list_page(session: Session, page: PageRequest) -> Page[Channel]:
     return fetch_page(session, select(Channel), [Channel.id], page)
 
 
+PAUSE = text("""
+    update recado.channels set
+        paused_until = now() + make_interval(secs => least(:longest, greatest(:asked,
+            :first * power(2, least(coalesce((trouble->>'count')::int, 0), 20))) * :spread)),
+        trouble = cast(:error as jsonb) || jsonb_build_object(
+            'count', coalesce((trouble->>'count')::int, 0) + 1,
+            'since', coalesce(trouble->'since', to_jsonb(now())))
+    where id = :channel_id and (paused_until is null or paused_until <= now())
+    returning (trouble->>'count')::int as times, extract(epoch from paused_until - now()) as seconds
+""")
+RESUME = text("""
+    update recado.channels set paused_until = null, trouble = null
+    where id = :channel_id and trouble is not null
+    returning id
+""")
+
+
+def pause(session: Session, channel_id: UUID, given: dict[str, Any]) -> Row[Any] | None:
+    """Pause a channel that is not paused: longer each time, at least as long as was asked.
+
+    Returns how often in a row it was paused and for how many seconds, or None when it was paused
+    already. Its settings, and so `updated_at`, stay as they are.
+    """
+    return session.execute(PAUSE, {"channel_id": channel_id, **given}).one_or_none()
+
+
+def resume(session: Session, channel_id: UUID) -> bool:
+    """Whether the channel had been in trouble."""
+    return session.execute(RESUME, {"channel_id": channel_id}).one_or_none() is not None
+
+
 def unset_default(session: Session, besides: UUID) -> None:
     statement = update(Channel).where(Channel.is_default, Channel.id != besides)
     session.execute(statement.values(is_default=False))

@@ -53,6 +53,19 @@ class ChannelChangeSchema(_ChannelSettings):
     credentials = credentials_field()
 
 
+class TroubleSchema(BaseSchema):
+    """Why the provider takes no messages of a channel, and what to do."""
+
+    code = fields.String(required=True)
+    cause = fields.String(required=True)
+    remedy = fields.String(required=True)
+    provider_code = fields.String(required=True, allow_none=True)
+    since = fields.AwareDateTime(required=True)
+    paused_until = fields.AwareDateTime(
+        required=True, metadata={"description": "Nothing is sent before; then one message tries."}
+    )
+
+
 class ChannelSchema(BaseSchema):
     id = fields.UUID()
     name = fields.String()
@@ -69,6 +82,11 @@ class ChannelSchema(BaseSchema):
     messages_per_second = fields.Integer()
     is_default = fields.Boolean()
     status = fields.String()
+    trouble = fields.Nested(
+        TroubleSchema,
+        allow_none=True,
+        metadata={"description": "null while messages can be sent. Messages wait meanwhile."},
+    )
     verified_at = fields.AwareDateTime(allow_none=True)
     created_at = fields.AwareDateTime()
     updated_at = fields.AwareDateTime()

@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from app import db
-from app.channels import cache, repository, secrets
+from app.channels import cache, repository, secrets, trouble
 from app.channels.cache import (
     Connection,
     WebhookChannel,
@@ -29,6 +29,7 @@ from app.channels.errors import (
 )
 from app.channels.providers.base import Client, Json, ProviderUnavailable, Verification
 from app.channels.providers.registry import provider_of
+from app.channels.trouble import pause, resume
 from app.common import audit, clock
 from app.common.ids import new_id, new_secret
 from app.common.pagination import Page, PageRequest
@@ -43,7 +44,9 @@ __all__ = [
     "WebhookChannel",
     "client_for",
     "connection",
+    "pause",
     "resolve_webhook",
+    "resume",
     "webhook_channel",
 ]
 
@@ -118,6 +121,8 @@ def change_channel(session: Session, actor: Principal, channel_id: UUID, data: J
     if data.get("is_default"):
         _make_default(session, channel)
     session.flush()
+    # Whoever changes a channel wants to see at once whether that helped.
+    trouble.resume(session, channel.id)
     session.refresh(channel)
     changed = sorted({name for name in data if name != "credentials"})
     changed += sorted(f"credentials.{name}" for name in data.get("credentials", {}))
@@ -212,6 +217,7 @@ def answer(channel: Channel) -> Json:
         "messages_per_second": channel.messages_per_second,
         "is_default": channel.is_default,
         "status": channel.status,
+        "trouble": trouble.describe(channel),
         "verified_at": channel.verified_at,
         "created_at": channel.created_at,
         "updated_at": channel.updated_at,
@@ -256,6 +262,7 @@ def verify(actor: Principal, probe: Probe) -> Json:
 def _keep_verification(
     session: Session, actor: Principal, channel_id: UUID, found: Verification
 ) -> Json:
+    repository.lock_tenant(session)
     channel = get_channel(session, channel_id, lock=True)
     now = clock.now()
     verified = found.credentials_valid and found.owns_sender is not False

@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 from flask.cli import AppGroup
 
-from app import db
+from app.common import clock
 from app.errors import AppError
 from app.webhook import service as webhook
 
@@ -24,9 +24,12 @@ group = AppGroup("inbox", help="The journal of what providers told us.")
 def repair(since: datetime | None, tenant: UUID | None, channel: UUID | None) -> None:
     """Read the providers' lists and take in what no webhook told us. Nothing comes twice.
 
-    The beat does the same every quarter of an hour and after an outage.
+    The beat does the same every quarter of an hour and after an outage. Nothing is read from before
+    a channel was added, or longer ago than INBOX_RETENTION_DAYS.
     """
     moment = since.replace(tzinfo=UTC) if since else None
+    if moment is not None and moment > clock.now():
+        raise click.BadParameter("It has not come yet: times are UTC.", param_hint="--since")
     chosen = [
         place
         for place in webhook.active_channels()
@@ -49,9 +52,7 @@ def repair_one(
 ) -> webhook.Repaired | None:
     """None when it was not possible now."""
     try:
-        with db.tenant_session(tenant_id) as session:
-            webhook.request_repair(session, None, since, channel_id)
+        return webhook.repair_now(tenant_id, channel_id, since)
     except AppError:
         # It was removed or disabled a moment ago.
         return None
-    return webhook.repair_channel(tenant_id, channel_id)

@@ -1,8 +1,10 @@
 """`Idempotency-Key`: the same key and body get the first answer again, for 24 hours.
 
 The key is claimed in the transaction of the work, so that key and work are durable together; of
-two simultaneous requests the second waits in Postgres for the first one's commit. Answers are
-sealed, for some hold a secret that is shown once.
+two simultaneous requests the second waits in Postgres for the first one's commit. Work that needs
+transactions of its own commits the key first, without an answer; a repeat does the same work again
+under the same id, and that must find what is there. Answers are sealed, for some hold a secret
+that is shown once.
 """
 
 import contextlib
@@ -14,6 +16,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+import structlog
 from flask import Response, g, make_response, request
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -23,8 +26,10 @@ from app import db
 from app.common import vault
 from app.common.ids import new_id
 from app.common.principal import commit_request, principal, session
-from app.errors import InvalidInput, Unprocessable
+from app.errors import AppError, InvalidInput, Unprocessable
 from app.models import IdempotencyKey
+
+log = structlog.get_logger(__name__)
 
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
@@ -42,7 +47,11 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
         if replay is not None:
             return replay
         g.idempotency_row = row_id
-        response = make_response(view(*args, **kwargs))
+        try:
+            response = make_response(view(*args, **kwargs))
+        except AppError:
+            _release(row_id)
+            raise
         keep_answer(response)
         return response
 
@@ -83,8 +92,9 @@ _CLAIM = _NEW.on_conflict_do_update(
 
 
 def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None]:
-    """Claim a key; answers the new row's id, or the answer to replay.
+    """Claim a key; answers the row's id, and the answer to replay if there is one.
 
+    The id is that of an earlier request with this key if its work never came to an end.
     Raises Unprocessable when the key was used for another request.
     """
     row_id = new_id()
@@ -98,6 +108,24 @@ def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None
             code="idempotency_key_reused",
         )
     return row.id, _replay(tenant, row)
+
+
+def commit_claim() -> UUID | None:
+    """Commit the request before its work, which runs in transactions of its own.
+
+    Answers an id that is the same in each repeat of the request, None if it has no key.
+    """
+    commit_request()
+    row_id: UUID | None = g.get("idempotency_row")
+    return row_id
+
+
+def _release(row_id: UUID) -> None:
+    """A failure is not kept: forget a key that was committed before the work that failed."""
+    if g.session is None:
+        unanswered = IdempotencyKey.id == row_id, IdempotencyKey.answer.is_(None)
+        with db.tenant_session(principal().tenant_id) as later:
+            later.execute(delete(IdempotencyKey).where(*unanswered))
 
 
 def forget_expired(tenant: Session, most: int) -> int:
@@ -120,15 +148,22 @@ def commit_with(response: Response) -> None:
 
 
 def keep_answer(response: Response) -> None:
-    """Keep what we answer, in this request's transaction or, once that is over, in its own."""
+    """Keep what we answer, in this request's transaction or, once that is over, in its own.
+
+    What cannot be kept by then is no failure of the request: a repeat gets the answer with which
+    it was committed.
+    """
     row_id = g.get("idempotency_row")
     if row_id is None:
         return
     if g.session is not None:
         _store(session(), row_id, response)
-    else:
+        return
+    try:
         with db.tenant_session(principal().tenant_id) as later:
             _store(later, row_id, response)
+    except db.UNAVAILABLE as error:
+        log.warning("answer_not_kept", error=type(error).__name__)
 
 
 def _store(tenant: Session, row_id: UUID, response: Response) -> None:
@@ -140,9 +175,9 @@ def _store(tenant: Session, row_id: UUID, response: Response) -> None:
     )
 
 
-def _replay(tenant: Session, row: IdempotencyKey) -> Response:
+def _replay(tenant: Session, row: IdempotencyKey) -> Response | None:
     if row.answer is None or row.status_code is None:
-        raise AssertionError("a committed key holds its answer")
+        return None
     body = vault.unseal(tenant, "idempotency_keys", "answer", row.id, row.answer)
     response = Response(body, row.status_code, mimetype="application/json")
     response.headers["Idempotency-Replayed"] = "true"

@@ -17,11 +17,18 @@ def new_secret(size: int = 32) -> str:
     return secrets.token_urlsafe(size)
 
 
+LAST_MILLISECOND = 2**48 - 1
+
+
 def id_at(moment: datetime) -> UUID:
     """A UUIDv7 that sorts as if it had been made at that moment."""
     return uuid7(nanoseconds=int(moment.timestamp() * 1_000_000) * 1_000)
 
 
 def id_floor(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of that millisecond (RFC 9562: 48 bits of Unix time come first)."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    """The smallest UUIDv7 of that millisecond (RFC 9562: 48 bits of Unix time come first).
+
+    Before 1970 it is the first UUIDv7 of all.
+    """
+    millisecond = int(moment.timestamp() * 1000)
+    return UUID(int=min(max(millisecond, 0), LAST_MILLISECOND) << 80)

@@ -6,9 +6,10 @@ that the process holds; those of a process that was killed or frozen end after H
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -86,6 +87,17 @@ def hold(name: str) -> Iterator[bool]:
     finally:
         if lease is not None:
             give_back(lease)
+
+
+def held(names: Sequence[str]) -> set[str]:
+    """Those of these names that somebody holds."""
+    if not names:
+        return set()
+    try:
+        values: Any = redis_handle.client.mget([key_of(name) for name in names])
+    except RedisError:
+        return set()
+    return {name for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def key_of(name: str) -> str:

@@ -16,6 +16,9 @@ MEXICO_WITH_THE_OLD_1 = re.compile(r"\+521[0-9]{10}")
 with it phonenumbers calls them too long."""
 
 
+E164 = re.compile(r"\+?[1-9][0-9]{5,14}")
+
+
 class AddressKind(StrEnum):
     PHONE = "phone"
     USER_ID = "user_id"
@@ -38,6 +41,27 @@ def parse_address(text: str) -> Address:
     if len(bare) <= LONGEST_ADDRESS and USER_ID.fullmatch(bare):
         return Address(AddressKind.USER_ID, bare)
     return Address(AddressKind.PHONE, parse_phone(bare))
+
+
+def heard_address(text: str) -> Address:
+    """An address as a provider gives it. Raises ValueError.
+
+    A number that our numbering plans find impossible is taken as it stands: WhatsApp knows it,
+    and refusing it would lose the message.
+    """
+    try:
+        return parse_address(text)
+    except ValueError:
+        bare = text.strip().removeprefix("whatsapp:").strip()
+        if E164.fullmatch(bare):
+            return Address(AddressKind.PHONE, f"+{bare.removeprefix('+')}")
+        raise
+
+
+def stored_address(value: str) -> Address:
+    """An address that our own tables hold, as it stands there. Never fails."""
+    is_user_id = USER_ID.fullmatch(value)
+    return Address(AddressKind.USER_ID if is_user_id else AddressKind.PHONE, value)
 
 
 def parse_phone(text: str) -> str:

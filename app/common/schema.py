@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
-from app.common import pagination
-from app.common.phone import parse_address, parse_phone
+from app.common import clock, pagination
+from app.common.phone import heard_address, parse_address, parse_phone
 
 UNSTORABLE = "Contains a character that cannot be stored (NUL or half of a surrogate pair)."
 DEEPEST = 32
@@ -61,6 +61,8 @@ def is_storable(text: str) -> bool:
 class AddressField(fields.String):
     """A phone number with its country code, or a WhatsApp user id; loads to `Address`."""
 
+    read = staticmethod(parse_address)
+
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"example": "+15551234567", **kwargs.pop("metadata", {})}
         super().__init__(metadata=metadata, **kwargs)
@@ -68,9 +70,15 @@ class AddressField(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            return parse_address(text)
+            return self.read(text)
         except ValueError as error:
             raise ValidationError(str(error)) from error
+
+
+class KnownAddressField(AddressField):
+    """An address to look for: any that a provider may have told us."""
+
+    read = staticmethod(heard_address)
 
 
 class PhoneField(fields.String):
@@ -82,6 +90,16 @@ class PhoneField(fields.String):
             return parse_phone(text)
         except ValueError as error:
             raise ValidationError(str(error)) from error
+
+
+class MomentField(fields.AwareDateTime):
+    """A moment with its zone, as a filter; loads to UTC.
+
+    One before 1970 loads as 1970, one after the year 9998 as its end.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return clock.within_reach(super()._deserialize(value, attr, data, **kwargs))
 
 
 def text_field(longest: int, *, shortest: int = 0, **kwargs: Any) -> fields.String:

@@ -1,19 +1,36 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, delete, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
 from app.common.phone import Address
-from app.models import Contact, ContactAlias, Conversation, Message, Status
+from app.models import Contact, ContactAlias
+
+_LOCK_ADDRESSES = text("""
+    select pg_advisory_xact_lock(key) from (
+        select hashtextextended(name, 0) as key from unnest(:names) as name order by key offset 0
+    ) as sorted
+""").bindparams(bindparam("names", type_=ARRAY(Text())))
+
+_TRY_LOCK_ADDRESS = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-def lock_address(session: Session, tenant_id: UUID, address: Address) -> None:
-    """Let one transaction at a time make the contact of this address."""
-    name = f"contact|{tenant_id}|{address.kind}|{address.value}"
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+def lock_addresses(session: Session, tenant_id: UUID, addresses: Sequence[Address]) -> None:
+    """Let one transaction at a time give these addresses to a contact; waits, in one order."""
+    names = [_lock_name(tenant_id, address) for address in addresses]
+    session.execute(_LOCK_ADDRESSES, {"names": names})
+
+
+def try_lock_address(session: Session, tenant_id: UUID, address: Address) -> bool:
+    """The same for one address, without a wait; False while another transaction has the lock."""
+    return bool(session.scalar(_TRY_LOCK_ADDRESS, {"name": _lock_name(tenant_id, address)}))
+
+
+def _lock_name(tenant_id: UUID, address: Address) -> str:
+    return f"contact|{tenant_id}|{address.kind}|{address.value}"
 
 
 def contact_ids(session: Session, addresses: Sequence[Address]) -> dict[Address, UUID]:
@@ -31,8 +48,33 @@ def get(session: Session, tenant_id: UUID, contact_id: UUID) -> Contact | None:
     return session.get(Contact, (tenant_id, contact_id))
 
 
+def hold(session: Session, contact_id: UUID, *, wait: bool = True) -> bool:
+    """Keep the contact from being merged until the transaction ends; False when it is gone.
+
+    Whoever opens, changes or writes into a conversation holds its contact first. Any number of
+    transactions may hold it at once. Without `wait`, False also when another transaction is
+    merging it.
+    """
+    query = select(Contact.id).where(Contact.id == contact_id)
+    held = query.with_for_update(read=True, key_share=True, skip_locked=not wait)
+    return session.scalar(held) is not None
+
+
+def lock(session: Session, contact_ids: Collection[UUID]) -> Mapping[UUID, Contact]:
+    """Those of these contacts that are still there, each held by this transaction alone."""
+    query = (
+        select(Contact)
+        .where(Contact.id.in_(contact_ids))
+        # In one order, so that two merges cannot wait for each other.
+        .order_by(Contact.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {contact.id: contact for contact in session.scalars(query)}
+
+
 def add_alias(session: Session, contact_id: UUID, address: Address) -> None:
-    """Does nothing when another transaction has just given the address to somebody."""
+    """Does nothing when the address belongs to somebody."""
     session.flush()
     session.execute(
         insert(ContactAlias)
@@ -55,46 +97,5 @@ def move_aliases(session: Session, from_id: UUID, to_id: UUID) -> None:
     )
 
 
-def conversations_of(session: Session, contact_id: UUID) -> Sequence[Conversation]:
-    return session.scalars(
-        select(Conversation).where(Conversation.contact_id == contact_id).with_for_update()
-    ).all()
-
-
-def both_in_flight(session: Session, one_id: UUID, other_id: UUID) -> bool:
-    """Whether each of them has a message in flight (or in doubt) on one and the same channel."""
-    channels = (
-        select(Message.channel_id)
-        .where(Message.contact_id.in_([one_id, other_id]))
-        .where(Message.status.in_([Status.SENDING, Status.UNCERTAIN]))
-        .group_by(Message.channel_id)
-        .having(func.count() > 1)
-    )
-    return session.scalar(select(channels.exists())) or False
-
-
-def move_messages(session: Session, from_id: UUID, target: Conversation) -> None:
-    """Every message of conversation `from_id` becomes one of `target`'s."""
-    session.execute(
-        update(Message)
-        .where(Message.conversation_id == from_id)
-        .values(conversation_id=target.id, contact_id=target.contact_id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def repoint_messages(session: Session, conversation_id: UUID, contact_id: UUID) -> None:
-    session.execute(
-        update(Message)
-        .where(Message.conversation_id == conversation_id)
-        .values(contact_id=contact_id)
-        .execution_options(synchronize_session=False)
-    )
-
-
 def remove(session: Session, contact_id: UUID) -> None:
     session.execute(delete(Contact).where(Contact.id == contact_id))
-
-
-def remove_conversation(session: Session, conversation_id: UUID) -> None:
-    session.execute(delete(Conversation).where(Conversation.id == conversation_id))

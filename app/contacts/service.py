@@ -1,6 +1,7 @@
 """People: found by any of their addresses, made when first met, joined when two turn out one."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,11 @@ from app import db
 from app.common.ids import new_id
 from app.common.phone import Address
 from app.contacts import merge, repository
+from app.errors import Unavailable
 from app.models import Contact
+
+MOST_TRIES = 5
+"""Each try after the first needs another merge of the same person in the meantime."""
 
 
 def find_or_create(session: Session, addresses: Sequence[Address], profile_name: str = "") -> UUID:
@@ -17,34 +22,70 @@ def find_or_create(session: Session, addresses: Sequence[Address], profile_name:
 
     An address that was not known yet is added. When two contacts share the addresses of one
     message they are the same person: the one of the first address takes the other's history.
+    The contact cannot be merged by another transaction until this one ends.
     """
-    known = repository.contact_ids(session, addresses)
-    if len(known) < len(addresses):
-        repository.lock_address(session, db.tenant_of(session), addresses[0])
-        known = repository.contact_ids(session, addresses)
-    contact_id = next((known[each] for each in addresses if each in known), None)
-    if contact_id is None:
-        contact_id = new_id()
-        session.add(Contact(id=contact_id, profile_name=profile_name))
-        session.flush()
+    contact_id, known = _settle(session, addresses, profile_name)
     for address in addresses:
         if address not in known:
             repository.add_alias(session, contact_id, address)
-    if len(known) < len(addresses):
-        # Another transaction may have given one of them to somebody else just now.
-        known = repository.contact_ids(session, addresses)
-    for other in sorted(set(known.values()) - {contact_id}):
-        merge.merge(session, contact_id, other)
     if profile_name:
         remember_profile_name(session, contact_id, profile_name)
     return contact_id
 
 
+def _settle(
+    session: Session, addresses: Sequence[Address], profile_name: str
+) -> tuple[UUID, Mapping[Address, UUID]]:
+    """The contact, held, and which of the addresses are known; the others are locked."""
+    for _ in range(MOST_TRIES):
+        known = repository.contact_ids(session, addresses)
+        unknown = [address for address in addresses if address not in known]
+        if unknown:
+            repository.lock_addresses(session, db.tenant_of(session), unknown)
+            known = repository.contact_ids(session, addresses)
+        owners = list(dict.fromkeys(known[each] for each in addresses if each in known))
+        contact_id = _hold(session, owners) if owners else _create(session, profile_name)
+        if contact_id is not None:
+            return contact_id, known
+    raise busy()
+
+
+def _hold(session: Session, owners: Sequence[UUID]) -> UUID | None:
+    """The first of these contacts, with the others merged into it; None when one is gone."""
+    first, *others = owners
+    if not others:
+        return first if repository.hold(session, first) else None
+    # The savepoint gives the locks back when one of them is gone.
+    with contextlib.suppress(merge.ContactGone), session.begin_nested():
+        merge.merge(session, first, others)
+        return first
+    return None
+
+
+def _create(session: Session, profile_name: str) -> UUID:
+    contact = Contact(id=new_id(), profile_name=profile_name)
+    session.add(contact)
+    session.flush()
+    return contact.id
+
+
+def busy() -> Unavailable:
+    """For somebody who met a merge at each of several tries."""
+    return Unavailable("This contact is being merged. Try again in a few seconds.")
+
+
 def learn(session: Session, contact_id: UUID, addresses: Sequence[Address]) -> None:
-    """A provider told us further addresses of this contact; those of somebody else stay his."""
+    """A provider told us further addresses of this contact; those of somebody else stay his.
+
+    Never waits, for the caller may hold a message, and contacts are locked before messages: what
+    is busy now is learned from the next receipt.
+    """
     known = repository.contact_ids(session, addresses)
-    for address in addresses:
-        if address not in known:
+    unknown = [address for address in addresses if address not in known]
+    if not unknown or not repository.hold(session, contact_id, wait=False):
+        return
+    for address in unknown:
+        if repository.try_lock_address(session, db.tenant_of(session), address):
             repository.add_alias(session, contact_id, address)
 
 

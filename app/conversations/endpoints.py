@@ -59,5 +59,5 @@ def close_conversation(conversation_id: UUID) -> dict[str, Any]:
 @requires(Permission.CONVERSATIONS_WRITE)
 @conversations.response(200, ConversationSchema)
 def reopen_conversation(conversation_id: UUID) -> dict[str, Any]:
-    """Reopen a closed conversation"""
+    """Reopen a closed conversation, and end a pause of automatic replies"""
     return service.describe(session(), service.reopen(session(), principal(), conversation_id))

@@ -1,13 +1,36 @@
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import (
+    Boolean,
+    Interval,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from app.common.ids import new_id
+from app.common import clock
+from app.common.ids import id_floor, new_id
 from app.common.pagination import Page, PageRequest, fetch_page
-from app.models import ContactAlias, Conversation, ConversationStatus
+from app.models import (
+    Contact,
+    ContactAlias,
+    Conversation,
+    ConversationStatus,
+    Direction,
+    Message,
+    Sender,
+    Status,
+)
 
 # A message in either direction also reopens the thread.
 _ONE_MORE = {
@@ -17,14 +40,51 @@ _ONE_MORE = {
 }
 
 
-def get(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
-    return session.get(Conversation, (tenant_id, conversation_id))
+def get(
+    session: Session, tenant_id: UUID, conversation_id: UUID, *, fresh: bool = False
+) -> Conversation | None:
+    """`fresh`: as the database has it now, even if this session has seen it before."""
+    return session.get(Conversation, (tenant_id, conversation_id), populate_existing=fresh)
+
+
+_HOLD = (
+    select(Conversation)
+    .join(
+        Contact,
+        and_(Contact.tenant_id == Conversation.tenant_id, Contact.id == Conversation.contact_id),
+    )
+    .where(Conversation.id == bindparam("conversation_id"))
+    .with_for_update(read=True, key_share=True, of=Contact)
+    .execution_options(populate_existing=True)
+)
+
+
+def hold(session: Session, conversation_id: UUID) -> Conversation | None:
+    """The thread, whose contact cannot be merged until the transaction ends.
+
+    None when there is none, or when its contact has just been merged: look again.
+    """
+    return session.scalars(_HOLD, {"conversation_id": conversation_id}).one_or_none()
+
+
+def lock(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
+    """The row as it is now, held until the transaction ends; new messages may refer to it."""
+    session.flush()
+    return session.get(
+        Conversation,
+        (tenant_id, conversation_id),
+        with_for_update={"key_share": True},
+        populate_existing=True,
+    )
 
 
 def get_or_create(
     session: Session, channel_id: UUID, contact_id: UUID, address: str
 ) -> Conversation:
-    """The thread of a contact on a channel; two transactions that meet here get the same one."""
+    """The thread of a contact on a channel; two transactions that meet here get the same one.
+
+    The caller holds the contact.
+    """
     query = select(Conversation).where(
         Conversation.channel_id == channel_id, Conversation.contact_id == contact_id
     )
@@ -40,13 +100,23 @@ def get_or_create(
     return session.scalars(query).one()
 
 
+_BY_PERSON = bindparam("given_by_person", type_=Boolean())
 COUNT_OUTGOING = (
     update(Conversation.__table__)  # type: ignore[arg-type]  # declared as FromClause
     .where(
         Conversation.tenant_id == bindparam("given_tenant_id"),
         Conversation.id == bindparam("given_conversation_id"),
     )
-    .values(**_ONE_MORE, last_message_at=func.greatest(Conversation.last_message_at, func.now()))
+    .values(
+        **_ONE_MORE,
+        last_message_at=func.greatest(Conversation.last_message_at, func.now()),
+        auto_replies_paused_until=case(
+            (_BY_PERSON, null()), else_=Conversation.auto_replies_paused_until
+        ),
+        auto_replies_counted_from=case(
+            (_BY_PERSON, func.now()), else_=Conversation.auto_replies_counted_from
+        ),
+    )
 )
 
 
@@ -69,13 +139,71 @@ def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> Non
 
 
 def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
-    """Remember that the provider found the window shut at `at`, the time of the refused send."""
+    """Remember that the provider found the window shut at `at`."""
     session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
         .values(window_closed_at=func.greatest(Conversation.window_closed_at, at))
         .execution_options(synchronize_session=False)
     )
+
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock that makes ids may be behind the database's."""
+
+LOOKED_AT = 100
+
+_SINCE = func.now() - bindparam("span", type_=Interval())
+_REPLIES = select(
+    func.now().label("now"),
+    select(func.count())
+    .select_from(Message)
+    .where(
+        Message.conversation_id == bindparam("conversation_id"),
+        Message.id >= bindparam("floor"),
+        Message.sender == Sender.BOT,
+        # `greatest` passes over what is null.
+        Message.created_at > func.greatest(_SINCE, bindparam("counted_from")),
+    )
+    .scalar_subquery()
+    .label("replies"),
+)
+_NEWEST = (
+    select(Message.id, Message.direction, Message.body, Message.created_at)
+    .where(Message.conversation_id == bindparam("conversation_id"))
+    .order_by(Message.id.desc())
+    .limit(LOOKED_AT)
+    .subquery()
+)
+_LAST_TEXT = (
+    select(_NEWEST.c.body)
+    .where(_NEWEST.c.direction == Direction.OUTGOING, _NEWEST.c.created_at > _SINCE)
+    .order_by(_NEWEST.c.id.desc())
+    .limit(1)
+)
+
+
+def automatic_replies(
+    session: Session, conversation: Conversation, span: timedelta
+) -> Row[datetime, int]:
+    """The database's `now`, and how many automatic `replies` there were within `span` before it.
+
+    Those before a person last stepped in do not count.
+    """
+    return session.execute(
+        _REPLIES,
+        {
+            "conversation_id": conversation.id,
+            "floor": id_floor(clock.now() - span - CLOCK_SKEW),
+            "span": span,
+            "counted_from": conversation.auto_replies_counted_from,
+        },
+    ).one()
+
+
+def last_text(session: Session, conversation_id: UUID, span: timedelta) -> str | None:
+    """Our last text of this conversation, if it is among its newest messages and within `span`."""
+    return session.scalar(_LAST_TEXT, {"conversation_id": conversation_id, "span": span})
 
 
 def list_page(
@@ -105,3 +233,52 @@ def list_page(
             )
         )
     return fetch_page(session, query, (Conversation.last_message_at, Conversation.id), page)
+
+
+def lock_of_contacts(session: Session, contact_ids: Sequence[UUID]) -> Sequence[Conversation]:
+    """Every thread of these contacts as it is now, held until the transaction ends."""
+    query = (
+        select(Conversation)
+        .where(Conversation.contact_id.in_(contact_ids))
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).all()
+
+
+def lock_waiting(session: Session, ids: Sequence[UUID]) -> Sequence[Row[UUID, str]]:
+    """(channel_id, status) of each message of these threads that may be, or come, in flight.
+
+    Held until the transaction ends, so that none of them is claimed meanwhile.
+    """
+    query = (
+        select(Message.channel_id, Message.status)
+        .where(
+            Message.conversation_id.in_(ids),
+            Message.status.in_([Status.QUEUED, Status.SENDING, Status.UNCERTAIN]),
+        )
+        .order_by(Message.id)
+        .with_for_update()
+    )
+    return session.execute(query).all()
+
+
+def move_messages(
+    session: Session, from_id: UUID, *, conversation_id: UUID, contact_id: UUID
+) -> None:
+    """Every message of the thread `from_id` becomes one of these; locks them in one order."""
+    each = aliased(Message)
+    in_order = (
+        select(each.id).where(each.conversation_id == from_id).order_by(each.id).with_for_update()
+    )
+    session.execute(
+        update(Message)
+        .where(Message.id.in_(in_order))
+        .values(conversation_id=conversation_id, contact_id=contact_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def remove(session: Session, conversation_id: UUID) -> None:
+    session.execute(delete(Conversation).where(Conversation.id == conversation_id))

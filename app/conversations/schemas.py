@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import AddressField, BaseSchema, PageArgs, choice
+from app.common.schema import BaseSchema, KnownAddressField, PageArgs, choice
 from app.conversations.window import Window
 from app.messages.schemas import MessageSchema
 from app.models import ConversationStatus, Owner
@@ -10,7 +10,7 @@ class ConversationArgs(PageArgs):
     status = choice(ConversationStatus)
     owner = choice(Owner)
     channel_id = fields.UUID()
-    phone = AddressField()
+    phone = KnownAddressField()
 
 
 class PersonSchema(BaseSchema):
@@ -40,9 +40,23 @@ class ConversationSchema(BaseSchema):
         validate=validate.OneOf([str(each) for each in Window]),
         metadata={"description": "Whether free-form messages are taken: the 24-hour window."},
     )
-    window_expires_at = fields.DateTime(required=True, allow_none=True)
+    window_expires_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When the window shuts or shut; null when this person never wrote."
+        },
+    )
     created_at = fields.DateTime(required=True)
     closed_at = fields.DateTime(required=True, allow_none=True)
+    auto_replies_paused_until = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "There were too many automatic replies within an hour, so there are "
+            "none until then. Write here or reopen the conversation to end the pause."
+        },
+    )
 
 
 class ConversationPage(BaseSchema):

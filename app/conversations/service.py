@@ -1,5 +1,6 @@
 """Threads between a contact and a channel."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +15,17 @@ from app.common.pagination import Page, PageRequest
 from app.common.phone import Address
 from app.common.principal import Principal
 from app.contacts import service as contacts
-from app.conversations import repository, window
+from app.conversations import auto_replies, repository, window
 from app.conversations.errors import ConversationNotFound
 from app.events import service as events
 from app.models import Conversation, ConversationStatus
 
 COUNT_OUTGOING = repository.COUNT_OUTGOING
-"""One message of ours more; takes `given_tenant_id` and `given_conversation_id`."""
+"""One message of ours more.
+
+Takes `given_tenant_id`, `given_conversation_id` and `given_by_person`: whether a person of the
+business wrote it, who ends a pause of automatic replies.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,25 @@ def get(session: Session, conversation_id: UUID) -> Conversation:
     return found
 
 
+def hold(session: Session, conversation_id: UUID) -> Conversation:
+    """The conversation, which no merge takes away until the transaction ends.
+
+    Raises ConversationNotFound.
+    """
+    for _ in range(contacts.MOST_TRIES):
+        found = repository.hold(session, conversation_id)
+        if found is not None:
+            return found
+        if repository.get(session, db.tenant_of(session), conversation_id, fresh=True) is None:
+            raise ConversationNotFound
+    raise contacts.busy()
+
+
 def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:
-    """The one conversation of this contact on this channel; `address` is where they are now."""
+    """The one conversation of this contact on this channel; `address` is where they are now.
+
+    The caller holds the contact.
+    """
     found = repository.get_or_create(session, channel_id, contact_id, address.value)
     move(found, address)
     return found
@@ -58,7 +80,15 @@ def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> Non
 
 
 def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
+    """The provider refused a message as outside the window; `at` is when its call was prepared."""
     repository.shut_window(session, conversation_id, at)
+
+
+def may_reply_by_itself(
+    session: Session, conversation_id: UUID, text: str, own_texts: Iterable[str]
+) -> bool:
+    """See `app/conversations/auto_replies.py`; the reply is written in the same transaction."""
+    return auto_replies.may_reply(session, conversation_id, text, own_texts)
 
 
 def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
@@ -67,13 +97,18 @@ def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversa
 
 
 def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
+    """Also ends a pause of automatic replies, whether it was closed or not."""
+    conversation = repository.lock(session, db.tenant_of(session), conversation_id)
+    if conversation is not None and auto_replies.resume(conversation):
+        subject = ("conversation", conversation_id)
+        audit.record(session, actor, "conversation.auto_replies_resumed", subject)
     return _set_status(session, actor, conversation_id, ConversationStatus.ACTIVE)
 
 
 def _set_status(
     session: Session, actor: Principal, conversation_id: UUID, status: ConversationStatus
 ) -> Conversation:
-    conversation = get(session, conversation_id)
+    conversation = hold(session, conversation_id)
     if conversation.status == status:
         return conversation
     conversation.status = status
@@ -118,6 +153,7 @@ def describe(session: Session, conversation: Conversation) -> dict[str, Any]:
 
 
 def _describe(conversation: Conversation, contact: Any, channel: Any) -> dict[str, Any]:
+    state = window.state_of(conversation, clock.now())
     return {
         "id": conversation.id,
         "contact": contact,
@@ -126,8 +162,9 @@ def _describe(conversation: Conversation, contact: Any, channel: Any) -> dict[st
         "owner": conversation.owner,
         "message_count": conversation.message_count,
         "last_message_at": conversation.last_message_at,
-        "window": window.window_of(conversation, clock.now()),
-        "window_expires_at": window.expires_at(conversation),
+        "window": state.window,
+        "window_expires_at": state.expires_at,
         "created_at": conversation.created_at,
         "closed_at": conversation.closed_at,
+        "auto_replies_paused_until": auto_replies.paused_until(conversation),
     }

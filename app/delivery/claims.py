@@ -1,25 +1,32 @@
 """Claiming due messages of one channel: one short transaction to look, one to take."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import db
+from app import config, db
 from app.channels.providers.base import ProviderError
 from app.common import clock
 from app.conversations.window import Window, window_of
-from app.delivery import repository
+from app.delivery import pacing, repository
+from app.delivery.pacing import Plan
 from app.messages import content as contents
 from app.messages import lifecycle
 from app.messages.content import Content
 from app.messages.errors import OutsideWindow
-from app.models import Conversation, Message
+from app.models import Conversation, Message, Priority
+
+SPARE_ROWS = 10
+"""Looked at beside twice as many as there is room for, since some may be blocked."""
+
+SHORTEST_PAUSE_SECONDS = 0.02
 
 EXPIRED = ProviderError(
     code="expired",
@@ -36,49 +43,105 @@ WINDOW_CLOSED = ProviderError(
 
 
 @dataclass(frozen=True)
+class Queue:
+    """What one drain sends: the messages of a channel that are at least so urgent."""
+
+    tenant_id: UUID
+    channel_id: UUID
+    lowest_priority: Priority = Priority.BULK
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A message that is ours to send. `claimed_at` is this process's monotonic clock."""
+    """A message that is ours to send. `claimed_at` is this process's monotonic clock.
+
+    `is_trial`: its channel was in trouble, and this message shows whether it still is.
+    """
 
     message_id: UUID
+    conversation_id: UUID
     attempt: int
     from_number: str
     to_number: str
     content: Content
     is_test: bool
     claimed_at: float
+    is_trial: bool
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the pace allows: seconds until each message goes, seconds that others must wait."""
+class Claimed:
+    """What one look at a queue brought: claims, each with the seconds until it may leave.
 
-    delays: Mapping[UUID, float]
-    waits: Mapping[UUID, float]
+    `look_again`: whether more is due already. `pause`: seconds before which no look can bring more.
+    `rate` and `updated_at` are those of the channel.
+    """
+
+    claims: Sequence[tuple[Claim, float]] = ()
+    look_again: bool = False
+    pause: float = 0.0
+    rate: int = 0
+    updated_at: Any = None
 
 
-def due(tenant_id: UUID, channel_id: UUID, room: int) -> Sequence[Row[tuple[UUID, UUID]]]:
-    """Up to `room` rows (id, conversation_id) that may be claimed now."""
-    with db.tenant_session(tenant_id) as session:
-        return repository.due(session, channel_id, room)
+NOTHING = Claimed()
 
 
-def take(tenant_id: UUID, plan: Plan) -> list[Claim]:
-    """Claim what the plan lets go; what it holds back gets its time, which costs no attempt.
+def claim_due(queue: Queue, room: int, is_ours: Callable[[], bool], *, is_busy: bool) -> Claimed:
+    """Claim up to `room` messages that the pace lets go now.
 
-    Answers only what is really ours: another drain may have been first.
+    `is_ours` is asked when something is due, and says whether this process may claim it. A channel
+    in trouble gets one message as a trial, when it is not `is_busy` with others.
+    """
+    most = 2 * room + SPARE_ROWS
+    rows = due(queue, most)
+    if not rows or not is_ours():
+        return NOTHING
+    heads = [row for row in rows if not row.is_blocked]
+    blocked = [row for row in rows if row.is_blocked]
+    is_trial = rows[0].is_troubled
+    if is_trial and is_busy:
+        return NOTHING
+    if is_trial:
+        room = 1
+    rate = rows[0].messages_per_second
+    plan = pacing.plan(queue.channel_id, rate, heads[:room])
+    taken = take(queue.tenant_id, plan, blocked, is_trial=is_trial)
+    claims = [(claim, plan.delays[claim.message_id]) for claim in taken]
+    # A page that brought nothing was held or must wait: those behind it come next.
+    look_again = plan.is_short or (not claims and (bool(plan.delays) or len(rows) == most))
+    pause = max(plan.next_slot, SHORTEST_PAUSE_SECONDS if look_again else 0.0)
+    return Claimed(claims, look_again, pause, rate, rows[0].updated_at)
+
+
+def due(queue: Queue, most: int) -> Sequence[Row[Any]]:
+    """The first due rows of a queue; see repository.DUE."""
+    with db.tenant_session(queue.tenant_id) as session:
+        return repository.due(session, queue.channel_id, queue.lowest_priority, most)
+
+
+def take(
+    tenant_id: UUID, plan: Plan, blocked: Sequence[Row[Any]] = (), *, is_trial: bool = False
+) -> list[Claim]:
+    """Claim what the plan lets go. What it makes wait gets its time, which costs no attempt, and
+    what is blocked is held.
+
+    Returns only what is really ours: another drain may have been first.
     """
     try:
         with db.tenant_session(tenant_id) as session:
             started = time.monotonic()
             leaving = []
-            for message, conversation in repository.lock_queued(
-                session, [*plan.delays, *plan.waits]
-            ):
+            planned = [*plan.delays, *plan.waits]
+            for message, conversation in repository.lock_queued(session, planned):
                 if message.id in plan.waits:
                     message.retry_at = func.now() + timedelta(seconds=plan.waits[message.id])
                 elif _may_leave(session, message, conversation):
                     leaving.append(message)
-            return _claim(session, leaving, started)
+            if blocked:
+                session.flush()
+                repository.hold(session, blocked)
+            return _claim(session, leaving, started, is_trial)
     except IntegrityError:
         # Another drain has just put a message of the same conversation in flight.
         return []
@@ -87,7 +150,7 @@ def take(tenant_id: UUID, plan: Plan) -> list[Claim]:
 def _may_leave(session: Session, message: Message, conversation: Conversation) -> bool:
     """Look once more at what may have changed while it was queued."""
     now = clock.now()
-    if message.valid_until is not None and now >= message.valid_until:
+    if now >= valid_until(message):
         lifecycle.refuse(session, message, EXPIRED)
         return False
     if not contents.needs_window(message.content) or message.is_test:
@@ -101,6 +164,12 @@ def _may_leave(session: Session, message: Message, conversation: Conversation) -
     return True
 
 
+def valid_until(message: Message) -> Any:
+    """When it is too late to send it: by default MESSAGE_VALIDITY_HOURS after it was due."""
+    longest = timedelta(hours=config.current().message_validity_hours)
+    return message.valid_until or (message.due_at or message.created_at) + longest
+
+
 def use_fallback(message: Message) -> None:
     """From now on the message is the template that was given for a shut window."""
     if message.fallback is None:
@@ -110,7 +179,9 @@ def use_fallback(message: Message) -> None:
     message.fallback = None
 
 
-def _claim(session: Session, messages: Sequence[Message], started: float) -> list[Claim]:
+def _claim(
+    session: Session, messages: Sequence[Message], started: float, is_trial: bool
+) -> list[Claim]:
     """Put them in flight by one statement, and write the attempt of each by another."""
     if not messages:
         return []
@@ -119,12 +190,14 @@ def _claim(session: Session, messages: Sequence[Message], started: float) -> lis
     return [
         Claim(
             message_id=each.id,
+            conversation_id=each.conversation_id,
             attempt=each.attempts + 1,
             from_number=each.from_number,
             to_number=each.to_number,
             content=each.content,
             is_test=each.is_test,
             claimed_at=started,
+            is_trial=is_trial,
         )
         for each in messages
     ]

@@ -8,8 +8,10 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import db
+from app.channels import service as channels
 from app.channels.providers.base import (
     Accepted,
+    Fault,
     NotProcessed,
     ProviderError,
     Refused,
@@ -20,9 +22,8 @@ from app.conversations import service as conversations
 from app.delivery import pacing, repository
 from app.delivery.claims import Claim
 from app.delivery.repository import Standing
-from app.messages import lifecycle
+from app.messages import lifecycle, reports
 from app.messages import service as messages
-from app.messages.status import transition
 from app.models import Attempt, AttemptOutcome, Message, Status
 
 Result = tuple[Claim, SendOutcome]
@@ -35,10 +36,11 @@ OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 
 def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None:
-    """One transaction for a group of answers."""
+    """Write a group of answers by one transaction."""
     usual: list[tuple[UUID, int, str]] = []
     others: list[Result] = []
     with db.tenant_session(tenant_id) as session:
+        _shut_windows(session, results)
         standing = repository.lock_standing(session, [claim.message_id for claim, _ in results])
         for claim, outcome in results:
             if isinstance(outcome, Accepted) and _is_untouched(standing, claim):
@@ -47,8 +49,32 @@ def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None
                 others.append((claim, outcome))
         lifecycle.accept_group(session, usual)
         _apply_each(session, others)
+        _note_trouble(session, channel_id, results)
     if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
         pacing.slow_down(channel_id)
+
+
+def _note_trouble(session: Session, channel_id: UUID, results: Sequence[Result]) -> None:
+    """Pause the channel when the provider takes nothing from it; resume it after a good trial."""
+    for claim, outcome in results:
+        if isinstance(outcome, NotProcessed) and outcome.fault is Fault.CHANNEL:
+            channels.pause(session, channel_id, outcome.error, outcome.retry_after or 0.0)
+            return
+        if claim.is_trial and isinstance(outcome, Accepted | Refused):
+            channels.resume(session, channel_id)
+
+
+def _shut_windows(session: Session, results: Sequence[Result]) -> None:
+    """Remember where the window is shut: conversations are locked before messages, by their ids."""
+    shut = [
+        claim
+        for claim, outcome in results
+        if isinstance(outcome, Refused) and outcome.error.closes_window
+    ]
+    for claim in sorted(shut, key=lambda each: each.conversation_id):
+        attempt = messages.attempt(session, claim.message_id, claim.attempt)
+        if attempt is not None:
+            conversations.shut_window(session, claim.conversation_id, attempt.created_at)
 
 
 def _is_untouched(standing: Standing, claim: Claim) -> bool:
@@ -59,7 +85,7 @@ def _is_untouched(standing: Standing, claim: Claim) -> bool:
         and not claim.is_test
         and row.attempts == claim.attempt
         and row.provider_message_id is None
-        and transition(Status(row.status), Status.ACCEPTED) is Status.ACCEPTED
+        and row.status == Status.SENDING
     )
 
 
@@ -73,6 +99,9 @@ def _apply_each(session: Session, results: Sequence[Result]) -> None:
 
 def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:
     """Move one message on. An answer that comes after its claim was given up only adds facts."""
+    if reports.was_throttled(attempt):
+        # The report came faster than the answer, and said more.
+        return
     attempt.finished_at = func.now()
     if isinstance(outcome, Accepted):
         attempt.outcome = AttemptOutcome.ACCEPTED
@@ -84,9 +113,10 @@ def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOut
     if isinstance(outcome, Refused):
         attempt.outcome = AttemptOutcome.REFUSED
         if is_current:
-            refused(session, message, attempt, outcome.error)
+            lifecycle.refuse(session, message, outcome.error)
     elif isinstance(outcome, NotProcessed):
-        attempt.outcome = AttemptOutcome.RETRY
+        by_message = outcome.fault is Fault.MESSAGE
+        attempt.outcome = AttemptOutcome.RETRY if by_message else AttemptOutcome.PAUSED
         if is_current:
             postponed(session, message, outcome)
     elif isinstance(outcome, Uncertain):
@@ -106,23 +136,21 @@ def accepted(session: Session, message: Message, provider_message_id: str) -> No
         lifecycle.report(session, message, Status.DELIVERED)
 
 
-def refused(session: Session, message: Message, attempt: Attempt, error: ProviderError) -> None:
-    if error.closes_window:
-        conversations.shut_window(session, message.conversation_id, attempt.created_at)
-    lifecycle.refuse(session, message, error)
-
-
 def postponed(session: Session, message: Message, outcome: NotProcessed) -> None:
-    """Surely not processed: again later, with jittered back-off or when the provider said."""
-    if message.attempts >= MOST_ATTEMPTS:
-        cause = f"{OUT_OF_ATTEMPTS.format(count=message.attempts)} {outcome.error.cause}"
+    """Try it again once the channel can send, or after a growing pause of its own."""
+    if outcome.fault is not Fault.MESSAGE:
+        lifecycle.postpone(session, message, outcome.error, None)
+        return
+    tries = repository.count_attempts(session, message.id, AttemptOutcome.RETRY)
+    if tries >= MOST_ATTEMPTS:
+        cause = f"{OUT_OF_ATTEMPTS.format(count=tries)} {outcome.error.cause}"
         lifecycle.refuse(session, message, ProviderError("gave_up", cause, outcome.error.remedy))
         return
-    seconds = max(backoff_seconds(message.attempts), outcome.retry_after or 0.0)
+    seconds = max(backoff_seconds(tries), outcome.retry_after or 0.0)
     lifecycle.postpone(session, message, outcome.error, seconds)
 
 
-def backoff_seconds(attempts: int) -> float:
+def backoff_seconds(tries: int) -> float:
     """1, 2, 4 … 300 s, each ± 50 %, so that a crowd does not come back at once."""
-    base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempts - 1))
+    base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (tries - 1))
     return base * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret

@@ -8,20 +8,23 @@ time; it costs no attempt.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Row
 
-from app.delivery.claims import Plan
 from app.extensions import redis_handle
 
 log = structlog.get_logger(__name__)
 
 HORIZON_MS = 500
-"""How far ahead slots are given: a claimed message sleeps no longer than this."""
+SLOW_HORIZON_MS = 100
+SLOW_INTERVAL_MS = 250
+"""Slots are given so far ahead: a claimed message waits no longer than this."""
 
 PAIR_INTERVAL_MS = 6000
 PAIR_BURST = 45
@@ -32,6 +35,7 @@ CATCH_UP_SECONDS = 0.01
 """So much of a delay is made up for, else the many small ones of a busy machine add up. It is half
 of what the margin leaves in each second."""
 
+CLOSE_ENOUGH_SECONDS = 0.0005
 SLOW_DOWN_SECONDS = 30
 SAME_REFUSAL_MS = 1000
 SLOWEST = 1024
@@ -61,8 +65,22 @@ for i = 3, #KEYS do
   end
 end
 redis.call('SET', KEYS[1], string.format('%.3f', next_slot), 'PX', 60000)
+out[#out + 1] = tostring(next_slot - now - horizon)
 return out
 """
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the pace allows: seconds until each message goes, and seconds that others must wait.
+
+    `next_slot`: seconds until another message can be given one. `is_short`: some are in neither.
+    """
+
+    delays: Mapping[UUID, float]
+    waits: Mapping[UUID, float]
+    next_slot: float = 0.0
+    is_short: bool = False
 
 
 class LocalPace:
@@ -74,8 +92,12 @@ class LocalPace:
         self._lock = threading.Lock()
 
     def verdicts(self, channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> list[str]:
-        """As the script answers: `d<ms>` go after, `w<ms>` wait for the pair, `n` no room."""
+        """As the script: `d<ms>` go after, `w<ms>` wait for the pair, `n` no slot yet.
+
+        The last one is the number of ms until there is another slot.
+        """
         now = time.monotonic() * 1000
+        horizon_ms = horizon(interval_ms)
         with self._lock:
             self._forget(now)
             found = []
@@ -85,66 +107,73 @@ class LocalPace:
                 wait = busy_until - now - PAIR_INTERVAL_MS * (PAIR_BURST - 1)
                 if wait > 0:
                     found.append(f"w{wait}")
-                elif slot - now > HORIZON_MS:
+                elif slot - now > horizon_ms:
                     found.append("n")
                 else:
                     found.append(f"d{slot - now}")
                     slot += interval_ms
                     self._pairs[pair] = busy_until + PAIR_INTERVAL_MS
             self._next_slot[channel_id] = slot
-            return found
+            return [*found, str(slot - now - horizon_ms)]
 
     def _forget(self, now: float) -> None:
-        """Pairs at rest need no memory."""
-        if len(self._pairs) > 10_000:
+        """Pairs and channels at rest need no memory."""
+        if len(self._pairs) + len(self._next_slot) > 10_000:
             self._pairs = {pair: at for pair, at in self._pairs.items() if at > now}
+            self._next_slot = {each: at for each, at in self._next_slot.items() if at > now}
 
 
 local_pace = LocalPace()
 
 
 class Gate:
-    """Lets the threads of one drain pass one by one, so far apart.
+    """Lets the messages of one channel pass one by one, so far apart.
 
-    The slots of the plan are exact, threads are not: those that woke up late would else leave
-    together.
+    The slots of the plan are exact, the moments at which they are used are not: messages that a
+    busy machine held up would else leave together.
     """
 
-    def __init__(self, interval_seconds: float) -> None:
-        self._interval = interval_seconds
+    def __init__(self) -> None:
         self._next = 0.0
-        self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        with self._lock:
-            pause = self._next - time.monotonic()
-            if pause > 0:
-                time.sleep(pause)
-            self._next = max(self._next, time.monotonic() - CATCH_UP_SECONDS) + self._interval
+    def pass_at(self, interval: float) -> float:
+        """0 when the next message may leave now, else the moment to ask again (monotonic)."""
+        now = time.monotonic()
+        if self._next - now > CLOSE_ENOUGH_SECONDS:
+            return self._next
+        self._next = max(self._next, now - CATCH_UP_SECONDS) + interval
+        return 0.0
 
 
 def interval_seconds(rate: int) -> float:
     return MARGIN / rate
 
 
-def plan(channel_id: UUID, rate: int, due: Sequence[Row[tuple[UUID, UUID]]]) -> Plan:
+def horizon(interval_ms: float) -> float:
+    """How far ahead (ms) slots are given. A slow channel needs no stock of claimed messages."""
+    return HORIZON_MS if interval_ms < SLOW_INTERVAL_MS else SLOW_HORIZON_MS
+
+
+def plan(channel_id: UUID, rate: int, due: Sequence[Row[Any]]) -> Plan:
     """When each of these due rows (id, conversation_id) may go on this channel."""
     interval_ms = 1000 * interval_seconds(rate)
     pairs = [row.conversation_id for row in due]
     delays: dict[UUID, float] = {}
     waits: dict[UUID, float] = {}
-    for row, verdict in zip(due, _verdicts(channel_id, interval_ms, pairs), strict=True):
-        kind, amount = verdict[:1], float(verdict[1:] or 0) / 1000
+    *verdicts, next_slot = _verdicts(channel_id, interval_ms, pairs)
+    for row, verdict in zip(due, verdicts, strict=True):
+        kind, seconds = verdict[:1], float(verdict[1:] or 0) / 1000
         if kind == "d":
-            delays[row.id] = amount
+            delays[row.id] = seconds
         elif kind == "w":
-            waits[row.id] = amount
-    return Plan(delays, waits)
+            waits[row.id] = seconds
+    is_short = len(delays) + len(waits) < len(due)
+    return Plan(delays, waits, max(0.0, float(next_slot) / 1000), is_short=is_short)
 
 
 def _verdicts(channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> list[str]:
     keys = [f"pace:{channel_id}", f"slow:{channel_id}", *(f"pair:{pair}" for pair in pairs)]
-    limits = [interval_ms, HORIZON_MS, PAIR_INTERVAL_MS, PAIR_BURST]
+    limits = [interval_ms, horizon(interval_ms), PAIR_INTERVAL_MS, PAIR_BURST]
     try:
         return redis_handle.client.eval(SCRIPT, len(keys), *keys, *limits)  # type: ignore[return-value]
     except RedisError as error:

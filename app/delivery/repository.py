@@ -1,37 +1,118 @@
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, any_, bindparam, func, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.models import Attempt, Conversation, Message, Status
+from app.models import (
+    Attempt,
+    AttemptOutcome,
+    Channel,
+    ChannelStatus,
+    Conversation,
+    Message,
+    Status,
+    Tenant,
+    TenantStatus,
+)
 
 DUE = text("""
-    select m.id, m.conversation_id from recado.messages m
-    where m.channel_id = :channel_id and m.status = 'queued' and m.due_at <= now()
-      and (m.retry_at is null or m.retry_at <= now())
-      and not exists (
-        select from (
-            select o.status, o.priority, o.due_at, o.id from recado.messages o
-            where o.conversation_id = m.conversation_id
-              and o.status in ('queued', 'sending', 'uncertain')
-            offset 0
-        ) as o
-        where o.status <> 'queued' or (
-            o.due_at <= now() and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id)))
+    select m.id, m.conversation_id, m.is_blocked,
+        c.messages_per_second, c.updated_at, c.trouble is not null as is_troubled
+    from recado.channels c
+    join recado.tenants t on t.tenant_id = c.tenant_id
+    cross join lateral (
+        select m.id, m.conversation_id, m.priority, m.due_at,
+            exists (
+                select from (
+                    select from recado.messages o
+                    where o.tenant_id = c.tenant_id and o.conversation_id = m.conversation_id
+                        and o.status in ('sending', 'uncertain')
+                    offset 0
+                ) as in_flight
+            ) or exists (
+                select from (
+                    select from recado.messages o
+                    where o.tenant_id = c.tenant_id and o.conversation_id = m.conversation_id
+                        and o.status in ('queued', 'sending', 'uncertain')
+                        and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id)
+                        and o.status = 'queued' and o.due_at <= now()
+                    offset 0
+                ) as earlier
+            ) as is_blocked
+        from recado.messages m
+        where m.tenant_id = c.tenant_id and m.channel_id = c.id
+            and m.status = 'queued' and not m.is_held and m.priority <= :lowest_priority
+            and m.due_at <= now() and (m.retry_at is null or m.retry_at <= now())
+        order by m.priority, m.due_at, m.id
+        limit :most
+    ) as m
+    where c.id = :channel_id and c.status = 'active' and t.status = 'active'
+        and (c.paused_until is null or c.paused_until <= now())
     order by m.priority, m.due_at, m.id
-    limit :room
 """)
-"""The first of each conversation, unless another of it is in flight: so its order holds, also
-while the first must wait for a retry. Replies before notices before bulk, then oldest first.
-`offset 0` has Postgres look at one conversation at a time, whatever its statistics say: a campaign
-that was just queued is in none yet, and joined as a whole it would take seconds."""
+"""The first due messages of a channel that can send: replies before notices before bulk, then the
+oldest first. One is blocked while another of its conversation is in flight or goes before it, so
+that the order of a conversation holds, also while its first message waits for a retry. `offset 0`
+has Postgres look at one conversation at a time, whatever its statistics say: a campaign that was
+just queued is in none yet, and joined as a whole it would take seconds."""
 
 
-def due(session: Session, channel_id: UUID, room: int) -> Sequence[Row[tuple[UUID, UUID]]]:
-    """Up to `room` rows (id, conversation_id) of a channel that may be claimed now."""
-    return session.execute(DUE, {"channel_id": channel_id, "room": room}).all()
+def due(session: Session, channel_id: UUID, lowest_priority: int, most: int) -> Sequence[Row[Any]]:
+    """Up to `most` rows; see DUE. None while the channel cannot send."""
+    given = {"channel_id": channel_id, "lowest_priority": lowest_priority, "most": most}
+    return session.execute(DUE, given).all()
+
+
+_HOLD = text("""
+    with before as (
+        select o.conversation_id, o.status, o.priority, o.due_at, o.id from recado.messages o
+        where o.conversation_id = any(:conversation_ids)
+            and o.status in ('queued', 'sending', 'uncertain') and not o.is_held
+        order by o.id for no key update skip locked
+    ), behind as (
+        select m.id from recado.messages m
+        where m.id = any(:ids) and m.status = 'queued' and exists (
+            select from before b where b.conversation_id = m.conversation_id and (
+                b.status <> 'queued' or (b.priority, b.due_at, b.id) < (m.priority, m.due_at, m.id)
+            )
+        )
+        order by m.id for no key update skip locked
+    )
+    update recado.messages m set is_held = true from behind where m.id = behind.id
+""").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid())), bindparam("conversation_ids", type_=ARRAY(Uuid()))
+)
+
+
+def hold(session: Session, blocked: Sequence[Row[Any]]) -> None:
+    """Take blocked messages (id, conversation_id) out of the queue until the one before them ends.
+
+    What is before each of them is locked, so it cannot end unseen meanwhile: whoever ends it lets
+    the next one go (`app/messages/lifecycle.py`).
+    """
+    session.execute(
+        _HOLD,
+        {
+            "ids": [row.id for row in blocked],
+            "conversation_ids": list({row.conversation_id for row in blocked}),
+        },
+    )
 
 
 _QUEUED = (
@@ -43,16 +124,22 @@ _QUEUED = (
             Conversation.id == Message.conversation_id,
         ),
     )
+    .join(Channel, and_(Channel.tenant_id == Message.tenant_id, Channel.id == Message.channel_id))
+    .join(Tenant, Tenant.tenant_id == Message.tenant_id)
     .where(
         Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))),
         Message.status == Status.QUEUED,
+        Channel.status == ChannelStatus.ACTIVE,
+        Tenant.status == TenantStatus.ACTIVE,
     )
-    .with_for_update(of=Message, skip_locked=True)
+    .with_for_update(of=Message, skip_locked=True, key_share=True)
 )
 
 
 def lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Row[Message, Conversation]]:
-    """Those of these messages that are still queued and that nobody else holds."""
+    """Those of these messages that are still queued, whose channel can send and that nobody else
+    holds.
+    """
     return session.execute(_QUEUED, {"ids": list(ids)}).all()
 
 
@@ -90,39 +177,92 @@ def bound_ids(session: Session, channel_id: UUID, provider_ids: Sequence[str]) -
     return {found for found in session.scalars(on_messages.union(on_attempts)) if found}
 
 
-def lost_claims(session: Session, channel_id: UUID, most: int) -> Sequence[Message]:
-    """Messages in flight whose lease ran out, locked, the oldest first."""
+_LAST_ATTEMPT = and_(
+    Attempt.tenant_id == Message.tenant_id,
+    Attempt.message_id == Message.id,
+    Attempt.number == Message.attempts,
+)
+
+
+def lost_claims(session: Session, channel_id: UUID, most: int) -> Sequence[Row[Message, Attempt]]:
+    """Messages in flight whose lease ran out, locked, each with the attempt that was lost."""
+    query = (
+        select(Message, Attempt)
+        .join(Attempt, _LAST_ATTEMPT)
+        .where(*_is_over(channel_id, Status.SENDING))
+        .order_by(Message.id)
+        .limit(most)
+        .with_for_update(of=Message, skip_locked=True)
+    )
+    return session.execute(query).all()
+
+
+def count_attempts(session: Session, message_id: UUID, outcome: AttemptOutcome) -> int:
+    """How many attempts of a message ended so."""
+    query = select(func.count()).where(Attempt.message_id == message_id, Attempt.outcome == outcome)
+    return session.scalar(query) or 0
+
+
+def lock_expired(
+    session: Session, channel_id: UUID, validity_hours: int, most: int
+) -> Sequence[Message]:
+    """Messages that may wait no longer, locked: of each conversation the first."""
+    longest = timedelta(hours=validity_hours)
     query = (
         select(Message)
         .where(
             Message.channel_id == channel_id,
-            Message.status == Status.SENDING,
-            Message.lease_until < func.now(),
+            Message.status == Status.QUEUED,
+            Message.is_held.is_(False),
+            func.coalesce(Message.valid_until, Message.due_at + longest) < func.now(),
         )
-        .order_by(Message.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
     return session.scalars(query).all()
 
 
-def due_doubts(session: Session, channel_id: UUID, most: int) -> Sequence[Row[Message, Attempt]]:
-    """Uncertain messages whose wait is over, locked, oldest first, each with its last attempt."""
+def due_doubts(
+    session: Session, channel_id: UUID, most: int
+) -> Sequence[Row[Message, Attempt, datetime]]:
+    """Uncertain messages whose wait is over, locked, those first that waited longest.
+
+    Each with its last attempt, and the database's time.
+    """
     query = (
-        select(Message, Attempt)
-        .join(
-            Attempt,
-            (Attempt.tenant_id == Message.tenant_id)
-            & (Attempt.message_id == Message.id)
-            & (Attempt.number == Message.attempts),
-        )
-        .where(
-            Message.channel_id == channel_id,
-            Message.status == Status.UNCERTAIN,
-            Message.lease_until < func.now(),
-        )
-        .order_by(Message.id)
+        select(Message, Attempt, func.now().label("now"))
+        .join(Attempt, _LAST_ATTEMPT)
+        .where(*_is_over(channel_id, Status.UNCERTAIN))
+        .order_by(Message.lease_until)
         .limit(most)
         .with_for_update(of=Message, skip_locked=True)
     )
     return session.execute(query).all()
+
+
+def has_over(session: Session, channel_id: UUID) -> bool:
+    """Whether the time of a claim or of a doubt is over."""
+    in_flight = _is_over(channel_id, Status.SENDING, Status.UNCERTAIN)
+    return bool(session.scalar(select(exists().where(*in_flight))))
+
+
+def _is_over(channel_id: UUID, *statuses: Status) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Message.channel_id == channel_id,
+        Message.status.in_(statuses),
+        Message.lease_until < func.now(),
+    )
+
+
+def ambiguous_ends(session: Session, message_id: UUID) -> tuple[int, datetime | None]:
+    """How many attempts of a message ended without a clear answer, and when the first began.
+
+    The time is that of the last attempt when all answers have become clear meanwhile.
+    """
+    is_ambiguous = Attempt.outcome == AttemptOutcome.UNCERTAIN
+    first = func.min(Attempt.created_at).filter(is_ambiguous)
+    query = select(
+        func.count().filter(is_ambiguous), func.coalesce(first, func.max(Attempt.created_at))
+    ).where(Attempt.message_id == message_id)
+    count, since = session.execute(query).one()
+    return count, since

@@ -3,11 +3,20 @@
 A worker that died leaves its claim: when the lease runs out, that message is uncertain as well,
 for the call may have been made. What two readings do not find was not sent: it goes out again
 (policy `default`), or its fate stays `unknown` and the tenant is told (`at_most_once`).
+
+Every doubt ends. A message is sent so often without a clear answer and no oftener. A list that
+cannot be read is tried again after growing pauses until the message has been uncertain for
+UNCERTAIN_MAX_SECONDS. Then it ends `unknown`, and the conversation goes on.
 """
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -16,137 +25,201 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.channels import service as channels
-from app.channels.providers.base import ProviderError, ProviderUnavailable, SentMessage
-from app.common.phone import parse_address
-from app.delivery import outcomes, repository
+from app.channels.providers.base import Client, NoList, ProviderUnavailable, SentMessage
+from app.common.phone import stored_address
+from app.delivery import fates, lists, repository
 from app.messages import lifecycle
 from app.messages import service as messages
-from app.messages.content import Content
-from app.models import Message, Policy, Status
+from app.models import Attempt, AttemptOutcome, Status
 
 log = structlog.get_logger(__name__)
 
-READS = 2
-CLOCK_SKEW = timedelta(seconds=60)
-"""How far the provider's clock may be from ours (its dates have no fractions of a second)."""
+SLICE_SECONDS = 10.0
+"""Then the thread looks after other channels first."""
 
-BATCH = 20
-LOST_AT_ONCE = 100
+AT_ONCE = 100
+"""Messages that one transaction looks at."""
 
-WORKER_LOST = ProviderError(
-    code="worker_lost",
-    cause="The worker that was sending this message disappeared.",
-    remedy="Nothing to do: we ask the provider whether it went out.",
-)
+LISTS = 8
+"""Doubts of one channel in a step. When the first one's list can be read, the others' are read side
+by side; else they are not asked for, so a list that hangs is waited for once."""
+
+MOST_READERS = 48
+MOST_IN_TROUBLE = 16
+"""Channels whose lists this process reads at a time, and how many of them may be such whose last
+reading failed. The other threads of its pool of 64 stay free for what needs no list."""
+
+NO_ROOM_SECONDS = 10.0
+"""So long the doubts of a channel wait when as many lists as may be are being read."""
+
+
+class Unread(StrEnum):
+    """Why there is no list."""
+
+    UNREADABLE = "unreadable"
+    NO_LIST = "no_list"
+
+
+Listed = Sequence[SentMessage] | Unread
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """An uncertain message, as far as asking the provider about it needs."""
+    """An uncertain message, as far as asking the provider about it needs.
+
+    `is_overdue`: it has been uncertain for longer than it may be, should its list be unreadable.
+    """
 
     message_id: UUID
     attempt: int
-    attempted_at: datetime
     from_number: str
     to_number: str
-    content: Content
+    is_test: bool
+    is_overdue: bool
 
 
-def settle_channel(tenant_id: UUID, channel_id: UUID) -> int:
-    """Look after claims whose time is up; answers how many messages it looked at."""
-    with db.tenant_session(tenant_id) as session:
-        lost = doubt_lost_claims(session, channel_id)
-        doubts = _due_doubts(session, channel_id)
-    if not doubts:
-        return lost
-    try:
-        client = channels.client_for(tenant_id, channel_id)
-    except channels.ChannelGone:
-        return lost
-    for doubt in doubts:
-        try:
-            listed = client.sent_messages(parse_address(doubt.to_number), doubt.from_number)
-        except ProviderUnavailable:
-            log.warning("cannot_settle_yet", message_id=str(doubt.message_id))
-            listed = None
+_room = threading.BoundedSemaphore(MOST_READERS)
+_room_in_trouble = threading.BoundedSemaphore(MOST_IN_TROUBLE)
+
+
+def settle_some(tenant_id: UUID, channel_id: UUID) -> bool:
+    """One step of the channel's drain: claims and doubts whose time is up.
+
+    Answers whether there may be more. No transaction is open while a list is read.
+    """
+    state = lists.state(channel_id)
+    with ExitStack() as stack:
+        wait = state.closed_for
+        if not wait and not _enter(stack, state):
+            wait = NO_ROOM_SECONDS
         with db.tenant_session(tenant_id) as session:
-            settle(session, channel_id, doubt, listed)
-    return lost + len(doubts)
+            has_more = doubt_lost_claims(session, channel_id) == AT_ONCE
+            if wait:
+                return _put_off(session, channel_id, wait) == AT_ONCE or has_more
+            doubts = _take(session, channel_id)
+        if doubts:
+            _read_and_settle(tenant_id, channel_id, doubts)
+        return len(doubts) == LISTS or has_more
+
+
+def has_due(tenant_id: UUID, channel_id: UUID) -> bool:
+    """Whether the time of a claim or of a doubt of this channel is up."""
+    with db.tenant_session(tenant_id) as session:
+        return repository.has_over(session, channel_id)
+
+
+def _enter(stack: ExitStack, state: lists.ListState) -> bool:
+    """Take room to read lists of a channel, until the stack is closed; False while there is none.
+
+    Channels in trouble have less of it: however many there are, the others find room.
+    """
+    for room in (_room_in_trouble, _room) if state.failures else (_room,):
+        if not room.acquire(blocking=False):
+            return False
+        stack.callback(room.release)
+    return True
 
 
 def doubt_lost_claims(session: Session, channel_id: UUID) -> int:
     """Claims whose lease ran out become uncertain; nothing stays `sending` for ever."""
-    lost = repository.lost_claims(session, channel_id, LOST_AT_ONCE)
-    for message in lost:
-        lifecycle.doubt(session, message, WORKER_LOST)
+    lost = repository.lost_claims(session, channel_id, AT_ONCE)
+    for message, attempt in lost:
+        attempt.outcome = AttemptOutcome.UNCERTAIN
+        attempt.finished_at = func.now()
+        attempt.error = fates.WORKER_LOST.to_json()
+        lifecycle.doubt(session, message, fates.WORKER_LOST)
     return len(lost)
 
 
-def _due_doubts(session: Session, channel_id: UUID) -> list[Doubt]:
-    """Uncertain messages whose wait is over; their next look is put off while we ask."""
+def _put_off(session: Session, channel_id: UUID, seconds: float) -> int:
+    """No list can be read now: doubts wait so long, and those that waited too long end."""
+    rows = repository.due_doubts(session, channel_id, AT_ONCE)
+    for message, attempt, now in rows:
+        end = _end_of(attempt)
+        if end <= now:
+            fates.give_up(session, message, fates.UNREADABLE)
+        else:
+            message.lease_until = min(now + timedelta(seconds=seconds), end)
+    return len(rows)
+
+
+def _end_of(attempt: Attempt) -> datetime:
+    """When a message whose last attempt this is has been uncertain for long enough."""
+    since = attempt.finished_at or attempt.created_at
+    return since + timedelta(seconds=config.current().uncertain_max_seconds)
+
+
+def _read_and_settle(tenant_id: UUID, channel_id: UUID, doubts: Sequence[Doubt]) -> None:
+    """Read the provider's list for some doubts, and decide on them."""
+    listed = _read_lists(tenant_id, channel_id, doubts)
+    for doubt, found in zip(doubts, listed, strict=True):
+        with db.tenant_session(tenant_id) as session:
+            settle(session, doubt, found)
+    if Unread.UNREADABLE in listed:
+        lists.failed(channel_id)
+    else:
+        lists.worked(channel_id)
+
+
+def _take(session: Session, channel_id: UUID) -> list[Doubt]:
+    """Some due doubts; their next look is put off while we ask."""
     pause = timedelta(seconds=config.current().settle_again_seconds)
     doubts = []
-    for message, attempt in repository.due_doubts(session, channel_id, BATCH):
-        message.lease_until = func.now() + pause
+    for message, attempt, now in repository.due_doubts(session, channel_id, LISTS):
+        message.lease_until = now + pause
         doubts.append(
             Doubt(
                 message_id=message.id,
                 attempt=attempt.number,
-                attempted_at=attempt.created_at,
                 from_number=message.from_number,
                 to_number=message.to_number,
-                content=message.content,
+                is_test=message.is_test,
+                is_overdue=_end_of(attempt) <= now,
             )
         )
     return doubts
 
 
-def settle(
-    session: Session, channel_id: UUID, doubt: Doubt, listed: Sequence[SentMessage] | None
-) -> None:
-    """Apply one reading of the provider's list; None when it could not be read."""
+def _read_lists(tenant_id: UUID, channel_id: UUID, doubts: Sequence[Doubt]) -> list[Listed]:
+    """What the provider lists for each doubt: a conversation has one at most."""
+    first, *others = doubts
+    try:
+        client = channels.client_for(tenant_id, channel_id)
+    except channels.ChannelGone:
+        return [Unread.UNREADABLE] * len(doubts)
+    listed = _read(client, first)
+    if listed is Unread.UNREADABLE or not others:
+        return [listed] * len(doubts)
+    with ThreadPoolExecutor(len(others), thread_name_prefix="list") as pool:
+        return [listed, *pool.map(partial(_read, client), others)]
+
+
+def _read(client: Client, doubt: Doubt) -> Listed:
+    """Runs in a thread, with no transaction open. Never raises."""
+    if doubt.is_test:
+        # No provider ever hears of it.
+        return ()
+    try:
+        return client.sent_messages(stored_address(doubt.to_number), doubt.from_number)
+    except NoList:
+        return Unread.NO_LIST
+    except ProviderUnavailable:
+        return Unread.UNREADABLE
+    except Exception:
+        # A defect in an adapter must not keep its messages uncertain for ever.
+        log.exception("reading_broke", message_id=str(doubt.message_id))
+        return Unread.UNREADABLE
+
+
+def settle(session: Session, doubt: Doubt, listed: Listed) -> None:
+    """Apply one reading of the provider's list, unless something settled the message meanwhile."""
     message = messages.lock(session, doubt.message_id)
     if message is None or message.status != Status.UNCERTAIN or message.attempts != doubt.attempt:
         return
-    if listed is None:
-        return
-    found = _match(session, channel_id, doubt, listed)
-    if found is not None:
-        outcomes.accepted(session, message, found.provider_message_id)
-        return
-    message.settle_reads += 1
-    if message.settle_reads >= READS:
-        _not_sent(session, message)
-
-
-def _match(
-    session: Session, channel_id: UUID, doubt: Doubt, listed: Sequence[SentMessage]
-) -> SentMessage | None:
-    """The oldest listed message that may be this one and is bound to no other of ours.
-
-    Of equal texts any will do: what matters is that each listed message settles one of ours.
-    """
-    likely = [
-        each
-        for each in listed
-        if each.created_at >= doubt.attempted_at - CLOCK_SKEW
-        and same_content(doubt.content, each.body)
-    ]
-    bound = repository.bound_ids(session, channel_id, [each.provider_message_id for each in likely])
-    free = [each for each in likely if each.provider_message_id not in bound]
-    return min(free, key=lambda each: each.created_at, default=None)
-
-
-def same_content(content: Content, body: str) -> bool:
-    """Whether a listed body may be this content; only the provider knows a template's text."""
-    if content["type"] == "template":
-        return True
-    return bool(content["body"].strip() == body.strip())
-
-
-def _not_sent(session: Session, message: Message) -> None:
-    """The provider does not know it: send again, or say that its fate is unknown."""
-    if message.policy == Policy.AT_MOST_ONCE:
-        lifecycle.give_up(session, message)
+    if listed is Unread.NO_LIST:
+        fates.give_up(session, message, fates.NO_LIST)
+    elif listed is Unread.UNREADABLE:
+        if doubt.is_overdue:
+            fates.give_up(session, message, fates.UNREADABLE)
     else:
-        lifecycle.resend(session, message)
+        fates.compare(session, message, listed)

@@ -1,35 +1,78 @@
-"""Background work on messages; ids only, and harmless when lost, repeated or late."""
+"""Background work on messages that leave; ids only, and harmless when lost, repeated or late."""
 
-from functools import partial
+from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
-from app.delivery import deliver, settle
+from celery.signals import worker_shutdown
+
+from app import config
+from app.delivery import expiry, settle
+from app.delivery.claims import Queue
+from app.delivery.engine import Engine
 from app.extensions import celery
+from app.models import Priority
 from app.tasks import names
 from app.tasks.drain import drain
 
+SLICE_SECONDS = 10.0
+ENDING_SECONDS = 10.0
+"""Beside the longest call: what recording the last answers may take."""
 
-@celery.task(name=names.DELIVER_CHANNEL)
-def deliver_channel(tenant_id: str, channel_id: str) -> None:
-    """Send what is due on one channel."""
-    tenant, channel = UUID(tenant_id), UUID(channel_id)
-    drain(
-        names.DELIVER_CHANNEL,
-        tenant_id,
-        channel_id,
-        step=partial(deliver.drain_channel, tenant, channel),
-        is_due=partial(deliver.has_due, tenant, channel),
-        slice_seconds=deliver.SLICE_SECONDS,
-    )
+
+@cache
+def replies_engine() -> Engine:
+    return Engine(names.DELIVER_REPLIES)
+
+
+@cache
+def engine() -> Engine:
+    return Engine(names.DELIVER_CHANNEL)
+
+
+@worker_shutdown.connect
+def stop_engines(**_: Any) -> None:
+    """A worker that has to end finishes the calls that it has begun."""
+    seconds = config.current().provider_timeout_seconds + ENDING_SECONDS
+    for make in (replies_engine, engine):
+        if make.cache_info().currsize:
+            make().stop(seconds)
 
 
 @celery.task(name=names.DELIVER_REPLIES)
 def deliver_replies(tenant_id: str, channel_id: str) -> None:
     """Send the replies that are due on one channel."""
-    deliver_channel(tenant_id, channel_id)
+    replies_engine().wake(Queue(UUID(tenant_id), UUID(channel_id), Priority.REPLY))
+
+
+@celery.task(name=names.DELIVER_CHANNEL)
+def deliver_channel(tenant_id: str, channel_id: str) -> None:
+    """Send whatever is due on one channel."""
+    engine().wake(Queue(UUID(tenant_id), UUID(channel_id)))
+
+
+@celery.task(name=names.EXPIRE_CHANNEL)
+def expire_channel(tenant_id: str, channel_id: str) -> None:
+    """Fail the messages of a channel that sends nothing, once they may wait no longer."""
+    drain(
+        names.EXPIRE_CHANNEL,
+        tenant_id,
+        channel_id,
+        step=partial(expiry.expire_some, UUID(tenant_id), UUID(channel_id)),
+        is_due=lambda: False,
+        slice_seconds=SLICE_SECONDS,
+    )
 
 
 @celery.task(name=names.SETTLE_CHANNEL)
 def settle_channel(tenant_id: str, channel_id: str) -> None:
     """Look after claims and doubts of one channel whose time is up."""
-    settle.settle_channel(UUID(tenant_id), UUID(channel_id))
+    tenant, channel = UUID(tenant_id), UUID(channel_id)
+    drain(
+        names.SETTLE_CHANNEL,
+        tenant_id,
+        channel_id,
+        step=partial(settle.settle_some, tenant, channel),
+        is_due=partial(settle.has_due, tenant, channel),
+        slice_seconds=settle.SLICE_SECONDS,
+    )

@@ -46,7 +46,8 @@ def send(body: dict[str, Any]) -> Response:
     """Send text, media or a template
 
     Answers 202 as soon as the message is durable; with `use_queue: false` it waits up to 8 s for
-    the provider's word and answers 200 with its id, or 202 if it is still on its way.
+    the provider's word and answers 200 with its id, or 202 if it is still on its way. The 202 comes
+    at once when the message cannot leave within 8 s, or when many others wait already.
     """
     order = order_from(principal(), body, content.from_send(body))
     return answer(order, wait=not body["use_queue"])
@@ -86,11 +87,16 @@ def send_whatsapp(body: dict[str, Any]) -> Response:
 
 
 def answer(order: Order, *, wait: bool) -> Response:
-    """Queue the order; answer at once, or commit and watch the row for the provider's word."""
+    """Queue the order; answer at once, or commit and watch the row for the provider's word.
+
+    Nobody waits who would wait in vain, or beside too many others.
+    """
     queued = Queued.of(queue_message(session(), order))
     if wait:
-        idempotency.commit_with(queued_response(queued))
-        queued = waiting.wait_for_word(principal().tenant_id, queued)
+        with waiting.place(session(), queued) as may_wait:
+            if may_wait:
+                idempotency.commit_with(queued_response(queued))
+                queued = waiting.wait_for_word(principal().tenant_id, queued)
     return queued_response(queued)
 
 
@@ -133,7 +139,10 @@ def get_timeline(message_id: UUID) -> dict[str, Any]:
 @requires(Permission.MESSAGES_SEND)
 @messages.response(200, MessageSchema)
 def cancel_message(message_id: UUID) -> Message:
-    """Cancel a message that is still queued; 409 when it has left"""
+    """Cancel a message that is still queued
+
+    409 when it has left, or may have: the error says what to do instead.
+    """
     return reading.cancel(session(), principal(), message_id)
 
 
@@ -142,5 +151,8 @@ def cancel_message(message_id: UUID) -> Message:
 @messages.arguments(SettleArgs)
 @messages.response(200, MessageSchema)
 def settle_message(body: dict[str, Any], message_id: UUID) -> Message:
-    """Settle a message of unknown fate by hand: it arrived, or send it again"""
+    """Settle an uncertain or unknown message by hand
+
+    It arrived, it did not arrive, or it shall be sent again. Its conversation then goes on.
+    """
     return reading.settle(session(), principal(), message_id, body["outcome"])

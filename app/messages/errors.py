@@ -2,6 +2,12 @@ from typing import Self
 
 from app.errors import Conflict, NotFound, Unprocessable
 from app.messages.waiting import Queued
+from app.models import Status
+
+SETTLE_INSTEAD = (
+    "Settle it instead with POST /api/messages/{id}/settle: did_not_arrive ends it, arrived keeps "
+    "it as delivered, send_again sends it once more."
+)
 
 
 class MessageNotFound(NotFound):
@@ -40,14 +46,42 @@ class RefusedByProvider(Unprocessable):
         return cls(told, details=details)
 
 
+class ConversationQueueFull(Unprocessable):
+    status = 429
+    code = "conversation_queue_full"
+    message = (
+        "Too many messages to this person are queued already. WhatsApp takes about one in six "
+        "seconds: wait until some have left, or cancel some."
+    )
+
+    def __init__(self, queued: int) -> None:
+        super().__init__(details={"queued": queued}, headers={"Retry-After": "60"})
+
+
 class CannotCancel(Conflict):
     code = "cannot_cancel"
     message = "Only a message that is still queued can be canceled."
 
+    @classmethod
+    def at(cls, status: str) -> Self:
+        """What a person can do instead with a message of this status."""
+        return cls(CANNOT_CANCEL_YET.get(status), details={"status": status})
+
+
+CANNOT_CANCEL_YET: dict[str, str] = {
+    Status.SENDING: "The message is being sent at this moment: it cannot be canceled any more. "
+    "Look at its status in a minute.",
+    Status.UNCERTAIN: f"The message may have left, so it cannot be canceled. {SETTLE_INSTEAD}",
+    Status.UNKNOWN: f"The message may have left, so it cannot be canceled. {SETTLE_INSTEAD}",
+}
+
 
 class CannotSettle(Conflict):
     code = "cannot_settle"
-    message = "Only a message whose fate is unknown can be settled by hand."
+    message = (
+        "Only a message that is uncertain or unknown can be settled by hand: "
+        "details.status says what is known of this one."
+    )
 
 
 class QuotaReached(Unprocessable):

@@ -29,6 +29,10 @@ EVENTS = {
 }
 
 
+GOES_BEFORE = frozenset({Status.QUEUED, Status.SENDING, Status.UNCERTAIN})
+"""While a message has one of these, later ones of its conversation wait."""
+
+
 def report(
     session: Session,
     message: Message,
@@ -42,8 +46,7 @@ def report(
     if target is None:
         return False
     at = at or clock.now()
-    message.status = target
-    message.lease_until = None
+    _move(session, message, target)
     message.retry_at = None
     message.error = error.to_json() if error else None
     if target is Status.SENT:
@@ -81,26 +84,32 @@ def claim_group(session: Session, messages: Sequence[Message]) -> None:
 
 def refuse(session: Session, message: Message, error: ProviderError) -> bool:
     """The message fails for good."""
-    if not _step(message, Step.REFUSE):
+    if not _step(session, message, Step.REFUSE):
         return False
     message.error = error.to_json()
     events.record_message(session, message, "failed", {"error": message.error})
     return True
 
 
-def postpone(session: Session, message: Message, error: ProviderError, seconds: float) -> bool:
-    """The attempt was surely not processed: the message waits so long and is tried again."""
-    if not _step(message, Step.POSTPONE):
+def postpone(
+    session: Session, message: Message, error: ProviderError, seconds: float | None
+) -> bool:
+    """The attempt was surely not processed: the message is tried again after so many seconds.
+
+    None: as soon as its channel can send.
+    """
+    if not _step(session, message, Step.POSTPONE):
         return False
     message.error = error.to_json()
-    message.retry_at = func.now() + timedelta(seconds=seconds)
+    if seconds is not None:
+        message.retry_at = func.now() + timedelta(seconds=seconds)
     events.record_message(session, message, "postponed", {"error": message.error})
     return True
 
 
 def doubt(session: Session, message: Message, error: ProviderError) -> bool:
     """Nobody can say whether it went out: wait for news, then ask the provider."""
-    if not _step(message, Step.DOUBT):
+    if not _step(session, message, Step.DOUBT):
         return False
     message.error = error.to_json()
     message.settle_reads = 0
@@ -109,34 +118,69 @@ def doubt(session: Session, message: Message, error: ProviderError) -> bool:
     return True
 
 
-def resend(session: Session, message: Message) -> bool:
-    """It goes back into the queue, to be sent once more."""
-    if not _step(message, Step.RESEND):
+def resend(session: Session, message: Message, seconds: float = 0.0) -> bool:
+    """It goes back into the queue, to be sent once more after so many seconds."""
+    if not _step(session, message, Step.RESEND):
         return False
+    message.retry_at = func.now() + timedelta(seconds=seconds) if seconds else None
     events.record_message(session, message, "requeued")
     return True
 
 
-def give_up(session: Session, message: Message) -> bool:
-    """Its fate stays unknown."""
-    if not _step(message, Step.GIVE_UP):
+def throttle(session: Session, message: Message, error: ProviderError, seconds: float) -> bool:
+    """The provider took it but did not deliver it, for too much was sent: again after a pause.
+
+    Its next attempt gets an id of its own. Past `valid_until` nobody waits for the pause.
+    """
+    if not _step(session, message, Step.THROTTLE):
         return False
-    events.record_message(session, message, "unknown")
+    message.error = error.to_json()
+    message.provider_message_id = None
+    message.sent_at = None
+    message.retry_at = func.least(func.now() + timedelta(seconds=seconds), message.valid_until)
+    events.record_message(session, message, "postponed", {"error": message.error})
+    return True
+
+
+def give_up(session: Session, message: Message, error: ProviderError) -> bool:
+    """Its fate stays unknown, and `error` says why."""
+    if not _step(session, message, Step.GIVE_UP):
+        return False
+    message.error = error.to_json()
+    events.record_message(session, message, "unknown", {"error": message.error})
+    return True
+
+
+def write_off(session: Session, message: Message, error: ProviderError) -> bool:
+    """A person says that it did not arrive and shall not be sent again."""
+    if not _step(session, message, Step.WRITE_OFF):
+        return False
+    message.error = error.to_json()
+    events.record_message(session, message, "failed", {"error": message.error})
     return True
 
 
 def cancel(session: Session, message: Message) -> bool:
     """A queued message will not be sent."""
-    if not _step(message, Step.CANCEL):
+    if not _step(session, message, Step.CANCEL):
         return False
     events.record_message(session, message, "canceled")
     return True
 
 
-def _step(message: Message, step: Step) -> bool:
+def _step(session: Session, message: Message, step: Step) -> bool:
     target = transition(Status(message.status), step)
     if target is None:
         return False
+    _move(session, message, target)
+    return True
+
+
+def _move(session: Session, message: Message, target: Status) -> None:
+    """When it goes before others of its conversation no more, the next of them may leave."""
+    goes_on = message.status in GOES_BEFORE and target not in GOES_BEFORE
     message.status = target
     message.lease_until = None
-    return True
+    message.is_held = False
+    if goes_on:
+        repository.free_next(session, message.conversation_id)

@@ -1,24 +1,36 @@
-"""A tenant's own limit of messages a day, counted in its time zone."""
+"""A tenant's own limit of messages a day, counted in its time zone.
 
-from datetime import UTC, datetime, time, timedelta
+Each day of a tenant with a quota has one row that holds how many messages were sent. It is made of
+a count of the day's messages when the first of them is counted, or when the quota or the time zone
+changes; a message that is canceled later stays counted.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from app import db
 from app.common import clock
 from app.common.ids import id_floor
-from app.messages import repository
+from app.messages import usage_repository as usage
 from app.messages.errors import QuotaReached
+from app.messages.usage_repository import Day
+
+KEPT = timedelta(days=2)
+"""When it is midnight in UTC, no time zone is more than a day behind."""
 
 
-def check(session: Session, quota: int | None, timezone: str) -> None:
-    """Raises QuotaReached. With a quota set, the tenant's sends are counted one after another."""
+def count(session: Session, quota: int | None, timezone: str) -> None:
+    """Count a message that the transaction has written; does nothing without a quota.
+
+    The last lock that a send takes, for all sends of the tenant wait for each other here. Raises
+    QuotaReached; then the caller rolls back what it wrote.
+    """
     if quota is None:
         return
-    repository.lock_tenant(session)
     now = clock.now()
-    floor = id_floor(start_of_day(now, timezone))
-    if repository.count_outgoing_since(session, floor) >= quota:
+    if not usage.count(session, _today(session, now, timezone), quota):
         seconds = (start_of_day(now + timedelta(days=1), timezone) - now).total_seconds()
         raise QuotaReached(
             details={"daily_message_quota": quota},
@@ -26,7 +38,27 @@ def check(session: Session, quota: int | None, timezone: str) -> None:
         )
 
 
+def recount_today(session: Session, timezone: str) -> None:
+    """Count today's messages anew: the tenant has another quota or time zone from now on."""
+    usage.recount(session, _today(session, clock.now(), timezone))
+
+
+def forget_old_counts(session: Session, most: int) -> int:
+    """Remove up to `most` days that are over in every time zone; answers how many went."""
+    return usage.delete_before(session, clock.now().date() - KEPT, most)
+
+
+def _today(session: Session, now: datetime, timezone: str) -> Day:
+    floor = id_floor(start_of_day(now, timezone))
+    return Day(db.tenant_of(session), local_day(now, timezone), floor)
+
+
+def local_day(now: datetime, timezone: str) -> date:
+    """The day that it is in `timezone`."""
+    return now.astimezone(ZoneInfo(timezone)).date()
+
+
 def start_of_day(now: datetime, timezone: str) -> datetime:
     """Midnight, in UTC, of the day that it is in `timezone`."""
-    zone = ZoneInfo(timezone)
-    return datetime.combine(now.astimezone(zone).date(), time.min, zone).astimezone(UTC)
+    midnight = datetime.combine(local_day(now, timezone), time.min, ZoneInfo(timezone))
+    return midnight.astimezone(UTC)

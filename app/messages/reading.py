@@ -8,6 +8,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import db
+from app.channels.providers.base import ProviderError
 from app.common import audit
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
@@ -19,11 +20,20 @@ from app.models import Attempt, Event, Message, Status
 from app.tasks import names
 from app.tasks.ring import ring
 
+IN_DOUBT = frozenset({Status.UNCERTAIN, Status.UNKNOWN})
+
+SETTLED_BY_HAND = ProviderError(
+    code="settled_by_hand",
+    cause="Somebody found out that this message did not arrive, and settled it so.",
+    remedy="Send it again as a new message, if it still matters.",
+)
+
 STEP_OF_OUTCOME = {
     "started": "attempt started",
     "accepted": "attempt accepted by the provider",
     "refused": "attempt refused by the provider",
     "retry": "attempt not processed",
+    "paused": "attempt not processed, which was not the message's fault",
     "uncertain": "attempt without a clear answer",
 }
 
@@ -93,33 +103,40 @@ def _steps_of_attempt(attempt: Attempt) -> list[dict[str, Any]]:
 
 def cancel(session: Session, actor: Principal, message_id: UUID) -> Message:
     """Raises MessageNotFound, CannotCancel."""
-    message = _lock(session, message_id)
+    message = _lock(session, actor, message_id)
     if not lifecycle.cancel(session, message):
-        raise CannotCancel(details={"status": message.status})
+        raise CannotCancel.at(message.status)
     audit.record(session, actor, "message.canceled", ("message", message_id))
     return message
 
 
 def settle(session: Session, actor: Principal, message_id: UUID, outcome: str) -> Message:
-    """A person decides on an `unknown` message. Raises MessageNotFound, CannotSettle."""
-    message = _lock(session, message_id)
-    if message.status != Status.UNKNOWN:
+    """A person decides on an uncertain or unknown message. Raises MessageNotFound, CannotSettle.
+
+    `outcome` is one of `arrived`, `did_not_arrive` and `send_again`.
+    """
+    message = _lock(session, actor, message_id)
+    if message.status not in IN_DOUBT:
         raise CannotSettle(details={"status": message.status})
     audit.record(session, actor, "message.settled", ("message", message_id), {"outcome": outcome})
     if outcome == "arrived":
         lifecycle.report(session, message, Status.DELIVERED)
-        return message
-    lifecycle.resend(session, message)
-    message.due_at = func.now()
-    message.error = None
+    elif outcome == "did_not_arrive":
+        lifecycle.write_off(session, message, SETTLED_BY_HAND)
+    else:
+        lifecycle.resend(session, message)
+        message.due_at = func.now()
+        message.error = None
     session.flush()
     session.refresh(message)
+    # It held up its conversation, whatever becomes of it.
     ring(session, names.DELIVER_CHANNEL, db.tenant_of(session), message.channel_id)
     return message
 
 
-def _lock(session: Session, message_id: UUID) -> Message:
+def _lock(session: Session, actor: Principal, message_id: UUID) -> Message:
+    """The message, held. Keys for tests and live keys find no message of the other kind."""
     message = repository.lock(session, db.tenant_of(session), message_id)
-    if message is None:
+    if message is None or not (actor.is_user or actor.is_test == message.is_test):
         raise MessageNotFound
     return message

@@ -1,20 +1,34 @@
-"""What a provider reports of a message, applied upwards only."""
+"""What a provider reports of a message, applied upwards only.
+
+One report moves it back: the provider took an attempt, and then did not deliver it because too
+much was sent at once. The message is queued again after a pause, a limited number of times. From
+then on news of that attempt counts only when it proves delivery.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
 import structlog
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import db
-from app.channels.providers.base import StatusReceipt
+from app.channels.providers.base import ProviderError, StatusReceipt
+from app.common import clock
 from app.contacts import service as contacts
 from app.conversations import service as conversations
 from app.messages import callback, lifecycle, repository
 from app.messages.callback import AttemptRef
-from app.models import Attempt, AttemptOutcome, Message, Status
+from app.models import Attempt, AttemptOutcome, Message, Policy, Status
 
 log = structlog.get_logger(__name__)
+
+PROOF = frozenset({Status.DELIVERED, Status.READ})
+
+MOST_THROTTLED = 10
+FIRST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 3600.0
+"""30, 60, 120 … s before a throttled message is sent again: about four hours in all."""
 
 
 def apply_receipt(
@@ -26,50 +40,128 @@ def apply_receipt(
     answer to the send has reached us; else by the provider's id.
     """
     ref = callback.read(db.tenant_of(session), receipt.callback)
-    message = _find(session, channel_id, receipt, ref)
+    if receipt.error is not None and receipt.error.closes_window:
+        _shut_window(session, channel_id, receipt, ref)
+    message = _find(session, channel_id, receipt, ref, lock=True)
     if message is None:
         return "no message of ours has this id"
-    _bind(session, message, receipt, ref)
-    if news := [each for each in receipt.aliases if each.value != message.to_number]:
-        contacts.learn(session, message.contact_id, news)
-    if receipt.status is Status.FAILED and ref is not None and ref.attempt < message.attempts:
+    return apply_news(session, message, receipt, _attempt_of(session, message, receipt, ref), at)
+
+
+def apply_news(
+    session: Session,
+    message: Message,
+    news: StatusReceipt,
+    attempt: Attempt | None,
+    at: datetime,
+) -> str | None:
+    """Apply what the provider says of an attempt; answers why it was ignored, or None.
+
+    The caller holds the message. `attempt` is None when it is not known, or of no importance.
+    """
+    if attempt is not None and was_throttled(attempt) and news.status not in PROOF:
+        return "this attempt was throttled; the message is sent again"
+    _bind(message, news, attempt)
+    if aliases := [each for each in news.aliases if each.value != message.to_number]:
+        contacts.learn(session, message.contact_id, aliases)
+    is_failure = news.status is Status.FAILED
+    if is_failure and attempt is not None and attempt.number < message.attempts:
         return "an earlier attempt failed; a later one is under way"
-    if receipt.error is not None and receipt.error.closes_window:
-        # The refusal speaks of the moment of the send: a later answer of the customer wins.
-        conversations.shut_window(session, message.conversation_id, message.created_at)
-    lifecycle.report(session, message, receipt.status, at=at, error=receipt.error)
+    if not (is_failure and _send_later(session, message, attempt, news.error)):
+        lifecycle.report(session, message, news.status, at=at, error=news.error)
     return None
 
 
-def _find(
+def was_throttled(attempt: Attempt) -> bool:
+    """Whether the provider took this attempt, and then did not deliver it for its pace."""
+    return attempt.outcome == AttemptOutcome.RETRY and attempt.provider_message_id is not None
+
+
+def _send_later(
+    session: Session, message: Message, attempt: Attempt | None, error: ProviderError | None
+) -> bool:
+    """Queue a throttled message again; False when its failure is final."""
+    if error is None or not error.throttled or attempt is None:
+        return False
+    if message.policy == Policy.AT_MOST_ONCE or not _is_valid(message):
+        return False
+    if message.provider_message_id != attempt.provider_message_id:
+        # Another attempt of it went out.
+        return False
+    times = repository.count_throttled(session, message.id)
+    if times >= MOST_THROTTLED:
+        return False
+    seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**times)
+    if not lifecycle.throttle(session, message, error, seconds):
+        return False
+    attempt.outcome = AttemptOutcome.RETRY
+    attempt.error = error.to_json()
+    attempt.finished_at = func.now()
+    return True
+
+
+def _is_valid(message: Message) -> bool:
+    return message.valid_until is None or clock.now() < message.valid_until
+
+
+def _shut_window(
     session: Session, channel_id: UUID, receipt: StatusReceipt, ref: AttemptRef | None
+) -> None:
+    """Remember that the window is shut, before the message is locked: conversations come first.
+
+    The refusal speaks of the moment of the call: a later answer of the customer wins.
+    """
+    message = _find(session, channel_id, receipt, ref, lock=False)
+    if message is not None:
+        number = message.attempts if ref is None else ref.attempt
+        attempt = repository.attempt(session, message.id, number)
+        called_at = message.created_at if attempt is None else attempt.created_at
+        conversations.shut_window(session, message.conversation_id, called_at)
+
+
+def _find(
+    session: Session,
+    channel_id: UUID,
+    receipt: StatusReceipt,
+    ref: AttemptRef | None,
+    *,
+    lock: bool,
 ) -> Message | None:
+    get = repository.lock if lock else repository.get
     tenant_id = db.tenant_of(session)
     if ref is not None:
-        found = repository.lock(session, tenant_id, ref.message_id)
+        found = get(session, tenant_id, ref.message_id)
         if found is not None and found.channel_id == channel_id:
             return found
-    found = repository.lock_by_provider_id(session, channel_id, receipt.provider_message_id)
+    provider_id = receipt.provider_message_id
+    found = repository.by_provider_id(session, channel_id, provider_id, lock=lock)
     if found is None:
-        other = repository.by_attempt(session, channel_id, receipt.provider_message_id)
-        found = repository.lock(session, tenant_id, other) if other is not None else None
+        other = repository.by_attempt(session, channel_id, provider_id)
+        found = get(session, tenant_id, other) if other is not None else None
     return found
 
 
-def _bind(
+def _attempt_of(
     session: Session, message: Message, receipt: StatusReceipt, ref: AttemptRef | None
-) -> None:
+) -> Attempt | None:
+    """The attempt that a receipt speaks of, unless it would tell nothing new."""
+    is_bound = message.provider_message_id == receipt.provider_message_id
+    if is_bound and message.sent_at is not None and receipt.status is not Status.FAILED:
+        # An earlier receipt has bound message and attempt.
+        return None
+    if ref is not None:
+        return repository.attempt(session, message.id, ref.attempt)
+    return repository.attempt_with_id(session, message.id, receipt.provider_message_id)
+
+
+def _bind(message: Message, news: StatusReceipt, attempt: Attempt | None) -> None:
     """Keep the provider's id, on the message and on the attempt that it belongs to."""
-    if message.provider_message_id == receipt.provider_message_id and message.sent_at is not None:
-        # An earlier receipt has bound both.
-        return
     if message.provider_message_id is None:
-        message.provider_message_id = receipt.provider_message_id
-    if ref is None:
+        message.provider_message_id = news.provider_message_id
+    if attempt is None:
         return
-    attempt: Attempt | None = repository.attempt(session, message.id, ref.attempt)
-    if attempt is not None and attempt.provider_message_id is None:
-        attempt.provider_message_id = receipt.provider_message_id
+    if attempt.provider_message_id is None or news.status in PROOF:
+        attempt.provider_message_id = news.provider_message_id
         attempt.outcome = AttemptOutcome.ACCEPTED
-    if message.provider_message_id != receipt.provider_message_id:
-        log.warning("second_delivery", message_id=str(message.id), attempt=ref.attempt)
+    if message.provider_message_id != news.provider_message_id:
+        log.warning("second_delivery", message_id=str(message.id), attempt=attempt.number)

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     Interval,
     Row,
@@ -16,7 +15,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    insert,
+    or_,
     select,
     text,
     update,
@@ -26,21 +25,16 @@ from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, fetch_page
-from app.common.phone import Address
-from app.conversations import service as conversations
 from app.events import service as events
 from app.models import (
     Attempt,
     AttemptOutcome,
     Channel,
     ChannelStatus,
-    ContactAlias,
-    Conversation,
     Direction,
     Event,
     Message,
     Status,
-    Tenant,
 )
 
 
@@ -61,6 +55,37 @@ def get(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
     return session.get(Message, (tenant_id, message_id))
 
 
+_MAY_LEAVE = and_(
+    Channel.status == ChannelStatus.ACTIVE,
+    or_(
+        Channel.paused_until.is_(None),
+        Channel.paused_until <= func.now() + bindparam("within", type_=Interval()),
+    ),
+    # `greatest` passes over what is null.
+    func.greatest(Message.due_at, Message.retry_at)
+    <= func.now() + bindparam("within", type_=Interval()),
+)
+"""Whether a queued message can leave within that time: it is due by then, and its channel can send.
+
+The one place that decides for whom it is worth waiting.
+"""
+
+_WATCHED = (
+    select(Message, or_(Message.status != Status.QUEUED, _MAY_LEAVE).label("may_move"))
+    .join(
+        Channel,
+        and_(Channel.tenant_id == Message.tenant_id, Channel.id == Message.channel_id),
+    )
+    .where(Message.id == bindparam("message_id"))
+)
+
+
+def watched(session: Session, message_id: UUID, within: timedelta) -> Row[Message, bool] | None:
+    """The `Message`, and whether it `may_move` within that time: not one that only waits."""
+    given = {"message_id": message_id, "within": within}
+    return session.execute(_WATCHED, given).one_or_none()
+
+
 def lock(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
     """The row as it is now, held until the transaction ends."""
     return session.get(
@@ -68,17 +93,15 @@ def lock(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
     )
 
 
-def lock_by_provider_id(
-    session: Session, channel_id: UUID, provider_message_id: str
+def by_provider_id(
+    session: Session, channel_id: UUID, provider_message_id: str, *, lock: bool
 ) -> Message | None:
-    return session.scalars(
-        select(Message)
-        .where(
-            Message.channel_id == channel_id,
-            Message.provider_message_id == provider_message_id,
-        )
-        .with_for_update()
-    ).one_or_none()
+    query = select(Message).where(
+        Message.channel_id == channel_id, Message.provider_message_id == provider_message_id
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(query).one_or_none()
 
 
 def by_attempt(session: Session, channel_id: UUID, provider_message_id: str) -> UUID | None:
@@ -140,19 +163,30 @@ def attempts_of(session: Session, message_id: UUID) -> Sequence[Attempt]:
     return session.scalars(query).all()
 
 
-def count_outgoing_since(session: Session, floor: UUID) -> int:
-    """Outgoing messages whose id, which ascends in time, is `floor` or later."""
-    query = (
-        select(func.count())
-        .select_from(Message)
-        .where(Message.id >= floor, Message.direction == Direction.OUTGOING)
-    )
-    return session.scalar(query) or 0
-
-
 def attempt(session: Session, message_id: UUID, number: int) -> Attempt | None:
     query = select(Attempt).where(Attempt.message_id == message_id, Attempt.number == number)
     return session.scalars(query).one_or_none()
+
+
+def attempt_with_id(session: Session, message_id: UUID, provider_message_id: str) -> Attempt | None:
+    query = select(Attempt).where(
+        Attempt.message_id == message_id, Attempt.provider_message_id == provider_message_id
+    )
+    return session.scalars(query).first()
+
+
+def count_throttled(session: Session, message_id: UUID) -> int:
+    """How many attempts the provider took and then did not deliver for their pace."""
+    query = (
+        select(func.count())
+        .select_from(Attempt)
+        .where(
+            Attempt.message_id == message_id,
+            Attempt.outcome == AttemptOutcome.RETRY,
+            Attempt.provider_message_id.is_not(None),
+        )
+    )
+    return session.scalar(query) or 0
 
 
 _ACCEPT = text("""
@@ -169,6 +203,16 @@ _ACCEPT = text("""
             lease_until = null, retry_at = null, error = null, updated_at = now()
         from given g where m.id = g.message_id
         returning m.tenant_id, m.id, m.conversation_id
+    ), freed as (
+        update recado.messages m set is_held = false
+        from moved cross join lateral (
+            select h.id from recado.messages h
+            where h.tenant_id = moved.tenant_id and h.conversation_id = moved.conversation_id
+                and h.status in ('queued', 'sending', 'uncertain')
+                and h.status = 'queued' and h.is_held
+            order by h.priority, h.due_at, h.id limit 1
+        ) as held
+        where m.tenant_id = moved.tenant_id and m.id = held.id
     )
     insert into recado.events (tenant_id, id, type, conversation_id, message_id, data)
     select m.tenant_id, g.event_id, 'message.accepted', m.conversation_id, m.id, g.event
@@ -210,6 +254,25 @@ def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
     )
 
 
+_FREE_NEXT = text("""
+    update recado.messages m set is_held = false where m.id = (
+        select h.id from recado.messages h
+        where h.conversation_id = :conversation_id
+            and h.status in ('queued', 'sending', 'uncertain') and h.status = 'queued' and h.is_held
+        order by h.priority, h.due_at, h.id limit 1
+    )
+""")
+
+
+def free_next(session: Session, conversation_id: UUID) -> None:
+    """Put the first held message of a conversation back into the queue.
+
+    For whoever holds the row of the message before it, and has just ended that.
+    """
+    session.flush()
+    session.execute(_FREE_NEXT, {"conversation_id": conversation_id})
+
+
 _CLAIM = (
     update(Message)
     .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
@@ -226,118 +289,3 @@ _CLAIM = (
 def claim(session: Session, ids: Sequence[UUID], lease: timedelta) -> None:
     """Put these queued messages in flight under a lease, with one attempt more each."""
     session.execute(_CLAIM, {"ids": list(ids), "lease": lease})
-
-
-def daily_quota(session: Session) -> tuple[int | None, str]:
-    """The tenant's limit of messages a day, if it has one, and its time zone."""
-    row = session.execute(select(Tenant.daily_message_quota, Tenant.timezone)).one()
-    return row.daily_message_quota, row.timezone
-
-
-def lock_tenant(session: Session) -> None:
-    """One sender at a time, where they must be counted."""
-    session.execute(select(Tenant.tenant_id).with_for_update(key_share=True))
-
-
-def _route_query(is_sender: ColumnElement[bool]) -> Any:
-    return (
-        select(
-            Tenant.daily_message_quota,
-            Tenant.timezone,
-            Channel,
-            ContactAlias.contact_id,
-            Conversation,
-        )
-        .select_from(Tenant)
-        .outerjoin(Channel, and_(Channel.tenant_id == Tenant.tenant_id, is_sender))
-        .outerjoin(
-            ContactAlias,
-            and_(
-                ContactAlias.tenant_id == Tenant.tenant_id,
-                ContactAlias.kind == bindparam("kind"),
-                ContactAlias.value == bindparam("address"),
-            ),
-        )
-        .outerjoin(
-            Conversation,
-            and_(
-                Conversation.tenant_id == Tenant.tenant_id,
-                Conversation.channel_id == Channel.id,
-                Conversation.contact_id == ContactAlias.contact_id,
-            ),
-        )
-        # Of several channels with one number, the active one.
-        .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
-        .limit(1)
-    )
-
-
-_ROUTE_FROM_DEFAULT = _route_query(Channel.is_default.is_(True))
-_ROUTE_FROM_NUMBER = _route_query(Channel.phone_number == bindparam("number"))
-
-
-def find_route(session: Session, number: str | None, to: Address) -> Row[Any]:
-    """Everything that a send asks of the database, at once.
-
-    `daily_message_quota`, `timezone`, and what is known of `Channel` (that of `number`, or the
-    default), `contact_id` and `Conversation`.
-    """
-    given = {"kind": to.kind, "address": to.value}
-    if number is None:
-        return session.execute(_ROUTE_FROM_DEFAULT, given).one()
-    return session.execute(_ROUTE_FROM_NUMBER, {**given, "number": number}).one()
-
-
-_AS_ORDERED = (
-    "tenant_id",
-    "channel_id",
-    "conversation_id",
-    "contact_id",
-    "direction",
-    "status",
-    "sender",
-    "from_number",
-    "to_number",
-    "type",
-    "body",
-    "content",
-    "fallback",
-    "policy",
-    "priority",
-    "is_test",
-    "due_at",
-    "valid_until",
-)
-_QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
-    {
-        **{name: bindparam(f"given_{name}") for name in _AS_ORDERED},
-        "id": bindparam("given_message_id"),
-        "due_at": func.coalesce(bindparam("given_due_at"), func.now()),
-        "fallback": bindparam("given_fallback", type_=JSONB(none_as_null=True)),
-        # Defaults of the columns do not reach into a WITH.
-        "attempts": 0,
-        "settle_reads": 0,
-    }
-)
-# A parameter that has a column's name would also be written to that column by the UPDATE.
-_INSERT_QUEUED = events.RECORD.add_cte(
-    _QUEUED.cte("queued"), conversations.COUNT_OUTGOING.cte("counted")
-)
-
-
-def insert_queued(session: Session, message: Message) -> None:
-    """Write a new message, its event and its conversation's count by one statement.
-
-    Of the busiest write of the service a round trip to the database is the dearest part.
-    """
-    session.flush()
-    session.execute(
-        _INSERT_QUEUED,
-        {
-            **{f"given_{name}": getattr(message, name) for name in _AS_ORDERED},
-            "given_message_id": message.id,
-            "given_event_id": new_id(),
-            "given_event_type": "message.queued",
-            "given_event_data": events.message_data(message),
-        },
-    )

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.channels import service as channels
-from app.common.phone import Address, parse_address
+from app.common.phone import Address, stored_address
 from app.contacts import service as contacts
 from app.conversations import service as conversations
 from app.errors import InvalidInput
-from app.messages import repository
+from app.messages import sending_repository as repository
 from app.messages.content import Content
 from app.models import Channel, Conversation, Policy, Priority, Sender
 
@@ -39,13 +39,17 @@ class Order:
 
 @dataclass(frozen=True)
 class Route:
-    """Where an order goes, and what its tenant may send a day (None: no limit)."""
+    """Where an order goes, and what its tenant may send a day (None: no limit).
+
+    `queued` messages wait in the conversation already.
+    """
 
     channel: Channel
     conversation: Conversation
     to: Address
     daily_quota: int | None
     timezone: str
+    queued: int
 
 
 def find(session: Session, order: Order) -> Route:
@@ -66,15 +70,18 @@ def find(session: Session, order: Order) -> Route:
         conversation = conversations.thread(session, channel.id, contact_id, order.to)
     else:
         conversations.move(conversation, order.to)
-    return Route(channel, conversation, order.to, found.daily_message_quota, found.timezone)
+    limits = (found.daily_message_quota, found.timezone, found.queued)
+    return Route(channel, conversation, order.to, *limits)
 
 
 def _of_conversation(session: Session, order: Order, conversation_id: UUID) -> Route:
-    conversation = conversations.get(session, conversation_id)
+    conversation = conversations.hold(session, conversation_id)
     channel = channels.usable(session, conversation.channel_id)
     _check_thread(session, order, channel, conversation)
-    to = order.to or parse_address(conversation.address)
-    return Route(channel, conversation, to, *repository.daily_quota(session))
+    to = order.to or stored_address(conversation.address)
+    found = repository.limits(session, conversation_id)
+    limits = (found.daily_message_quota, found.timezone, found.queued)
+    return Route(channel, conversation, to, *limits)
 
 
 def _check_thread(

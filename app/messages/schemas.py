@@ -5,6 +5,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.common.schema import (
     AddressField,
     BaseSchema,
+    KnownAddressField,
     PageArgs,
     PhoneField,
     choice,
@@ -107,7 +108,7 @@ class MessageArgs(PageArgs):
     conversation_id = fields.UUID()
     direction = choice(Direction)
     status = choice(Status)
-    phone = AddressField()
+    phone = KnownAddressField()
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
     q = text_field(200, shortest=1, metadata={"description": "Text that the body contains."})
@@ -170,6 +171,9 @@ class TimelineSchema(BaseSchema):
 class SettleArgs(BaseSchema):
     outcome = fields.String(
         required=True,
-        validate=validate.OneOf(["arrived", "send_again"]),
-        metadata={"description": "What a person found out about a message of unknown fate."},
+        validate=validate.OneOf(["arrived", "did_not_arrive", "send_again"]),
+        metadata={
+            "description": "What a person found out: `arrived` makes it delivered, "
+            "`did_not_arrive` makes it failed, `send_again` queues it once more."
+        },
     )

@@ -14,9 +14,10 @@ from app.common.principal import Principal
 from app.conversations.window import Window, window_of
 from app.errors import InvalidInput
 from app.messages import content as contents
-from app.messages import quota, repository, route
+from app.messages import quota, route
+from app.messages import sending_repository as repository
 from app.messages.content import Content
-from app.messages.errors import OutsideWindow
+from app.messages.errors import ConversationQueueFull, OutsideWindow
 from app.messages.route import Order, Route
 from app.metrics import service as metrics
 from app.models import (
@@ -86,18 +87,23 @@ def queue_message(session: Session, order: Order) -> Message:
     """Write the contact, the conversation, the message and its event; ring after the commit.
 
     The answer is a copy: no change of it is written. Raises OutsideWindow when WhatsApp would
-    refuse it, QuotaReached, and what finding the way raises.
+    refuse it, ConversationQueueFull, and what finding the way raises. Raises QuotaReached when the
+    message is written: a caller that goes on after it wraps the call in a savepoint.
     """
     way = route.find(session, order)
-    quota.check(session, way.daily_quota, way.timezone)
-    content = _content_for(way.conversation, order)
+    if way.queued >= repository.MOST_QUEUED:
+        raise ConversationQueueFull(way.queued)
+    content = _content_for(session, way.conversation, order)
     message = _message(order, way, content)
     repository.insert_queued(session, message)
+    quota.count(session, way.daily_quota, way.timezone)
     metrics.count_message(session, message.status)
     faultpoint("send_before_commit")
     db.after_commit(session, partial(faultpoint, "send_after_commit"))
     if order.send_at is None:
-        ring(session, names.DELIVER_CHANNEL, message.tenant_id, message.channel_id)
+        is_reply = message.priority == Priority.REPLY
+        task = names.DELIVER_REPLIES if is_reply else names.DELIVER_CHANNEL
+        ring(session, task, message.tenant_id, message.channel_id)
     return message
 
 
@@ -130,13 +136,16 @@ def _message(order: Order, way: Route, content: Content) -> Message:
     )
 
 
-def _content_for(conversation: Conversation, order: Order) -> Content:
+def _content_for(session: Session, conversation: Conversation, order: Order) -> Content:
     """What to send now: the fallback when a free-form message would be refused.
 
     Raises OutsideWindow.
     """
     if not contents.needs_window(order.content):
         return order.content
+    if window_of(conversation, clock.now()) is Window.CLOSED:
+        # It may have been read before a merge that the send waited for.
+        session.refresh(conversation)
     if window_of(conversation, clock.now()) is not Window.CLOSED:
         return order.content
     if order.fallback is None:

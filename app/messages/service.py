@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app import db
 from app.messages import repository
+from app.messages.quota import forget_old_counts, recount_today
 from app.messages.reading import history
 from app.messages.receive import receive
 from app.messages.reports import apply_receipt
@@ -14,7 +15,17 @@ from app.messages.route import Order
 from app.messages.send import queue_message
 from app.models import Message
 
-__all__ = ["Order", "apply_receipt", "attempt", "history", "lock", "queue_message", "receive"]
+__all__ = [
+    "Order",
+    "apply_receipt",
+    "attempt",
+    "forget_old_counts",
+    "history",
+    "lock",
+    "queue_message",
+    "receive",
+    "recount_today",
+]
 
 
 def lock(session: Session, message_id: UUID) -> Message | None:

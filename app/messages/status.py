@@ -4,9 +4,12 @@
                       │ refused → failed
                       │ not processed → queued, later
                       │ nobody can say → uncertain ─news→ accepted … | queued again | unknown
+    accepted, sent ─too fast for the provider→ queued, later
+    uncertain, unknown ─a person says so→ delivered | queued again | failed
 
 News of a provider only moves a message up the ladder, whatever their order; proof of delivery
-beats a report of failure.
+beats a report of failure. One report moves it back: the provider took it, and then did not deliver
+it because too much was sent at once.
 """
 
 from enum import StrEnum
@@ -44,7 +47,9 @@ class Step(StrEnum):
     POSTPONE = "postpone"
     DOUBT = "doubt"
     RESEND = "resend"
+    THROTTLE = "throttle"
     GIVE_UP = "give_up"
+    WRITE_OFF = "write_off"
     CANCEL = "cancel"
 
 
@@ -54,7 +59,12 @@ STEPS: dict[Step, tuple[frozenset[Status], Status]] = {
     Step.POSTPONE: (frozenset({Status.SENDING}), Status.QUEUED),
     Step.DOUBT: (frozenset({Status.SENDING}), Status.UNCERTAIN),
     Step.RESEND: (frozenset({Status.UNCERTAIN, Status.UNKNOWN}), Status.QUEUED),
+    Step.THROTTLE: (
+        frozenset({Status.QUEUED, Status.SENDING, Status.UNCERTAIN, Status.ACCEPTED, Status.SENT}),
+        Status.QUEUED,
+    ),
     Step.GIVE_UP: (frozenset({Status.UNCERTAIN}), Status.UNKNOWN),
+    Step.WRITE_OFF: (frozenset({Status.UNCERTAIN, Status.UNKNOWN}), Status.FAILED),
     Step.CANCEL: (frozenset({Status.QUEUED}), Status.CANCELED),
 }
 

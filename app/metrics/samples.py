@@ -21,7 +21,7 @@ INBOX = Counter(
 )
 TASK_SECONDS = Histogram(
     "recado_task_seconds",
-    "Background tasks; delivery.deliver_channel is one drain of a channel.",
+    "Background tasks.",
     ["task", "outcome"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0),
 )

@@ -17,14 +17,21 @@ from app.health import service as health
 log = structlog.get_logger(__name__)
 
 MESSAGES = text("""
-    select status,
-        count(*) filter (where status <> 'queued' or (due_at <= now()
-            and (retry_at is null or retry_at <= now()))) as due,
-        count(*) as all_of_them,
-        coalesce(extract(epoch from now() - min(due_at) filter (where status = 'queued'
-            and due_at <= now() and (retry_at is null or retry_at <= now()))), 0) as age
-    from recado.messages where status in ('queued', 'sending', 'uncertain') group by status
+    select m.status, count(*) filter (where m.is_due) as due, count(*) as all_of_them,
+        coalesce(extract(epoch from now() - min(m.due_at) filter (where m.is_due)), 0) as age
+    from (
+        select m.status, m.due_at, m.status = 'queued' and not m.is_held and m.due_at <= now()
+            and (m.retry_at is null or m.retry_at <= now())
+            and c.status = 'active' and t.status = 'active'
+            and (c.paused_until is null or c.paused_until <= now()) as is_due
+        from recado.messages m
+        join recado.channels c on c.tenant_id = m.tenant_id and c.id = m.channel_id
+        join recado.tenants t on t.tenant_id = m.tenant_id
+        where m.status in ('queued', 'sending', 'uncertain')
+    ) as m
+    group by m.status
 """)
+"""What waits because its channel is disabled or in trouble is not due: no worker could send it."""
 
 INBOX = text("""
     select count(*) filter (where state = 'received') as waiting,
@@ -35,7 +42,9 @@ INBOX = text("""
 """)
 
 CHANNELS = text("""
-    select coalesce(greatest(extract(epoch from now() - min(repair_at)), 0), 0)
+    select coalesce(greatest(extract(epoch from now() - min(repair_at)), 0), 0) as lag,
+        count(*) filter (where repair_tries >= 3) as failing,
+        count(*) filter (where paused_until is not null) as paused
     from recado.channels where status = 'active'
 """)
 
@@ -57,7 +66,7 @@ class StateCollector(Collector):
             with db.system_session() as session:
                 messages = {row.status: row for row in session.execute(MESSAGES)}
                 inbox = session.execute(INBOX).one()
-                repair_lag = session.scalar(CHANNELS)
+                channels = session.execute(CHANNELS).one()
         except SQLAlchemyError as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             yield gauge("recado_database_up", "Whether the database answers.", 0)
@@ -69,8 +78,14 @@ class StateCollector(Collector):
         yield gauge(
             "recado_inbox_oldest_due_seconds", "Age of the oldest of those waiting.", age(inbox)
         )
+        yield gauge("recado_repair_lag_seconds", "Oldest reading of a list overdue.", channels.lag)
         yield gauge(
-            "recado_repair_lag_seconds", "Oldest reading of a list overdue.", repair_lag or 0
+            "recado_channels_paused",
+            "Channels whose provider takes nothing from them.",
+            channels.paused,
+        )
+        yield gauge(
+            "recado_repair_failing", "Channels whose list cannot be read whole.", channels.failing
         )
 
 

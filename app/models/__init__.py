@@ -19,7 +19,7 @@ from app.models.message import (
     Sender,
     Status,
 )
-from app.models.tenant import Tenant, TenantStatus
+from app.models.tenant import DailyUsage, Tenant, TenantStatus
 from app.models.user import (
     ApiKey,
     KeyMode,
@@ -43,6 +43,7 @@ __all__ = [
     "ContactAlias",
     "Conversation",
     "ConversationStatus",
+    "DailyUsage",
     "Direction",
     "Event",
     "IdempotencyKey",

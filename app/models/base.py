@@ -59,10 +59,13 @@ def belongs_to_tenant() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["tenant_id"], [f"{SCHEMA}.tenants.tenant_id"], ondelete="CASCADE")
 
 
-def refers_to(table: str, column: str, ondelete: str = "CASCADE") -> ForeignKeyConstraint:
+def refers_to(table: str, column: str, ondelete: str | None = None) -> ForeignKeyConstraint:
     """A foreign key to a row of the same tenant; Postgres itself refuses a stranger's.
 
-    `ondelete="SET NULL"` empties only `column`: the tenant stays.
+    By default the other row cannot be deleted while this one refers to it, so that nothing that
+    was promised goes with something else; the whole tenant still goes in one statement.
+    `ondelete="CASCADE"` is for a row that is a part of the other one. `ondelete="SET NULL"`
+    empties only `column`: the tenant stays.
     """
     if ondelete == "SET NULL":
         ondelete = f"SET NULL ({column})"

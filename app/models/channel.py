@@ -1,5 +1,6 @@
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,8 +25,19 @@ class Channel(TenantScoped):
     unguessable part of its webhook URL. Two tenants may enter the same sender: a webhook goes to
     the one whose credentials verify its signature, so nobody learns of the other.
 
+    `trouble` says why the provider does not take messages of this channel (bad credentials,
+    throttling, no connection): `{code, cause, remedy, provider_code, since, count}`. Nothing is
+    sent before `paused_until`, then one message tries.
+
     `heard_until`: what the provider heard up to then is in the inbox, checked against its list.
-    `repair_at`: when that list is to be read again; `repair_tries`: how often it could not be.
+    `repair_at`: when that list is to be read again, or when the lease of `repair_holder`, who reads
+    a page of it now, ends. `repair_tried_at`: when a page was last asked for; `repair_tries`: how
+    often in a row the same page could not be read; `repair_again`: once more after this reading.
+
+    A reading goes from `reading_until` down to `reading_since`, both None while none is under way.
+    What is newer than `reading_below` was compared (None: nothing yet), `reading_page` is the
+    provider's name of the page that comes next, and `reading_has_gap` says that something in
+    between could not be read.
     """
 
     __tablename__ = "channels"
@@ -54,9 +66,19 @@ class Channel(TenantScoped):
     status: Mapped[str] = mapped_column(default=ChannelStatus.ACTIVE)
     verified_at: Mapped[datetime | None]
     verification: Mapped[Json] = mapped_column(default=dict)
+    paused_until: Mapped[datetime | None]
+    trouble: Mapped[Json | None]
     heard_until: Mapped[datetime] = mapped_column(server_default=func.now())
     repair_at: Mapped[datetime] = mapped_column(
         server_default=text("now() + interval '15 minutes'")
     )
     repair_tries: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    repair_tried_at: Mapped[datetime | None]
+    repair_holder: Mapped[UUID | None]
+    repair_again: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    reading_since: Mapped[datetime | None]
+    reading_until: Mapped[datetime | None]
+    reading_below: Mapped[datetime | None]
+    reading_page: Mapped[str | None]
+    reading_has_gap: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

@@ -24,7 +24,9 @@ class Conversation(TenantScoped):
     """The one thread between a contact and a channel; a new message reopens it.
 
     `address` is where the contact was last seen on this channel: a phone number or a WhatsApp
-    user id. `window_closed_at` is when the provider last told us that the 24-hour window is shut.
+    user id. `window_closed_at` is when the provider last found the 24-hour window shut.
+    `auto_replies_paused_until`: nothing answers by itself before then. `auto_replies_counted_from`:
+    when a person of the business last stepped in; what was answered before does not count.
     """
 
     __tablename__ = "conversations"
@@ -51,4 +53,6 @@ class Conversation(TenantScoped):
     last_inbound_at: Mapped[datetime | None]
     window_closed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    auto_replies_paused_until: Mapped[datetime | None]
+    auto_replies_counted_from: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

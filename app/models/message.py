@@ -55,7 +55,8 @@ class Message(TenantScoped):
     `content` is our own typed form (`app/messages/content.py`). For an outgoing message `due_at`
     is when it should leave, which is also its place in the order, and `retry_at` when it may be
     tried again; `lease_until` is how long its present claim (or wait for news) holds. All follow
-    the database's clock.
+    the database's clock. `is_held`: it waits behind another message of its conversation, and
+    whoever ends that one lets it go.
     """
 
     __tablename__ = "messages"
@@ -70,8 +71,9 @@ class Message(TenantScoped):
         one_of("policy", Policy),
         # The history of a conversation, either way round.
         Index("ix_messages_conversation_id_id", "tenant_id", "conversation_id", "id"),
-        # A drain: the due messages of one channel, replies first, oldest first. The beat: which
-        # channels have some.
+        # Deleting a contact: Postgres asks whether a message refers to it.
+        Index("ix_messages_contact_id", "tenant_id", "contact_id"),
+        # The due messages of one channel, replies first, oldest first; which channels have some.
         Index(
             "ix_messages_due",
             "tenant_id",
@@ -79,13 +81,16 @@ class Message(TenantScoped):
             "priority",
             "due_at",
             "id",
-            postgresql_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued' and not is_held"),
         ),
-        # A drain: whether something else of the conversation goes first.
+        # Whether something else of the conversation goes first; which one is next.
         Index(
             "ix_messages_waiting",
             "tenant_id",
             "conversation_id",
+            "priority",
+            "due_at",
+            "id",
             postgresql_where=text("status in ('queued', 'sending', 'uncertain')"),
         ),
         # Order within a conversation: at most one in flight, or with a fate to be found out.
@@ -131,6 +136,7 @@ class Message(TenantScoped):
     priority: Mapped[int] = mapped_column(default=Priority.NOTICE)
     is_test: Mapped[bool] = mapped_column(default=False)
     attempts: Mapped[int] = mapped_column(default=0)
+    is_held: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     due_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
@@ -145,10 +151,15 @@ class Message(TenantScoped):
 
 
 class AttemptOutcome(StrEnum):
+    """How a call ended. Neither `retry` nor `paused` was processed; `paused` was not the message's
+    fault and uses up none of its attempts.
+    """
+
     STARTED = "started"
     ACCEPTED = "accepted"
     REFUSED = "refused"
     RETRY = "retry"
+    PAUSED = "paused"
     UNCERTAIN = "uncertain"
 
 
@@ -158,7 +169,7 @@ class Attempt(TenantScoped):
     __tablename__ = "attempts"
     __table_args__ = (
         belongs_to_tenant(),
-        refers_to("messages", "message_id"),
+        refers_to("messages", "message_id", "CASCADE"),
         one_of("outcome", AttemptOutcome),
         UniqueConstraint("tenant_id", "message_id", "number"),
     )

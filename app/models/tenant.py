@@ -1,12 +1,12 @@
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.common.ids import new_id
-from app.models.base import Base, one_of
+from app.models.base import Base, belongs_to_tenant, one_of, pinned_tenant
 
 
 class TenantStatus(StrEnum):
@@ -33,3 +33,18 @@ class Tenant(Base):
     @property
     def id(self) -> UUID:
         return self.tenant_id
+
+
+class DailyUsage(Base):
+    """How many messages a tenant that has a quota sent on one day of its own time zone."""
+
+    __tablename__ = "daily_usage"
+    __table_args__ = (
+        belongs_to_tenant(),
+        # The beat: which tenants have days that are over.
+        Index("ix_daily_usage_day", "day", "tenant_id"),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, default=pinned_tenant)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    sent: Mapped[int]

@@ -48,7 +48,7 @@ class UserSession(TenantScoped):
     __tablename__ = "user_sessions"
     __table_args__ = (
         belongs_to_tenant(),
-        refers_to("users", "user_id"),
+        refers_to("users", "user_id", "CASCADE"),
         # Revoking all sessions of one user.
         Index("ix_user_sessions_user_id", "tenant_id", "user_id"),
         # Clean-up of sessions that are over.
@@ -67,7 +67,7 @@ class RefreshToken(TenantScoped):
     __tablename__ = "refresh_tokens"
     __table_args__ = (
         belongs_to_tenant(),
-        refers_to("user_sessions", "session_id"),
+        refers_to("user_sessions", "session_id", "CASCADE"),
         # Cascades and clean-up of one session.
         Index("ix_refresh_tokens_session_id", "tenant_id", "session_id"),
         # Clean-up of tokens past their life.

@@ -58,14 +58,9 @@ def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECO
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule={
-            "ring-due": {
-                "task": names.RING_DUE,
-                "schedule": 1.0,
-                # A tick that waited longer than its successor is of no use.
-                "options": {"expires": 5},
-            },
+            "ring-due": {"task": names.RING_DUE, "schedule": 1.0},
             "look-back": {"task": names.LOOK_BACK, "schedule": crontab(hour="3", minute="40")},
-            "clean-up": {"task": names.CLEAN_UP, "schedule": 600.0, "options": {"expires": 600}},
+            "clean-up": {"task": names.CLEAN_UP, "schedule": 600.0},
         },
         imports=JOBS,
         task_routes=queues.routes(),

@@ -2,6 +2,7 @@
 
 DELIVER_CHANNEL = "delivery.deliver_channel"
 DELIVER_REPLIES = "delivery.deliver_replies"
+EXPIRE_CHANNEL = "delivery.expire_channel"
 SETTLE_CHANNEL = "delivery.settle_channel"
 APPLY_INBOX = "webhook.apply_inbox"
 HELP_INBOX = "webhook.help_inbox"

@@ -35,6 +35,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.HELP_INBOX: Queue.INBOX,
     names.SETTLE_CHANNEL: Queue.SETTLING,
     names.REPAIR_CHANNEL: Queue.HOUSEKEEPING,
+    names.EXPIRE_CHANNEL: Queue.HOUSEKEEPING,
     names.CLEAN_TENANT: Queue.HOUSEKEEPING,
 }
 

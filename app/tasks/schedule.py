@@ -6,73 +6,29 @@ It sees headers only (ids, states, due times), as recado_system.
 from datetime import timedelta
 from uuid import UUID
 
+from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from app import config, db
 from app.auth import service as auth
 from app.common import idempotency
-from app.extensions import celery
+from app.delivery import due as delivery
+from app.extensions import celery, redis_handle
 from app.health import service as health
-from app.models import Priority
+from app.messages import service as messages
 from app.tasks import names
+from app.tasks.due import ring_all
 from app.tasks.ring import send
+from app.webhook import due as webhook_due
 from app.webhook import service as webhook
 
-MOST_RINGS = 1000
+TICK_MS = 500
+CLEAN_UP_MS = 300_000
 SILENCE_SECONDS = 10.0
 """Between two ticks: longer, and webhooks may have found nobody at home."""
 
-DUE = {
-    # From channel to channel along the index, and in each from priority to priority: a campaign of
-    # a million messages costs no more than one of ten.
-    names.DELIVER_CHANNEL: text("""
-        with recursive channel as (
-            (select tenant_id, channel_id from recado.messages where status = 'queued'
-             order by tenant_id, channel_id limit 1)
-            union all
-            select next.* from channel c cross join lateral (
-                select tenant_id, channel_id from recado.messages
-                where status = 'queued' and (tenant_id, channel_id) > (c.tenant_id, c.channel_id)
-                order by tenant_id, channel_id limit 1
-            ) as next
-        )
-        select tenant_id, channel_id from channel c where exists (
-            select from unnest(:priorities) as p(priority) cross join lateral (
-                select from recado.messages m
-                where m.tenant_id = c.tenant_id and m.channel_id = c.channel_id
-                    and m.status = 'queued' and m.priority = p.priority
-                    and m.due_at <= now() and (m.retry_at is null or m.retry_at <= now())
-                limit 1
-            ) as due
-        )
-        limit :most
-    """).bindparams(priorities=[int(each) for each in Priority]),
-    names.SETTLE_CHANNEL: text("""
-        select distinct tenant_id, channel_id from recado.messages
-        where status in ('sending', 'uncertain') and lease_until < now() limit :most
-    """),
-    names.APPLY_INBOX: text("""
-        with recursive tenant as (
-            (select tenant_id from recado.inbox_items where state = 'received'
-             order by tenant_id limit 1)
-            union all
-            select next.* from tenant t cross join lateral (
-                select tenant_id from recado.inbox_items
-                where state = 'received' and tenant_id > t.tenant_id order by tenant_id limit 1
-            ) as next
-        )
-        select tenant_id from tenant t where exists (
-            select from recado.inbox_items i
-            where i.tenant_id = t.tenant_id and i.state = 'received' and i.due_at <= now()
-        )
-        limit :most
-    """),
-    # So many a second at most: nobody waits for them, and the provider counts our calls.
-    names.REPAIR_CHANNEL: text("""
-        select tenant_id, id from recado.channels
-        where status = 'active' and repair_at <= now() order by repair_at limit least(:most, 5)
-    """),
-}
+DUE = (*delivery.DUE, *webhook_due.DUE)
+"""Every kind of due work."""
 
 CLEANED_AT_ONCE = 500
 LOOKED_AT = 10_000
@@ -91,18 +47,31 @@ OVER = text("""
         (select tenant_id from recado.inbox_items
          where state in ('applied', 'ignored') and finished_at < now() - :inbox_kept
          order by finished_at limit :looked_at)
+        union all
+        (select tenant_id from recado.daily_usage
+         where day < (now() at time zone 'UTC')::date - 2 order by day limit :looked_at)
     ) as over
 """)
+
+
+def is_first_within(job: str, milliseconds: int) -> bool:
+    """Whether nobody else began this job so recently.
+
+    Ticks that waited in a queue come all at once, and one of them is enough. Redis' clock decides:
+    that of a worker may be wrong.
+    """
+    try:
+        return bool(redis_handle.client.set(f"tick:{job}", 1, nx=True, px=milliseconds))
+    except RedisError:
+        return True
 
 
 @celery.task(name=names.RING_DUE)
 def ring_due() -> None:
     """Ring for all due work: what a lost task would have done happens a second later."""
-    for task, query in DUE.items():
-        with db.system_session() as session:
-            rows = session.execute(query, {"most": MOST_RINGS}).all()
-        for row in rows:
-            send(task, *row)
+    if not is_first_within("ring-due", TICK_MS):
+        return
+    ring_all(DUE)
     # The tick counts once it asked the database, so that an absence of that is a silence as well.
     silence = health.silence()
     if silence is not None and silence > SILENCE_SECONDS:
@@ -113,6 +82,9 @@ def ring_due() -> None:
 @celery.task(name=names.CLEAN_UP)
 def clean_up() -> None:
     """Ring for each tenant that has something which served its time."""
+    if not is_first_within("clean-up", CLEAN_UP_MS):
+        return
+    ring_all(delivery.OVER)
     given = {
         "looked_at": LOOKED_AT,
         "sign_ins_kept": auth.EXPIRED_SESSIONS_KEPT,
@@ -128,9 +100,15 @@ def clean_up() -> None:
 def clean_tenant(tenant_id: str) -> None:
     """Remove from one tenant what served its time, a little in each transaction.
 
-    Expired idempotency keys, sign-ins and their tokens, and inbox items that are done.
+    Expired idempotency keys, sign-ins and their tokens, inbox items that are done, and the counts
+    of days that are over.
     """
-    for forget in (idempotency.forget_expired, auth.forget_expired, webhook.forget_finished):
+    for forget in (
+        idempotency.forget_expired,
+        auth.forget_expired,
+        webhook.forget_finished,
+        messages.forget_old_counts,
+    ):
         removed = CLEANED_AT_ONCE
         while removed >= CLEANED_AT_ONCE:
             with db.tenant_session(UUID(tenant_id)) as session:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from app.common import idempotency
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
@@ -35,7 +36,8 @@ def create_tenant(body: dict[str, Any]) -> Tenant:
     """Make a tenant, with its first owner if you name one."""
     owner = body.pop("owner")
     first = users.new_user(**owner, field="owner.password") if owner else None
-    return service.create_tenant(service.NewTenant(**body, owner=first), principal())
+    new = service.NewTenant(**body, owner=first)
+    return service.create_tenant(new, principal(), tenant_id=idempotency.commit_claim())
 
 
 @tenants.route("/<uuid:tenant_id>", methods=["GET"])

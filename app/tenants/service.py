@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import db
@@ -18,12 +19,18 @@ from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, decode_cursor, encode_cursor
 from app.common.principal import Principal
 from app.errors import Conflict, NotFound
+from app.messages import service as messages
 from app.models import AuditEntry, Role, Tenant, TenantStatus, User
 from app.tenants import repository
 from app.tenants.users import NewUser, add_user
 
 PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
 """Where platform administrators live. Fixed, so that it is found before anybody is known."""
+
+TENANT_KEY = "pk_tenants"
+
+COUNTED_BY = frozenset({"daily_message_quota", "timezone"})
+"""What decides which messages of today count: those of before a change as well."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,19 @@ def create_tenant(
 ) -> Tenant:
     """A tenant with its data key, its default keyword replies and, if named, its first owner.
 
-    Raises Conflict when the owner's username is taken; then no tenant was made.
+    If there is a tenant of this id, it is returned as it stands. Raises Conflict when the owner's
+    username is taken; then no tenant was made.
     """
     tenant_id = tenant_id or new_id()
+    try:
+        return _make(new, actor, tenant_id)
+    except IntegrityError as error:
+        if TENANT_KEY not in str(error.orig):
+            raise
+        return read_tenant(tenant_id)
+
+
+def _make(new: NewTenant, actor: Principal | None, tenant_id: UUID) -> Tenant:
     with db.tenant_session(tenant_id) as session:
         tenant = Tenant(
             tenant_id=tenant_id,
@@ -121,6 +138,8 @@ def update_own_tenant(session: Session, actor: Principal, changes: dict[str, Any
             setattr(tenant, field, value)
     session.flush()
     session.refresh(tenant)
+    if tenant.daily_message_quota is not None and COUNTED_BY & noted.keys():
+        messages.recount_today(session, tenant.timezone)
     audit.record(session, actor, "tenant.updated", ("tenant", tenant.id), noted)
     return tenant
 

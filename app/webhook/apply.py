@@ -1,6 +1,7 @@
 """Each stored event becomes state in a transaction of its own; what cannot is parked and told."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -13,6 +14,7 @@ from app.bots import service as bots
 from app.channels.providers.base import Ignored, InboundMessage
 from app.channels.providers.registry import provider_of
 from app.common.faultpoint import faultpoint
+from app.delivery import service as delivery
 from app.events import service as events
 from app.messages import service as messages
 from app.models import InboxItem, InboxState
@@ -74,7 +76,10 @@ def _apply(session: Session, item: InboxItem, provider: str) -> str | None:
         message = messages.receive(session, item.channel_id, item.id, event, item.created_at)
         bots.answer(session, message)
         return None
-    return messages.apply_receipt(session, item.channel_id, event, item.created_at)
+    ignored = messages.apply_receipt(session, item.channel_id, event, item.created_at)
+    if ignored is None and event.error is not None and event.error.throttled:
+        db.after_commit(session, partial(delivery.slow_down, item.channel_id))
+    return ignored
 
 
 def _put_back(tenant_id: UUID, item_id: UUID, reason: str) -> None:

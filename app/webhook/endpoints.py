@@ -10,7 +10,8 @@ from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.extensions import Blueprint, limiter
 from app.models import InboxItem, Provider
-from app.webhook import ledger, receive, repair, replay, schemas
+from app.webhook import doubts, ledger, receive, replay, schemas
+from app.webhook.doubts import Asked
 from app.webhook.ledger import Ledger
 from app.webhook.replay import Replayed
 from app.webhook.service import InboxFilter
@@ -107,9 +108,11 @@ def replay_inbox(body: dict[str, Any]) -> Replayed:
 @requires(Permission.INBOX_WRITE)
 @inbox.arguments(schemas.RepairSchema)
 @inbox.response(202, schemas.RepairRequestedSchema)
-def repair_inbox(body: dict[str, Any]) -> dict[str, int]:
+def repair_inbox(body: dict[str, Any]) -> Asked:
     """Read the provider's list, and take in what no webhook told us
 
-    This happens by itself every quarter of an hour and after an outage; nothing comes twice.
+    This happens by itself every quarter of an hour and after an outage; nothing comes twice. While
+    a channel's list is being read, a second request makes that reading go further back, and one
+    more follows it.
     """
-    return {"channels": repair.request_repair(session(), principal(), **body)}
+    return doubts.request_repair(session(), principal(), **body)

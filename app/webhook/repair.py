@@ -2,60 +2,57 @@
 
 A webhook is lost when nothing of ours answered in the provider's few seconds of trying. Whether
 that happened, the database itself cannot say, so each channel has a moment up to which its list
-was compared with the inbox (`heard_until`) and one at which it is compared next (`repair_at`):
-every quarter of an hour, at once after a silence of our own, and on demand. Each comparison
-begins a little before the last one ended, so no moment stays unlooked at.
+was compared with the inbox (`heard_until`) and one at which it is compared next (`repair_at`).
+See `app.webhook.reading` for how a reading goes on from page to page.
 """
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
 
-from app import config, db
+from app import db
 from app.channels import service as channels
-from app.channels.providers.base import HeardMessage, ProviderUnavailable
+from app.channels.providers.base import Client, HeardMessage, HeardPage, ProviderUnavailable
 from app.channels.providers.registry import provider_of
-from app.common import audit, clock
-from app.common.principal import Principal
+from app.common import leases
+from app.common.encryption import CannotOpen
 from app.metrics import service as metrics
 from app.tasks import names
+from app.tasks.drain import name_of, stopping
 from app.tasks.ring import ring
-from app.webhook import repository
+from app.webhook import reading as readings
+from app.webhook import reading_repository, repository
+from app.webhook.reading import CLOCK_MARGIN, STILL_COMING, Compared, LeaseLost, Outcome, Reading
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(minutes=15)
-OVERLAP = timedelta(minutes=10)
-"""The provider's list may show a message late, and its clock is not ours."""
+AT_ONCE = 2
+"""Readings of one tenant, in the whole installation."""
 
-STILL_COMING = timedelta(seconds=60)
-"""A younger message may still reach us by webhook, which tells more of it than the list does."""
+COMPLETING_SECONDS = 10.0
+"""Of one step, for messages of which the list leaves something out; the next step takes others."""
 
-LOOK_BACK = timedelta(days=3)
-LEASE = timedelta(minutes=5)
-FIRST_RETRY = timedelta(minutes=1)
-LONGEST_RETRY = timedelta(hours=1)
-CLOCK_MARGIN = timedelta(hours=1)
-BATCH = 200
+WITHOUT_THE_REST = timedelta(days=1)
+"""A message so old that still cannot be completed is taken as the list tells it."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Look:
-    """One reading of a channel's list: from `since` on, keeping what is older than `until`."""
+class Step:
+    """What one page brought."""
 
-    tenant_id: UUID
-    channel_id: UUID
-    provider: str
-    phone_number: str
-    since: datetime
-    until: datetime
-    tries: int
-    lease_until: datetime
+    outcome: Outcome
+    listed: int = 0
+    stored: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,125 +63,186 @@ class Repaired:
     stored: int
 
 
-def repair_channel(
+@dataclass(frozen=True)
+class Found:
+    """What a page holds of its reading's time.
+
+    `missing`: what the inbox does not know, by event key. `young`: how many more it does not know
+    that may still come by webhook.
+    """
+
+    messages: Mapping[str, HeardMessage]
+    missing: Mapping[str, HeardMessage]
+    young: int
+
+
+@dataclass(frozen=True)
+class Completed:
+    """`stored` messages were completed and stored, `left_out` could not be completed. There was
+    time for all of them, or not.
+    """
+
+    stored: int
+    left_out: int
+    is_all: bool
+
+
+@contextmanager
+def place(tenant_id: UUID) -> Iterator[bool]:
+    """One of a tenant's AT_ONCE places, for the time of the block; False while all are taken."""
+    with ExitStack() as stack:
+        yield any(
+            stack.enter_context(leases.hold(name_of(names.REPAIR_CHANNEL, tenant_id, number)))
+            for number in range(AT_ONCE)
+        )
+
+
+def alone(tenant_id: UUID, channel_id: UUID) -> AbstractContextManager[bool]:
+    """Nobody else reads the channel's list in the block; False in it while somebody does."""
+    return leases.hold(name_of(names.REPAIR_CHANNEL, tenant_id, channel_id))
+
+
+def read_list(
     tenant_id: UUID, channel_id: UUID, *, still_coming: timedelta = STILL_COMING
 ) -> Repaired | None:
-    """Compare a due channel with its provider's list; no transaction is open while it is read.
+    """Read the whole list of a due channel.
 
-    None when it was not due, or when the provider could not be asked: then later again.
+    None when it is not due or somebody else reads it, or when the provider could not be asked: then
+    it goes on later.
     """
-    look = _claim(tenant_id, channel_id, still_coming)
-    if look is None:
-        return None
-    try:
-        client = channels.client_for(tenant_id, channel_id)
-        listed = client.heard_messages(look.phone_number, look.since)
-    except (ProviderUnavailable, channels.ChannelGone) as error:
-        log.warning("cannot_repair_yet", channel_id=str(channel_id), error=type(error).__name__)
-        _try_later(look)
-        return None
-    old_enough = [each for each in listed if each.created_at <= look.until]
-    stored = 0
-    for start in range(0, len(old_enough), BATCH):
-        stored += _store_missing(look, old_enough[start : start + BATCH])
-    if stored:
-        log.warning("repaired", channel_id=str(channel_id), listed=len(listed), stored=stored)
-    some_are_young = len(old_enough) < len(listed)
-    _done(look, still_coming + FIRST_RETRY if some_are_young else EVERY)
-    return Repaired(len(listed), stored)
+    step = Step(Outcome.MORE)
+    listed = stored = 0
+    while step.outcome is Outcome.MORE:
+        step = read_page(tenant_id, channel_id, still_coming=still_coming)
+        listed, stored = listed + step.listed, stored + step.stored
+    return Repaired(listed, stored) if step.outcome is Outcome.DONE else None
 
 
-def _claim(tenant_id: UUID, channel_id: UUID, still_coming: timedelta) -> Look | None:
+def is_due(tenant_id: UUID, channel_id: UUID) -> bool:
     with db.tenant_session(tenant_id) as session:
-        row = repository.claim_repair(session, channel_id, LEASE)
-    if row is None:
-        return None
-    return Look(
-        tenant_id=tenant_id,
-        channel_id=channel_id,
-        provider=row.provider,
-        phone_number=row.phone_number,
-        since=max(row.heard_until - OVERLAP, row.created_at, _oldest_remembered(row.now)),
-        until=row.now - still_coming,
-        tries=row.repair_tries,
-        lease_until=row.lease_until,
-    )
+        return reading_repository.is_due(session, channel_id)
 
 
-def _oldest_remembered(now: datetime) -> datetime:
-    """What was applied before it may be forgotten by now, and must not come a second time."""
-    return now - timedelta(days=config.current().inbox_retention_days) + CLOCK_MARGIN
+def read_page(tenant_id: UUID, channel_id: UUID, *, still_coming: timedelta = STILL_COMING) -> Step:
+    """Compare one page of a due channel's list with the inbox, and store what is missing."""
+    reading = readings.claim(tenant_id, channel_id, still_coming)
+    if reading is None:
+        return Step(Outcome.NOTHING)
+    try:
+        return _read(reading)
+    except LeaseLost:
+        return Step(Outcome.NOTHING)
 
 
-def _store_missing(look: Look, heard: Sequence[HeardMessage]) -> int:
-    event_key = provider_of(look.provider).event_key
-    by_key = {event_key(each.raw): each for each in heard}
-    with db.tenant_session(look.tenant_id) as session:
-        known = repository.known_keys(session, look.channel_id, list(by_key))
-        stored = sum(
-            repository.store_heard(session, look.channel_id, key, each)
-            for key, each in by_key.items()
-            if key not in known
-        )
-        if stored:
-            ring(session, names.APPLY_INBOX, look.tenant_id)
-            metrics.count_inbox(session, "repaired", stored)
-    return stored
+def _read(reading: Reading) -> Step:
+    """Raises LeaseLost."""
+    try:
+        client = channels.client_for(reading.tenant_id, reading.channel_id)
+        page = _ask(lambda: client.heard_messages(reading.listing()))
+        found = _compare(reading, page)
+        completed = _complete(reading, client, found.missing)
+    except channels.ChannelGone:
+        return Step(readings.postpone(reading, readings.CLOSED_PAUSE, reading.tries))
+    except (ProviderUnavailable, CannotOpen) as error:
+        return Step(readings.fail(reading, str(error) or type(error).__name__))
+    return _record(reading, page, found, completed)
 
 
-def _done(look: Look, pause: timedelta) -> None:
-    with db.tenant_session(look.tenant_id) as session:
-        repository.end_repair(
-            session, look.channel_id, look.lease_until, _spread(pause), look.until
-        )
+def _ask(call: Callable[[], Answer]) -> Answer:
+    """Raises ProviderUnavailable, also for a defect in the provider's adapter."""
+    try:
+        return call()
+    except ProviderUnavailable:
+        raise
+    except Exception as error:
+        log.exception("list_broke")
+        raise ProviderUnavailable(type(error).__name__) from error
 
 
-def _try_later(look: Look) -> None:
-    pause = min(FIRST_RETRY * 2 ** min(look.tries, 10), LONGEST_RETRY)
-    with db.tenant_session(look.tenant_id) as session:
-        repository.postpone_repair(session, look.channel_id, look.lease_until, _spread(pause))
+def _compare(reading: Reading, page: HeardPage) -> Found:
+    if page.unreadable:
+        log.warning("unreadable_rows", channel_id=str(reading.channel_id), rows=page.unreadable)
+    event_key = provider_of(reading.provider).event_key
+    # Dates have whole seconds there, and one that is still to come is nonsense.
+    first, last = reading.since.replace(microsecond=0), reading.now + CLOCK_MARGIN
+    messages = {
+        event_key(each.raw): each for each in page.messages if first <= each.created_at <= last
+    }
+    with db.tenant_session(reading.tenant_id) as session:
+        known = repository.known_keys(session, reading.channel_id, list(messages))
+    unknown = {key: each for key, each in messages.items() if key not in known}
+    missing = {key: each for key, each in unknown.items() if each.created_at <= reading.until}
+    return Found(messages, missing, young=len(unknown) - len(missing))
 
 
-def _spread(pause: timedelta) -> timedelta:
-    """± 10 %, so that all channels of an installation are not read in the same second."""
-    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, no secret
+def _complete(reading: Reading, client: Client, missing: Mapping[str, HeardMessage]) -> Completed:
+    """Ask for what the list leaves out of some messages, and store each of these at once.
 
-
-def request_repair(
-    session: Session,
-    actor: Principal | None,
-    since: datetime | None = None,
-    channel_id: UUID | None = None,
-) -> int:
-    """Have the lists of one active channel, or all of the tenant, read; answers how many.
-
-    The beat begins with it within a second. `since`: what we heard from then on is in doubt; None
-    asks only for what is new. Raises ChannelNotFound, ChannelDisabled.
+    In any order, so that one that hangs does not hold up the same others each time. Raises
+    ProviderUnavailable when the time went by without a success, LeaseLost.
     """
-    if channel_id is not None:
-        channels.usable(session, channel_id)
-    count = repository.doubt(session, since, channel_id)
-    changes = {"since": clock.isoformat(since), "channels": count}
-    audit.record(session, actor, "inbox.repair_requested", ("channel", channel_id), changes)
-    return count
+    until = time.monotonic() + COMPLETING_SECONDS
+    waiting = [(key, each) for key, each in missing.items() if not each.is_whole]
+    random.shuffle(waiting)
+    stored = left_out = 0
+    for number, (key, message) in enumerate(waiting):
+        if number and (time.monotonic() > until or stopping.is_set()):
+            if left_out and not stored:
+                raise ProviderUnavailable("no message could be completed")
+            return Completed(stored, left_out, is_all=False)
+        whole = _whole(reading, client, message)
+        if whole is None:
+            left_out += 1
+            continue
+        with readings.held(reading) as (session, _):
+            readings.renew(session, reading)
+            stored += _store(session, reading, {key: whole})
+    return Completed(stored, left_out, is_all=True)
 
 
-def doubt_everywhere(since: datetime | None) -> int:
-    """The same for all channels of the installation, without a trace in the tenants' audit."""
-    count = 0
-    for tenant_id in sorted({tenant_id for tenant_id, _ in active_channels()}):
-        with db.tenant_session(tenant_id) as session:
-            count += repository.doubt(session, since, None)
-    log.info("repair_requested", channels=count, since=clock.isoformat(since))
-    return count
+def _whole(reading: Reading, client: Client, message: HeardMessage) -> HeardMessage | None:
+    try:
+        return _ask(lambda: client.complete(message))
+    except ProviderUnavailable as error:
+        is_old = reading.now - message.created_at > WITHOUT_THE_REST
+        log.warning(
+            "cannot_complete",
+            channel_id=str(reading.channel_id),
+            provider_message_id=message.provider_message_id,
+            error=str(error),
+            taken_as_it_is=is_old,
+        )
+        return message if is_old else None
 
 
-def look_back() -> int:
-    """Once a day: read the last days again, should the provider's list have been late."""
-    return doubt_everywhere(clock.now() - LOOK_BACK)
+def _record(reading: Reading, page: HeardPage, found: Found, completed: Completed) -> Step:
+    """Store the rest of what is missing, together with how far the reading got.
+
+    Raises LeaseLost.
+    """
+    whole = {key: each for key, each in found.missing.items() if each.is_whole}
+    is_past = bool(page.messages) and all(
+        each.created_at < reading.since.replace(microsecond=0) for each in page.messages
+    )
+    compared = Compared(
+        lowest=min((each.created_at for each in found.messages.values()), default=None),
+        next_page=None if is_past else page.next_page,
+        left_out=completed.left_out > 0,
+        is_awaited=found.young > 0,
+    )
+    with readings.held(reading) as (session, row):
+        stored = completed.stored + _store(session, reading, whole)
+        if stored:
+            log.warning("repaired", channel_id=str(reading.channel_id), stored=stored)
+        if not completed.is_all:
+            return Step(readings.pause(session, reading), stored=stored)
+        outcome = readings.advance(session, row, reading, compared)
+    return Step(outcome, len(found.messages), stored)
 
 
-def active_channels() -> list[tuple[UUID, UUID]]:
-    """[(tenant, channel)] of the whole installation."""
-    with db.system_session() as session:
-        return repository.active_channels(session)
+def _store(session: Session, reading: Reading, heard: Mapping[str, HeardMessage]) -> int:
+    stored = repository.store_heard(session, reading.channel_id, heard)
+    if stored:
+        ring(session, names.APPLY_INBOX, reading.tenant_id)
+        metrics.count_inbox(session, "repaired", stored)
+    return stored

@@ -1,22 +1,18 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Update, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import Row, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.channels.providers.base import HeardMessage
 from app.common.ids import id_at, id_floor, new_id
 from app.common.pagination import Page, PageRequest, fetch_page
-from app.models import Channel, ChannelStatus, InboxItem, InboxState
-
-ACTIVE_CHANNELS = text("""
-    select tenant_id, id from recado.channels where status = 'active' order by tenant_id, id
-""")
+from app.models import Channel, InboxItem, InboxState
 
 
 @dataclass(frozen=True)
@@ -46,26 +42,32 @@ def store(session: Session, channel_id: UUID, event_key: str, raw: str) -> UUID 
     return item_id if session.scalar(_STORE, given) == item_id else None
 
 
-def store_heard(session: Session, channel_id: UUID, event_key: str, heard: HeardMessage) -> bool:
-    """Keep what only the provider's list told us, dated when it was written; False if known.
+def store_heard(session: Session, channel_id: UUID, heard: Mapping[str, HeardMessage]) -> int:
+    """Keep what only the provider's list told us, by event key; returns how many were new.
 
-    Its id and date are of that moment, so that it stands in its place among the messages and the
-    24-hour window counts from when the customer really wrote.
+    Ids and dates are of the moment of writing, so that a message stands in its place among the
+    others and the 24-hour window counts from when the customer really wrote.
     """
+    if not heard:
+        return 0
+    rows = [
+        {
+            "id": id_at(each.created_at),
+            "created_at": each.created_at,
+            "channel_id": channel_id,
+            "event_key": key,
+            "raw": each.raw,
+            "is_repaired": True,
+        }
+        for key, each in sorted(heard.items())
+    ]
     statement = (
         insert(InboxItem)
-        .values(
-            id=id_at(heard.created_at),
-            created_at=heard.created_at,
-            channel_id=channel_id,
-            event_key=event_key,
-            raw=heard.raw,
-            is_repaired=True,
-        )
+        .values(rows)
         .on_conflict_do_nothing(index_elements=["tenant_id", "channel_id", "event_key"])
         .returning(InboxItem.id)
     )
-    return session.scalar(statement) is not None
+    return len(session.scalars(statement).all())
 
 
 def known_keys(session: Session, channel_id: UUID, event_keys: Sequence[str]) -> set[str]:
@@ -191,73 +193,3 @@ def delete_finished(session: Session, kept: timedelta, most: int) -> int:
         delete(InboxItem).where(InboxItem.id.in_(old)).execution_options(synchronize_session=False)
     )
     return int(result.rowcount)
-
-
-def active_channels(system: Session) -> list[tuple[UUID, UUID]]:
-    """[(tenant, channel)] of the installation; needs a session of the system."""
-    return [(row.tenant_id, row.id) for row in system.execute(ACTIVE_CHANNELS)]
-
-
-def _of_channels(channel_id: UUID | None) -> Update:
-    """A change of one active channel or all, which is no change of its settings."""
-    statement = (
-        update(Channel)
-        .where(Channel.status == ChannelStatus.ACTIVE)
-        .values(updated_at=Channel.updated_at)
-        .execution_options(synchronize_session=False)
-    )
-    return statement if channel_id is None else statement.where(Channel.id == channel_id)
-
-
-def doubt(session: Session, since: datetime | None, channel_id: UUID | None) -> int:
-    """Have lists read as soon as may be, from `since` on; answers of how many channels."""
-    values: dict[str, Any] = {"repair_at": func.now(), "repair_tries": 0}
-    if since is not None:
-        values["heard_until"] = func.least(Channel.heard_until, since)
-    result: Any = session.execute(_of_channels(channel_id).values(values))
-    return int(result.rowcount)
-
-
-def claim_repair(session: Session, channel_id: UUID, lease: timedelta) -> Any:
-    """Take a channel whose list is due; None when it is not, or in other hands."""
-    statement = (
-        _of_channels(channel_id)
-        .where(Channel.repair_at <= func.now())
-        .values(repair_at=func.now() + lease)
-        .returning(
-            Channel.provider,
-            Channel.phone_number,
-            Channel.created_at,
-            Channel.heard_until,
-            Channel.repair_at.label("lease_until"),
-            Channel.repair_tries,
-            func.now().label("now"),
-        )
-    )
-    return session.execute(statement).one_or_none()
-
-
-def end_repair(
-    session: Session, channel_id: UUID, lease_until: datetime, pause: timedelta, until: datetime
-) -> None:
-    """The list was compared up to `until`; no change when somebody asked anew meanwhile."""
-    session.execute(
-        _of_channels(channel_id)
-        .where(Channel.repair_at == lease_until)
-        .values(
-            repair_at=func.now() + pause,
-            repair_tries=0,
-            heard_until=func.greatest(Channel.heard_until, until),
-        )
-    )
-
-
-def postpone_repair(
-    session: Session, channel_id: UUID, lease_until: datetime, pause: timedelta
-) -> None:
-    """The list could not be read; no change when somebody asked anew meanwhile."""
-    session.execute(
-        _of_channels(channel_id)
-        .where(Channel.repair_at == lease_until)
-        .values(repair_at=func.now() + pause, repair_tries=Channel.repair_tries + 1)
-    )

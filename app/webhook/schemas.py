@@ -1,15 +1,15 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, PageArgs, choice
+from app.common.schema import BaseSchema, MomentField, PageArgs, choice
 from app.models import InboxState
 from app.webhook.replay import REPLAYABLE
 
 
 class LedgerArgs(BaseSchema):
-    since = fields.AwareDateTime(
+    since = MomentField(
         load_default=None, metadata={"description": "24 hours before `until` if left out."}
     )
-    until = fields.AwareDateTime(
+    until = MomentField(
         load_default=None, metadata={"description": "Now, if left out. Not included."}
     )
 
@@ -40,8 +40,8 @@ class LedgerSchema(BaseSchema):
 class ItemArgs(PageArgs):
     state = choice(InboxState)
     channel_id = fields.UUID()
-    since = fields.AwareDateTime()
-    until = fields.AwareDateTime()
+    since = MomentField()
+    until = MomentField()
 
 
 class ItemSchema(BaseSchema):
@@ -78,8 +78,8 @@ class ItemPage(BaseSchema):
 
 
 class ReplaySchema(BaseSchema):
-    since = fields.AwareDateTime()
-    until = fields.AwareDateTime()
+    since = MomentField()
+    until = MomentField()
     channel_id = fields.UUID()
     state = fields.String(
         load_default=str(InboxState.PARKED),
@@ -95,9 +95,12 @@ class ReplayedSchema(BaseSchema):
 
 
 class RepairSchema(BaseSchema):
-    since = fields.AwareDateTime(
+    since = MomentField(
         load_default=None,
-        metadata={"description": "Read the provider's list from then on; else only what is new."},
+        metadata={
+            "description": "Read the provider's list from then on; else only what is new. Nothing "
+            "is read from before the channel was added, or longer ago than INBOX_RETENTION_DAYS."
+        },
     )
     channel_id = fields.UUID(
         load_default=None, metadata={"description": "All active channels if left out."}
@@ -105,6 +108,11 @@ class RepairSchema(BaseSchema):
 
 
 class RepairRequestedSchema(BaseSchema):
-    channels = fields.Integer(
-        required=True, metadata={"description": "Whose lists are read, from now on."}
+    channels = fields.Integer(required=True, metadata={"description": "Whose lists are read."})
+    since = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The earliest moment from which on a list is read; null if none is."
+        },
     )

@@ -1,12 +1,8 @@
 """What the rest of the house may ask of the inbound journal."""
 
+from app.webhook.doubts import active_channels, repair_now
 from app.webhook.ledger import forget_finished
-from app.webhook.repair import (
-    Repaired,
-    active_channels,
-    repair_channel,
-    request_repair,
-)
+from app.webhook.repair import Repaired
 from app.webhook.repository import InboxFilter
 
 __all__ = [
@@ -14,6 +10,5 @@ __all__ = [
     "Repaired",
     "active_channels",
     "forget_finished",
-    "repair_channel",
-    "request_repair",
+    "repair_now",
 ]

@@ -9,7 +9,8 @@ from app.extensions import celery
 from app.tasks import names
 from app.tasks.drain import drain
 from app.tasks.ring import ring_once, unneeded
-from app.webhook import apply, repair
+from app.webhook import apply, doubts, repair
+from app.webhook.reading import Outcome
 
 GATHER_SECONDS = 0.05
 """After something came: receipts come one upon the other, and one look takes all of these."""
@@ -62,17 +63,29 @@ def _apply_some(tenant: UUID) -> bool:
 
 @celery.task(name=names.REPAIR_CHANNEL)
 def repair_channel(tenant_id: str, channel_id: str) -> None:
-    """Compare one channel with its provider's list, if it is due."""
-    repair.repair_channel(UUID(tenant_id), UUID(channel_id))
+    """Compare one channel with its provider's list, if it is due and its tenant has a place."""
+    tenant, channel = UUID(tenant_id), UUID(channel_id)
+    with repair.place(tenant) as has_place:
+        if not has_place:
+            doubts.wait_in_line(tenant, channel)
+            return
+        drain(
+            names.REPAIR_CHANNEL,
+            tenant_id,
+            channel_id,
+            step=lambda: repair.read_page(tenant, channel).outcome is Outcome.MORE,
+            is_due=partial(repair.is_due, tenant, channel),
+            slice_seconds=SLICE_SECONDS,
+        )
 
 
 @celery.task(name=names.REPAIR_SOON)
 def repair_soon() -> None:
     """After a silence of ours: have every channel's list read for what we may have missed."""
-    repair.doubt_everywhere(None)
+    doubts.doubt_everywhere(None)
 
 
 @celery.task(name=names.LOOK_BACK)
 def look_back() -> None:
     """Have the last days read again."""
-    repair.look_back()
+    doubts.look_back()

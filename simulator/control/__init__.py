@@ -19,7 +19,7 @@ def control_routes() -> list[web.RouteDef]:
         web.get("/control/outcomes", log.list_outcomes),
         web.get("/control/faults", faults.get_faults),
         web.put("/control/faults", faults.put_faults),
-        web.post("/control/faults/{kind:create|callback}", faults.add_fault),
+        web.post("/control/faults/{kind:create|callback|list|media}", faults.add_fault),
         web.delete("/control/faults", faults.clear_faults),
         web.put("/control/latency", faults.put_latency),
         web.get("/control/log", log.get_log),

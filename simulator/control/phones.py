@@ -75,12 +75,20 @@ async def create_phone(request: web.Request) -> web.StreamResponse:
 
 
 async def change_phone(request: web.Request) -> web.StreamResponse:
-    """Any of {name, auto_read, online}; back online, what waited is delivered."""
+    """Any of {name, auto_read, online, user_id}; back online, what waited is delivered.
+
+    With a `user_id` the person shows that name beside the number from now on.
+    """
     runtime, phone = request.app[RUNTIME], _phone(request)
     data = await read_json(request)
-    unknown = set(data) - {"name", "auto_read", "online", "listed"}
+    unknown = set(data) - {"name", "auto_read", "online", "listed", "user_id"}
     if unknown:
         raise refuse(400, f"unknown fields: {', '.join(sorted(unknown))}")
+    if data.get("user_id"):
+        if not USER_ID.match(str(data["user_id"])):
+            raise refuse(400, "user_id must look like CO.13491208655302741918")
+        phone.user_id = str(data["user_id"])
+        runtime.world.add_phone(phone)
     was_online = phone.online
     phone.name = str(data.get("name", phone.name))
     phone.auto_read = bool(data.get("auto_read", phone.auto_read))

@@ -1,12 +1,18 @@
 """Refusals in the vendor's form: {"code", "message", "more_info", "status"}."""
 
+import contextlib
 import json
 import secrets
+import socket
+import struct
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
 from simulator.outcomes import error_message
+
+_RESET: Final = struct.pack("ii", 1, 0)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,6 +52,22 @@ def throttled(retry_after: int | None) -> Refusal:
 
 def server_error() -> Refusal:
     return Refusal(500, 20500, "An internal server error has occurred")
+
+
+def forbidden() -> Refusal:
+    """What a suspended account gets, or a key without the right."""
+    return Refusal(403, 20003, "Permission Denied")
+
+
+def cut(request: web.Request) -> web.Response:
+    """Cut the connection with a TCP reset, as a dying proxy does."""
+    transport = request.transport
+    if transport is not None:
+        raw = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    return web.Response(status=500)
 
 
 def scripted(code: int, status: int) -> Refusal:

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from simulator.faults import Call, Rule
 from simulator.records import Message
 from simulator.runtime import RUNTIME
 from simulator.twilio.auth import authenticate
-from simulator.twilio.errors import bad_request, json_response
+from simulator.twilio.errors import bad_request, cut, forbidden, json_response, server_error
 from simulator.twilio.resource import message_resource
 
 _FILTERS: Final = ("To", "From", "DateSent", "DateSent<", "DateSent>")
@@ -44,16 +45,17 @@ def _moment(text: str) -> tuple[float, bool]:
 
 
 def _date_tests(request: web.Request) -> Iterator[Test]:
+    """Dates have whole seconds there; a day ends with its last second."""
     day = timedelta(days=1).total_seconds()
     for name, text in request.query.items():
         if not name.startswith("DateSent") or not text:
             continue
         at, whole_day = _moment(text)
+        end = at + (day if whole_day else 1)
         if name == "DateSent":
-            end = at + (day if whole_day else 1)
             yield lambda m, a=at, e=end: m.sent is not None and a <= m.sent < e  # type: ignore[misc]
         elif name == "DateSent<":
-            yield lambda m, a=at: m.sent is not None and m.sent <= a  # type: ignore[misc]
+            yield lambda m, e=end: m.sent is not None and m.sent < e  # type: ignore[misc]
         elif name == "DateSent>":
             yield lambda m, a=at: m.sent is not None and m.sent >= a  # type: ignore[misc]
 
@@ -122,6 +124,18 @@ def envelope(
     }
 
 
+async def disturb(request: web.Request, rule: Rule | None) -> web.Response | None:
+    """Do what the rule says before the answer; the answer itself when the rule gives one."""
+    if rule is None:
+        return None
+    if rule.fault == "fail_500":
+        raise server_error()
+    if rule.fault == "forbidden":
+        raise forbidden()
+    await asyncio.sleep(rule.seconds)
+    return cut(request) if rule.fault == "hang" else None
+
+
 async def list_messages(request: web.Request) -> web.StreamResponse:
     runtime = request.app[RUNTIME]
     account = authenticate(request)
@@ -135,4 +149,9 @@ async def list_messages(request: web.Request) -> web.StreamResponse:
     taken, more = _take(found, 0 if token else page_number(request) * size, size)
     next_token = f"PASM{taken[-1].seq:032x}" if more else None
     runtime.log.add("list", account=account.sid, query=dict(query), count=len(taken))
+    texts = (query.get("To", ""), query.get("From", ""), "\n".join(each.body for each in taken))
+    rule = runtime.faults.on_listing("list", Call(account.sid, *texts))
+    disturbed = await disturb(request, rule)
+    if disturbed is not None:
+        return disturbed
     return json_response(envelope(request, [message_resource(m) for m in taken], size, next_token))

@@ -5,10 +5,12 @@ from typing import Final
 
 from aiohttp import web
 
+from simulator.faults import Call
 from simulator.records import Account, Media, Message
 from simulator.runtime import RUNTIME
 from simulator.twilio.auth import authenticate
 from simulator.twilio.errors import json_response, not_found
+from simulator.twilio.listing import disturb
 from simulator.twilio.resource import API, media_resource
 from simulator.twilio.senders import base_of
 
@@ -33,7 +35,13 @@ def _media(request: web.Request) -> Media:
 
 async def list_media(request: web.Request) -> web.StreamResponse:
     account, message = _message(request)
-    world = request.app[RUNTIME].world
+    runtime = request.app[RUNTIME]
+    runtime.log.add("media_list", account=account.sid, sid=message.sid)
+    call = Call(account.sid, message.to_address, message.from_address, message.body)
+    disturbed = await disturb(request, runtime.faults.on_listing("media", call))
+    if disturbed is not None:
+        return disturbed
+    world = runtime.world
     items = [media_resource(m) for sid in message.media if (m := world.media.get(sid))]
     uri = f"{API}/{account.sid}/Messages/{message.sid}/Media.json?PageSize=50&Page=0"
     return json_response(

@@ -1,9 +1,6 @@
 """The Messages resource: create, fetch, update, delete, feedback."""
 
 import asyncio
-import contextlib
-import socket
-import struct
 import time
 from typing import Final
 
@@ -17,6 +14,7 @@ from simulator.twilio.auth import authenticate, unauthorized
 from simulator.twilio.errors import (
     Refusal,
     bad_request,
+    cut,
     json_response,
     not_found,
     scripted,
@@ -28,7 +26,6 @@ from simulator.twilio.resource import API, message_resource, rfc2822
 from simulator.twilio.sending import create_message
 from simulator.twilio.validation import check_send
 
-_RESET: Final = struct.pack("ii", 1, 0)
 _AFTER: Final = frozenset({"accept_then_hang", "accept_then_500", "accept_then_reset"})
 
 
@@ -124,18 +121,18 @@ class _Create:
             case "hang":
                 self._log("hung", None)
                 await asyncio.sleep(rule.seconds)
-                return _reset(self._request)
+                return cut(self._request)
             case _:
                 self._log("reset", None)
-                return _reset(self._request)
+                return cut(self._request)
 
     async def _after(self, rule: Rule) -> web.StreamResponse:
         """Faults that hide from the caller that the message was made."""
         if rule.fault == "accept_then_hang":
             await asyncio.sleep(rule.seconds)
-            return _reset(self._request)
+            return cut(self._request)
         if rule.fault == "accept_then_reset":
-            return _reset(self._request)
+            return cut(self._request)
         raise server_error()
 
     def _log(
@@ -153,17 +150,6 @@ class _Create:
             fault=self._rule.fault if self._rule else None,
             form=self._form.to_json(),
         )
-
-
-def _reset(request: web.Request) -> web.StreamResponse:
-    """Cut the connection with a TCP reset, as a dying proxy does."""
-    transport = request.transport
-    if transport is not None:
-        raw = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        transport.abort()
-    return web.Response(status=500)
 
 
 def _found(request: web.Request) -> tuple[Runtime, Message]:

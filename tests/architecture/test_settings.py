@@ -14,7 +14,6 @@ OTHERS = {
     "POSTGRES_PORT": "make run: the port of the embedded Postgres",
     "REDIS_PORT": "make run: the port of the embedded Valkey",
     "WEB_CONCURRENCY": "gunicorn: processes",
-    "WEB_THREADS": "the container's command: threads of each process",
     "RECADO_FAULTS": "proofs: named points where a process breaks",
     "NO_COLOR": "make run: a log without colours",
 }

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from app import db
 from app.bots import keyword_replies, repository
-from app.bots.keyword_replies import DEFAULTS, matching, normalise
+from app.bots.keyword_replies import DEFAULTS, matching
 from app.common.ids import new_id
+from app.common.wording import normalise
 from app.models import KeywordReply, Role, Tenant
 from tests.common.census import row_counts
 from tests.conftest import SignIn

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 Behaviour = Callable[[socket.socket], None]
@@ -91,6 +91,23 @@ def serve(behave: Behaviour) -> Iterator[LocalServer]:
         # Closing alone does not wake a thread that waits in accept().
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+@contextmanager
+def deaf(*addresses: str, port: int = 0) -> Iterator[int]:
+    """A port that takes no connection at these addresses of loopback: who connects waits."""
+    with ExitStack() as stack:
+        for address in addresses:
+            listener = stack.enter_context(socket.socket())
+            listener.bind((address, port))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(2):
+                # They fill the queue of those that wait to be taken; the next one finds no room.
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex((address, port))
+        yield port
 
 
 def closed_port() -> int:

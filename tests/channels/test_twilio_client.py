@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from twilio.http.response import Response
 
 from app.channels.providers.base import (
     Accepted,
+    Fault,
     NotProcessed,
     OutgoingMessage,
     ProviderUnavailable,
@@ -25,7 +26,6 @@ from app.channels.providers.base import (
 )
 from app.channels.providers.twilio.client import TwilioClient, outcome_of
 from app.channels.providers.twilio.ownership import check_sender
-from app.channels.providers.twilio.parser import parse
 from app.common.phone import parse_address
 from app.models import Status
 from simulator.demo import DEMO_ACCOUNT_SID, DEMO_API_KEY_SECRET, DEMO_API_KEY_SID
@@ -233,7 +233,7 @@ def test_rejected_credentials_pause_the_channel_and_burn_nothing(
     credentials = {"account_sid": DEMO_ACCOUNT_SID, "auth_token": "wrong"}
     outcome = TwilioClient(credentials, timeout_seconds=5, base_url=simulator).send(a_message())
     assert isinstance(outcome, NotProcessed)
-    assert (outcome.throttled, outcome.retry_after) == (True, 60.0)
+    assert (outcome.fault, outcome.retry_after) == (Fault.CHANNEL, 60.0)
 
 
 @given(st.integers(100, 599), st.text(), st.dictionaries(st.text(), st.text()))
@@ -291,35 +291,12 @@ def test_the_list_of_sent_messages_is_newest_first_and_only_ours(
     assert datetime.now(UTC) - listed[0].created_at < timedelta(seconds=30)
 
 
-def test_heard_messages_read_like_their_webhooks(twilio: TwilioClient, control: Control) -> None:
-    since = datetime.now(UTC) - timedelta(seconds=5)
-    path = "/phones/+15551234567/messages"
-    control.call("POST", path, {"to": SENDER, "body": "first & second\n"})
-    control.call("POST", path, {"to": SENDER, "kind": "image", "body": "look"})
-    twilio.send(a_message())
-    heard = twilio.heard_messages(SENDER, since)
-    text, image = (parse(each.raw) for each in heard)
-    assert (text.type, text.body) == ("text", "first & second\n")  # type: ignore[union-attr]
-    assert image.type == "image"  # type: ignore[union-attr]
-    media = image.content["media"]  # type: ignore[union-attr]
-    assert media[0]["mime_type"].startswith("image/")
-    assert f"/{heard[1].provider_message_id}/Media/ME" in media[0]["url"]
-    assert dict(parse_qsl(heard[0].raw))["AccountSid"] == DEMO_ACCOUNT_SID
-
-
-def test_nothing_older_than_asked_for_is_heard(twilio: TwilioClient, control: Control) -> None:
-    control.call("POST", "/phones/+15551234567/messages", {"to": SENDER, "body": "old"})
-    assert twilio.heard_messages(SENDER, datetime.now(UTC) + timedelta(seconds=5)) == []
-
-
 @pytest.mark.parametrize("behave", [answering("500 Oops"), resetting, answering("403 No")])
 def test_a_list_that_cannot_be_had_says_so(behave: Behaviour) -> None:
     with serve(behave) as server:
         client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
         with pytest.raises(ProviderUnavailable):
             client.sent_messages(PHONE, SENDER)
-        with pytest.raises(ProviderUnavailable):
-            client.heard_messages(SENDER, datetime.now(UTC))
 
 
 def test_verify_finds_the_sender(twilio: TwilioClient) -> None:

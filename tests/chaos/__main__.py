@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.webhook.repair import STILL_COMING
+from app.webhook.reading import STILL_COMING
 from dev import binaries
 from dev.settings import temporary
 from tests.chaos.attacks import Driver, Ending
@@ -24,9 +24,10 @@ from tests.chaos.books import Oracle, read_oracle, read_records, unrepaired, uns
 from tests.chaos.businesses import ask_for_repair, open_businesses
 from tests.chaos.figures import recoveries, restarts
 from tests.chaos.fleet import Fleet, make_fleet
-from tests.chaos.load import Load, letters
+from tests.chaos.load import Load, letters, spread
 from tests.chaos.outside import Outside
 from tests.chaos.plan import FORMS, Plan, faults
+from tests.chaos.troubles import Troubles
 from tests.chaos.verdict import Books, Promise, counted, judge, table, undisturbed
 
 COUNTS = ("messages", "kills", "freezes", "crashes", "flushes", "aways")
@@ -35,7 +36,7 @@ START_SECONDS = 90.0
 REPORT_EVERY = 20.0
 REPEATED = 50
 OLD_ENOUGH_SECONDS = STILL_COMING.total_seconds() + 2
-REPAIR_SECONDS = 60.0
+REPAIR_SECONDS = 240.0
 EXTRA_SECONDS = 60.0
 """How much longer the attacks may last until each fault point has struck."""
 
@@ -79,19 +80,27 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         _wait_until_ready(fleet)
         outside = Outside(settings.simulator_url)
         posts = letters(plan, open_businesses(settings.web_url, outside))
-        outside.call("PUT", "/faults", faults(plan))
+        troubles = Troubles(plan, settings.web_url, outside) if plan.troubles else None
+        if troubles:
+            troubles.open()
+            posts = spread(posts, troubles.letters)
+        outside.call("PUT", "/faults", faults(plan, troubles.rules if troubles else None))
         load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
         driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
-        attack(driver, load)
+        attack(driver, load, troubles)
         struck = outside.stop_faults()
+        if troubles:
+            outside.call("PUT", "/faults", troubles.rules)
+            troubles.end()
         settle(driver, outside)
         repair(driver, load, settings.web_url)
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
-        books = Books(load.answers, records, oracle)
+        books = Books(load.answers, records, oracle, _doubtful(load, troubles))
         promises = [*judge(books), *(undisturbed(books) if plan.is_calm else ())]
-        promises += _attacked(driver, struck)
+        promises += troubles.promises(records, oracle) if troubles else []
+        promises += [_deadlocks(fleet), *_attacked(driver, struck)]
         say("\n" + table(promises) + "\n")
         report(driver, books, struck)
         say("\n" + conclusion(promises))
@@ -101,7 +110,7 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
     return promises
 
 
-def attack(driver: Driver, load: Load) -> None:
+def attack(driver: Driver, load: Load, troubles: Troubles | None) -> None:
     """Load and attacks side by side; longer until each fault point has struck."""
     plan = driver.plan
     driver.arm()
@@ -109,6 +118,8 @@ def attack(driver: Driver, load: Load) -> None:
     begun = reported = time.monotonic()
     for number, each in enumerate(plan.attacks):
         driver.act(each)
+        if troubles and number == len(plan.attacks) // 3:
+            troubles.begin()
         driver.rest(begun + (number + 1) * plan.every - time.monotonic())
         if time.monotonic() - reported > REPORT_EVERY:
             reported = time.monotonic()
@@ -161,6 +172,17 @@ def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
         say(line)
     for line in restarts(driver.endings, answers.outcomes, oracle.webhooks):
         say(line)
+
+
+def _doubtful(load: Load, troubles: Troubles | None) -> frozenset[str]:
+    keys = troubles.doubtful if troubles else set()
+    return frozenset(load.answers.ids[key] for key in keys if key in load.answers.ids)
+
+
+def _deadlocks(fleet: Fleet) -> Promise:
+    """By the log of Postgres, for its own count does not survive a crash."""
+    found = [line for line in fleet.postgres_log() if "deadlock detected" in line]
+    return Promise("deadlocks", str(len(found)), tuple(found[:5]))
 
 
 def conclusion(promises: list[Promise]) -> str:

@@ -15,7 +15,7 @@ UNSETTLED = ("queued", "sending", "uncertain")
 
 @dataclass(frozen=True)
 class Row:
-    """An outgoing message as Postgres holds it."""
+    """An outgoing message as Postgres holds it. `sends`: attempts that may have arrived."""
 
     id: str
     status: str
@@ -25,11 +25,16 @@ class Row:
     body: str
     provider_id: str | None
     error: str | None
+    from_number: str = ""
+    sends: int = 0
 
 
 @dataclass
 class Records:
-    """What Postgres holds. `incoming`: provider id → phone; `inbox`: state → items."""
+    """What Postgres holds.
+
+    `incoming`: provider id → phone; `inbox`: state → items; `people`: address → contact.
+    """
 
     rows: list[Row] = field(default_factory=list)
     incoming: Counter[str] = field(default_factory=Counter)
@@ -38,6 +43,7 @@ class Records:
     duplicates: int = 0
     parked: list[str] = field(default_factory=list)
     old_sending: int = 0
+    people: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,11 +97,15 @@ def unrepaired(admin_url: str) -> int:
 
 def read_records(admin_url: str) -> Records:
     records = Records()
-    columns = "id::text, status, policy, sender, to_number, body, provider_message_id, error::text"
+    columns = (
+        "id::text, status, policy, sender, to_number, body, provider_message_id, error::text,"
+        " from_number, (select count(*) from recado.attempts a where a.message_id = m.id"
+        " and a.outcome in ('started', 'uncertain', 'accepted'))"
+    )
     records.rows = [
         Row(*each)
         for each in _select(
-            admin_url, f"select {columns} from recado.messages where direction = 'outgoing'"
+            admin_url, f"select {columns} from recado.messages m where direction = 'outgoing'"
         )
     ]
     records.incoming = Counter(
@@ -113,6 +123,8 @@ def read_records(admin_url: str) -> Records:
         records.duplicates += duplicates
         if state == "parked":
             records.parked.append(f"{key}: {reason}")
+    addresses = "select value, contact_id::text from recado.contact_aliases"
+    records.people = dict(_select(admin_url, addresses))
     records.old_sending = _select(
         admin_url,
         "select count(*) from recado.messages"

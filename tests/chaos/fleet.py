@@ -107,6 +107,10 @@ class Fleet:
                     self._hits[rest.partition(":")[0]] += 1
         return self._hits.copy()
 
+    def postgres_log(self) -> list[str]:
+        """What the server wrote, whole."""
+        return self.postgres.log_path.read_text(errors="replace").splitlines()
+
     def last_lines(self, count: int = 40) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-count:])
 
@@ -131,7 +135,7 @@ class Fleet:
 
     def _spawn(self, command: Command, faults: str) -> subprocess.Popen[bytes]:
         env = {**self.table.env, **command.env, **({FAULTS: faults} if faults else {})}
-        launch = Launch(command.argv, env, PROJECT, command.death_signal)
+        launch = Launch(command.argv, env, PROJECT, command.death_signal, niceness=command.niceness)
         process = spawn(launch, output=self.log)
         self.sessions.add(process.pid)
         return process

@@ -99,6 +99,15 @@ def letters(plan: Plan, businesses: list[Business]) -> list[Letter]:
     return found
 
 
+def spread(posts: list[Letter], others: list[Letter]) -> list[Letter]:
+    """Those of both: the others spread over the first third, each kept in its order."""
+    found, left = list(posts), list(others)
+    share = max(1, len(posts) // 3) / max(1, len(left))
+    for number in range(len(left) - 1, -1, -1):
+        found.insert(int(number * share), left[number])
+    return found
+
+
 class Load:
     """Posts all letters and lets people write, evenly over the plan's time.
 

@@ -25,7 +25,8 @@ class Plan:
     `longest_freeze` and `list_lag` (seconds) what they can bear: see CLAIM_LEASE_SECONDS and
     SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one process after the other to
     end, as a deploy does. The processes carry the `fault_points`; the provider misbehaves or not
-    (`provider_faults`).
+    (`provider_faults`). `troubles`: businesses beside the load whose provider, channel or account
+    does not work as it should.
     """
 
     messages: int
@@ -43,6 +44,7 @@ class Plan:
     list_lag: float = 0.0
     fault_points: tuple[str, ...] = ()
     provider_faults: bool = False
+    troubles: bool = False
 
     @property
     def attacks(self) -> list[Attack]:
@@ -108,6 +110,7 @@ SHORT = Plan(
     fault_points=FAULT_POINTS,
     provider_faults=True,
 )
+TROUBLES = replace(SHORT, troubles=True, settle_seconds=400)
 FULL = replace(
     SHORT,
     messages=10_000,
@@ -130,21 +133,30 @@ DEPLOY = Plan(
 )
 """As many restarts as `tests.chaos.fleet` has processes of ours."""
 
-FORMS = {"short": SHORT, "full": FULL, "deploy": DEPLOY}
+FORMS = {"short": SHORT, "troubles": TROUBLES, "full": FULL, "deploy": DEPLOY}
 
 
-def faults(plan: Plan) -> dict[str, object]:
-    """The provider's pace and misbehaviour, by rate with the seed, for PUT /control/faults."""
+Rules = Mapping[str, list[dict[str, object]]]
+
+
+def faults(plan: Plan, first: Rules | None = None) -> dict[str, object]:
+    """The provider's pace and misbehaviour, by rate with the seed, for PUT /control/faults.
+
+    The rules of `first` come before others of their kind.
+    """
     pace: dict[str, object] = {
         "seed": plan.seed,
         "latency_ms": 60,
         "jitter_ms": 120,
         "list_lag": plan.list_lag,
     }
-    return pace | _misbehaviour(plan) if plan.provider_faults else pace
+    rules = dict(first or {})
+    for kind, others in (_misbehaviour(plan) if plan.provider_faults else {}).items():
+        rules[kind] = [*rules.get(kind, []), *others]
+    return pace | rules
 
 
-def _misbehaviour(plan: Plan) -> dict[str, object]:
+def _misbehaviour(plan: Plan) -> dict[str, list[dict[str, object]]]:
     hang = float(plan.settings["PROVIDER_TIMEOUT_SECONDS"]) + 2
     return {
         "create": [

@@ -38,6 +38,8 @@ class Books:
     answers: Answers
     records: Records
     oracle: Oracle
+    doubtful: frozenset[str] = frozenset()
+    """Ids of messages whose provider can never say what became of them."""
 
 
 def judge(books: Books) -> list[Promise]:
@@ -93,7 +95,11 @@ def _delivered(books: Books) -> list[Promise]:
     altered = [
         row.id for row in rows if any(body != row.body for _, body in processed.get(row.id, ()))
     ]
-    unknown_default = [r.id for r in rows if r.status == UNKNOWN and r.policy != "at_most_once"]
+    unknown_default = [
+        row.id
+        for row in rows
+        if row.status == UNKNOWN and row.policy != "at_most_once" and row.id not in books.doubtful
+    ]
     false_failures = [row.id for row in rows if row.status == "failed" and _arrived(books, row.id)]
     known = {row.id for row in rows}
     figures = f"{fates[OK]} ok, {fates[FAILED]} failed, {fates[UNKNOWN]} unknown"

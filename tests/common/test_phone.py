@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.common.phone import Address, AddressKind, parse_address, parse_phone
+from app.common.phone import (
+    Address,
+    AddressKind,
+    heard_address,
+    parse_address,
+    parse_phone,
+    stored_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,29 @@ def test_anything_is_an_address_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert parse_address(found.value) == found
+
+
+def test_a_number_that_only_whatsapp_knows_is_heard_and_not_sent_to() -> None:
+    assert heard_address("whatsapp:+99912345678") == Address(AddressKind.PHONE, "+99912345678")
+    with pytest.raises(ValueError, match="country code"):
+        parse_address("+99912345678")
+
+
+@pytest.mark.parametrize("text", ["", "whatsapp:", "+", "hello", "+0123456", "+1234567890123456"])
+def test_what_is_no_address_is_not_heard(text: str) -> None:
+    with pytest.raises(ValueError, match="country code"):
+        heard_address(text)
+
+
+@given(st.text(max_size=60))
+def test_what_is_stored_is_read_as_it_stands(text: str) -> None:
+    assert stored_address(text).value == text
+
+
+@given(st.text(max_size=60))
+def test_what_was_heard_is_read_back_as_the_same_address(text: str) -> None:
+    try:
+        heard = heard_address(text)
+    except ValueError:
+        return
+    assert stored_address(heard.value) == heard

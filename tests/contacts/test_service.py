@@ -107,7 +107,10 @@ def test_one_message_that_shows_both_addresses_joins_two_contacts(tenant: Tenant
     found = rows(tenant, "select conversation_id, contact_id from recado.messages")
     assert {tuple(each) for each in found} == {(threads[0].id, keep.id)}
     told = rows(tenant, "select data from recado.events where type = 'contact.merged'")
-    assert [each.data for each in told] == [{"contact_id": str(keep.id), "merged_id": str(lose.id)}]
+    gone = {"id": str(threads[0].id), "merged_id": str(threads[1].id)}
+    assert [each.data for each in told] == [
+        {"contact_id": str(keep.id), "merged_id": str(lose.id), "conversations": [gone]}
+    ]
 
 
 def test_a_thread_on_another_channel_moves_whole(tenant: Tenant) -> None:
@@ -132,11 +135,17 @@ def test_joined_threads_keep_the_person_who_took_over_and_the_latest_window(
         tenant.id, channel=channel, contact=keep, last_inbound_at=now - timedelta(days=2)
     )
     create_conversation(
-        tenant.id, channel=channel, contact=lose, last_inbound_at=now, owner=Owner.HUMAN
+        tenant.id,
+        channel=channel,
+        contact=lose,
+        last_inbound_at=now,
+        window_closed_at=now,
+        owner=Owner.HUMAN,
     )
     find(tenant, PHONE, USER_ID)
-    (thread,) = rows(tenant, "select owner, last_inbound_at from recado.conversations")
-    assert (thread.owner, thread.last_inbound_at) == ("human", now)
+    columns = "owner, last_inbound_at, window_closed_at"
+    (thread,) = rows(tenant, f"select {columns} from recado.conversations")
+    assert tuple(thread) == ("human", now, now)
     assert described(tenant, keep.id)["name"] == "Ana"
 
 

@@ -1,6 +1,5 @@
 """No second above the channel's rate, whatever the drains do; one message a pair, in its time."""
 
-import threading
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,8 +12,7 @@ from flask import Flask
 
 from app.common.ids import new_id
 from app.delivery import pacing
-from app.delivery.claims import Plan
-from app.delivery.pacing import HORIZON_MS, Gate, LocalPace
+from app.delivery.pacing import HORIZON_MS, Gate, LocalPace, Plan
 from app.extensions import redis_handle
 
 
@@ -166,17 +164,16 @@ def test_slowing_down_without_redis_is_no_error(channel: UUID, without_redis: No
     assert len(plan(channel, 80, [Due()]).delays) == 1
 
 
-def test_threads_that_wake_up_together_leave_the_gate_apart() -> None:
-    gate, left = Gate(0.02), []
+def test_messages_that_were_held_up_leave_the_gate_one_by_one() -> None:
+    gate, moments = Gate(), []
+    for _ in range(3):
+        while (moment := gate.pass_at(0.05)) > 0:
+            time.sleep(max(0.0, moment - time.monotonic()))
+        moments.append(time.monotonic())
+    assert moments[-1] - moments[0] >= 2 * 0.05 - 2 * pacing.CATCH_UP_SECONDS
 
-    def leave() -> None:
-        gate.wait()
-        left.append(time.monotonic())
 
-    threads = [threading.Thread(target=leave) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # A thread may be held up between the gate and its note, so only the whole way is compared.
-    assert max(left) - min(left) >= 4 * 0.02
+def test_a_gate_that_was_not_used_lets_one_pass_at_once() -> None:
+    gate = Gate()
+    assert gate.pass_at(60.0) == 0.0
+    assert gate.pass_at(60.0) > time.monotonic() + 50

@@ -164,6 +164,13 @@ def test_the_inbox_is_measured(world: World, nobody: ApiClient) -> None:
     assert value(nobody, "recado_inbox_parked") == parked + 1
 
 
+def test_lists_that_cannot_be_read_are_counted(world: World, nobody: ApiClient) -> None:
+    before = value(nobody, "recado_repair_failing")
+    for tries, failing in ((2, 0), (3, 1)):
+        world.sql("update recado.channels set repair_tries = :tries", tries=tries)
+        assert value(nobody, "recado_repair_failing") == before + failing
+
+
 def test_the_beat_is_measured(nobody: ApiClient) -> None:
     redis_handle.client.delete(health.HEARTBEAT)
     assert value(nobody, "recado_beat_age_seconds") == float("inf")

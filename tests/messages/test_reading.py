@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from app.common.ids import new_id
 from app.models import Channel, Conversation, Role, Tenant
 from tests.conftest import SignIn
 from tests.factories import (
     ApiClient,
+    create_api_key,
     create_channel,
     create_contact,
     create_conversation,
@@ -242,11 +244,66 @@ def test_a_viewer_reads_but_settles_nothing(
     assert viewer.post(f"{path}/settle", {"outcome": "arrived"}).status_code == 403
 
 
-def test_a_person_may_say_that_an_unknown_message_arrived(
+@pytest.mark.parametrize("status", ["uncertain", "unknown"])
+@pytest.mark.parametrize(
+    ("outcome", "ends"),
+    [("arrived", "delivered"), ("did_not_arrive", "failed"), ("send_again", "queued")],
+)
+def test_a_person_may_settle_what_nobody_else_can_say(
+    signed_in: ApiClient, thread: Conversation, status: str, outcome: str, ends: str
+) -> None:
+    message = create_message(signed_in.tenant_id, conversation=thread, status=status)
+    path = f"/api/messages/{message.id}/settle"
+    settled = signed_in.post(path, {"outcome": outcome}).json
+    assert settled["status"] == ends
+    assert (settled["error"] or {}).get("code") == ("settled_by_hand" if ends == "failed" else None)
+    again = signed_in.post(path, {"outcome": outcome})
+    assert (again.status_code, again.json["code"]) == (409, "cannot_settle")
+    assert again.json["details"] == {"status": ends}
+
+
+def test_an_outcome_that_nobody_knows_settles_nothing(
     signed_in: ApiClient, thread: Conversation
 ) -> None:
     message = create_message(signed_in.tenant_id, conversation=thread, status="unknown")
     path = f"/api/messages/{message.id}/settle"
-    assert signed_in.post(path, {"outcome": "arrived"}).json["status"] == "delivered"
-    assert signed_in.post(path, {"outcome": "arrived"}).status_code == 409
     assert signed_in.post(path, {"outcome": "lost"}).status_code == 422
+
+
+@pytest.mark.parametrize("status", ["accepted", "read", "failed", "queued", "sending"])
+def test_what_is_known_cannot_be_settled(
+    signed_in: ApiClient, thread: Conversation, status: str
+) -> None:
+    message = create_message(signed_in.tenant_id, conversation=thread, status=status)
+    answer = signed_in.post(f"/api/messages/{message.id}/settle", {"outcome": "arrived"})
+    assert (answer.status_code, answer.json["code"]) == (409, "cannot_settle")
+
+
+@pytest.mark.parametrize("status", ["sending", "uncertain", "unknown", "delivered"])
+def test_what_has_left_cannot_be_canceled_and_the_answer_says_why(
+    signed_in: ApiClient, thread: Conversation, status: str
+) -> None:
+    message = create_message(signed_in.tenant_id, conversation=thread, status=status)
+    answer = signed_in.post(f"/api/messages/{message.id}/cancel")
+    assert (answer.status_code, answer.json["code"]) == (409, "cannot_cancel")
+    assert ("/settle" in answer.json["error"]) == (status in {"uncertain", "unknown"})
+
+
+@pytest.mark.parametrize("is_test", [True, False])
+def test_a_key_finds_no_message_of_the_other_kind(
+    app: Flask, tenant: Tenant, thread: Conversation, is_test: bool
+) -> None:
+    live, test = (ApiClient(app, create_api_key(tenant.id, mode=m)[1]) for m in ("live", "test"))
+    mine, other = (test, live) if is_test else (live, test)
+    calls: list[tuple[str, str, Any]] = [
+        ("unknown", "settle", {"outcome": "arrived"}),
+        ("queued", "cancel", None),
+    ]
+    for status, verb, body in calls:
+        message = create_message(tenant.id, conversation=thread, status=status, is_test=is_test)
+        answers = [
+            other.post(f"/api/messages/{each}/{verb}", body) for each in (message.id, new_id())
+        ]
+        assert [each.status_code for each in answers] == [404, 404]
+        assert len({each.json["error"] for each in answers}) == 1
+        assert mine.post(f"/api/messages/{message.id}/{verb}", body).status_code == 200

@@ -8,7 +8,7 @@ import pytest
 
 from app import db
 from app.common.ids import new_id
-from app.messages import repository
+from app.messages import repository, sending_repository
 from app.models import Channel, Message, Priority, Role, Tenant
 from tests.common.census import row_counts
 from tests.conftest import SignIn
@@ -336,3 +336,25 @@ def test_send_message_refuses_what_is_no_text(
 ) -> None:
     body = {"phone": "+15551234567", "message": message, "use_queue": True}
     assert refusal(signed_in, body, "/api/send-message") == (422, "validation_error")
+
+
+def test_a_conversation_takes_so_many_queued_messages_and_then_says_what_to_do(
+    signed_in: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_channel(signed_in.tenant_id, is_default=True)
+    body = {"to_number": "+15551234567", "body": "x"}
+    monkeypatch.setattr(sending_repository, "MOST_QUEUED", 3)
+    for number in range(3):
+        assert signed_in.post("/api/send", {**body, "body": f"number {number}"}).status_code == 202
+    refused = signed_in.post("/api/send", {**body, "body": "one too many"})
+    assert (refused.status_code, refused.json["code"]) == (429, "conversation_queue_full")
+    assert refused.json["details"] == {"queued": 3}
+    assert "Retry-After" in refused.headers
+    assert signed_in.post("/api/send", {**body, "to_number": "+15550100399"}).status_code == 202
+    first = signed_in.get("/api/messages").json["messages"][-1]
+    in_thread = signed_in.post(
+        "/api/send", {"conversation_id": first["conversation_id"], "body": "x"}
+    )
+    assert in_thread.json["code"] == "conversation_queue_full"
+    assert signed_in.post(f"/api/messages/{first['id']}/cancel").status_code == 200
+    assert signed_in.post("/api/send", body).status_code == 202

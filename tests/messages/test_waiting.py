@@ -2,12 +2,14 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.pool import QueuePool
 
 from app import db
+from app.common import clock
 from app.messages import waiting
 from tests.common.census import row_counts
 from tests.delivery.drains import draining
@@ -127,3 +129,50 @@ def test_a_test_key_gets_its_word_without_a_phone(world: World) -> None:
         answer = tester.post("/api/send-message", WAITING_SENDS["/api/send-message"])
     assert (answer.status_code, answer.json["status"]) == (200, "delivered")
     assert creates(world) == []
+
+
+def far_ahead() -> str:
+    return (clock.now() + timedelta(hours=1)).isoformat()
+
+
+def test_nobody_waits_for_a_message_that_is_not_due_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", never)
+    body = {**WAITING_SENDS["/api/send"], "send_at": far_ahead()}
+    answer = world.owner.post("/api/send", body, idempotency_key="k")
+    assert (answer.status_code, answer.json["status"]) == (202, "queued")
+    assert world.owner.post("/api/send", body, idempotency_key="k").json == answer.json
+
+
+def never(_: float) -> None:
+    raise AssertionError("it waits")
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        "update recado.messages set retry_at = now() + interval '1 minute'",
+        "update recado.channels set status = 'disabled'",
+    ],
+)
+def test_the_wait_ends_when_the_message_cannot_leave_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, happening: str
+) -> None:
+    looks: list[float] = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        world.sql(happening)
+
+    monkeypatch.setattr(time, "sleep", look)
+    answer = world.owner.post("/api/send-message", WAITING_SENDS["/api/send-message"])
+    assert (answer.status_code, answer.json["status"]) == (202, "queued")
+    assert len(looks) == 1
+
+
+def test_a_message_that_becomes_due_during_the_wait_is_waited_for(world: World) -> None:
+    soon = (clock.now() + timedelta(seconds=0.3)).isoformat()
+    with draining(world):
+        answer = world.owner.post("/api/send", {**WAITING_SENDS["/api/send"], "send_at": soon})
+    assert answer.status_code == 200

@@ -142,7 +142,7 @@ def test_a_login_without_any_power_is_enough(settings: Settings, login_of_its_ow
         "select body from recado.messages",
         "select raw from recado.inbox_items",
         "select username from recado.users",
-        "select tenant_id from recado.tenants",
+        "select name from recado.tenants",
         "update recado.messages set status = 'queued'",
         "delete from recado.inbox_items",
     ],
@@ -218,12 +218,16 @@ class TwoTenants(RuleBasedStateMachine):
     @rule(side=sides, contact=contacts)
     def delete_one(self, side: int, contact: UUID) -> None:
         with db.tenant_session(self.tenants[side]) as session:
+            session.execute(
+                text("delete from recado.contact_aliases where contact_id = :id"), {"id": contact}
+            )
             session.execute(text("delete from recado.contacts where id = :id"), {"id": contact})
         self.expected[side].pop(contact, None)
 
     @rule(side=sides)
     def delete_all(self, side: int) -> None:
         with db.tenant_session(self.tenants[side]) as session:
+            session.execute(text("delete from recado.contact_aliases"))
             session.execute(text("delete from recado.contacts"))
         self.expected[side].clear()
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import requests
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from simulator.demo import OTRA_ACCOUNT_SID, OTRA_AUTH_TOKEN
 from tests.simulator.harness import PERSON, SENDER, Receiver, Simulator, wait_until
 
 
@@ -148,6 +149,39 @@ def test_the_list_can_lag(client: Client, simulator: Simulator) -> None:
     wait_until(lambda: len(client.messages.list()) == 1)
 
 
+def test_a_page_of_the_list_can_fail(client: Client, simulator: Simulator) -> None:
+    for body in ("one", "boom", "three"):
+        _create(client, body=body)
+    _plan(simulator, list=[{"fault": "fail_500", "body": "boom"}])
+    assert [each.body for each in client.messages.list(limit=1)] == ["three"]
+    with pytest.raises(TwilioException):
+        client.messages.list(page_size=1)
+
+
+def test_the_list_of_a_message_s_media_can_fail(client: Client, simulator: Simulator) -> None:
+    sids = [simulator.write(kind="image", body=body)["sid"] for body in ("boom", "quiet")]
+    _plan(simulator, media=[{"fault": "fail_500", "body": "boom"}])
+    with pytest.raises(TwilioException):
+        client.messages(sids[0]).media.list()
+    assert len(client.messages(sids[1]).media.list()) == 1
+    assert [each["sid"] for each in simulator.log("media_list")][-2:] == sids
+
+
+@pytest.mark.parametrize(("fault", "status"), [("fail_500", 500), ("forbidden", 403)])
+def test_the_list_can_refuse(client: Client, simulator: Simulator, fault: str, status: int) -> None:
+    _plan(simulator, list=[{"fault": fault, "account": client.username, "next": 1}])
+    with pytest.raises(TwilioException, match=f"HTTP {status}"):
+        client.messages.list()
+    assert client.messages.list() == []
+
+
+def test_the_list_can_hang_for_one_account_alone(client: Client, simulator: Simulator) -> None:
+    _plan(simulator, list=[{"fault": "hang", "account": client.username, "seconds": 0.2}])
+    with pytest.raises(requests.ConnectionError):
+        client.messages.list()
+    assert simulator.client(OTRA_ACCOUNT_SID, OTRA_AUTH_TOKEN).messages.list() == []
+
+
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -193,6 +227,7 @@ def test_the_account_has_a_limit_of_concurrent_calls(simulator: Simulator) -> No
     [
         {"create": [{"fault": "nonsense"}]},
         {"create": [{"fault": "lost"}]},
+        {"list": [{"fault": "throttle"}]},
         {"callback": [{"fault": "late", "secnods": 1}]},
         {"create": [{"fault": "slow", "seconds": "long"}]},
         {"unknown": 1},

@@ -9,7 +9,15 @@ import pytest
 from app import config, db
 from app.common import clock
 from app.common.ids import new_id
-from app.models import IdempotencyKey, InboxItem, RefreshToken, Tenant, User, UserSession
+from app.models import (
+    DailyUsage,
+    IdempotencyKey,
+    InboxItem,
+    RefreshToken,
+    Tenant,
+    User,
+    UserSession,
+)
 from app.tasks import names, schedule
 from tests.factories import (
     ApiClient,
@@ -29,6 +37,7 @@ Call = tuple[Any, ...]
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     calls: list[Call] = []
     monkeypatch.setattr(schedule, "send", lambda *call: calls.append(call))
+    monkeypatch.setattr(schedule, "is_first_within", lambda *_: True)
     return calls
 
 
@@ -72,6 +81,7 @@ def test_a_tenant_without_anything_old_is_left_alone(
 ) -> None:
     key(tenant.id, ahead(hours=1))
     create_refresh_token(create_session(owner))
+    save(tenant.id, DailyUsage(day=ago(days=2).date(), sent=1))
     channel = create_channel(tenant.id)
     item(tenant.id, channel.id, "applied", ago(days=29))
     item(tenant.id, channel.id, "parked", ago(days=300))
@@ -79,7 +89,7 @@ def test_a_tenant_without_anything_old_is_left_alone(
     assert not is_rung(rung, tenant.id)
 
 
-@pytest.mark.parametrize("what", ["key", "session", "token", "item"])
+@pytest.mark.parametrize("what", ["key", "session", "token", "day", "item"])
 def test_each_kind_has_its_tenant_cleaned(
     tenant: Tenant, owner: User, rung: list[Call], what: str
 ) -> None:
@@ -89,6 +99,8 @@ def test_each_kind_has_its_tenant_cleaned(
         create_session(owner, expires_at=ago(days=2))
     elif what == "token":
         create_refresh_token(create_session(owner), expires_at=ago(days=2))
+    elif what == "day":
+        save(tenant.id, DailyUsage(day=ago(days=3).date(), sent=1))
     else:
         item(tenant.id, create_channel(tenant.id).id, "ignored", ago(days=31))
     schedule.clean_up()

@@ -12,7 +12,7 @@ from app import db
 from app.common.ids import new_id
 from app.extensions import celery, redis_handle
 from app.models import Tenant
-from app.tasks import names, ring, schedule
+from app.tasks import due, names, ring, schedule
 from app.tasks.ring import Breaker
 from app.webhook import repository
 from tests.factories import ApiClient, create_channel
@@ -129,8 +129,8 @@ def beat(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """What one tick of the beat would ring."""
     found: Rung = []
     remember: Callable[..., None] = lambda *what: found.append((what[0], *map(str, what[1:])))  # noqa: E731
-    monkeypatch.setattr(schedule, "send", remember)
-    schedule.ring_due()
+    monkeypatch.setattr(due, "send", remember)
+    due.ring_all(schedule.DUE)
     return found
 
 

@@ -10,6 +10,7 @@ from app.common import clock
 from app.common.ids import new_id
 from app.models import Channel, InboxItem, Message, Priority, Status, Tenant
 from app.tasks import names, schedule
+from app.tasks.due import FIRST, DueWork
 from tests.factories import (
     create_channel,
     create_conversation,
@@ -27,8 +28,16 @@ def channel(tenant: Tenant) -> Channel:
 
 
 def due(task: str) -> set[tuple[Any, ...]]:
+    """The ids for which this task would be rung now."""
+    rings = [ring for kind in schedule.DUE for ring in look_at_all(kind)]
+    return {ring[1:] for ring in rings if ring[0] == task}
+
+
+def look_at_all(kind: DueWork) -> list[tuple[Any, ...]]:
+    first = {f"after_{column}": FIRST for column in kind.key}
     with db.system_session() as session:
-        return {tuple(row) for row in session.execute(schedule.DUE[task], {"most": 1000})}
+        rows = session.execute(kind.query, {"most": 10_000, **first}).all()
+    return [ring for row in rows for ring in kind.rings(row)]
 
 
 def queued(channel: Channel, **values: Any) -> Message:
@@ -41,17 +50,19 @@ def received(channel: Channel, **values: Any) -> None:
     save(channel.tenant_id, row)
 
 
-def is_rung(channel: Channel) -> bool:
-    return (channel.tenant_id, channel.id) in due(names.DELIVER_CHANNEL)
+def is_rung(channel: Channel, task: str = names.DELIVER_CHANNEL) -> bool:
+    return (channel.tenant_id, channel.id) in due(task)
 
 
 @pytest.mark.parametrize("priority", list(Priority))
 def test_a_channel_with_due_messages_is_rung_whatever_their_priority(
     channel: Channel, priority: Priority
 ) -> None:
+    is_reply = priority is Priority.REPLY
     assert not is_rung(channel)
     queued(channel, priority=priority)
-    assert is_rung(channel)
+    assert is_rung(channel, names.DELIVER_REPLIES) == is_reply
+    assert is_rung(channel, names.DELIVER_CHANNEL) != is_reply
 
 
 def test_what_is_due_later_or_must_wait_for_its_retry_rings_nobody(channel: Channel) -> None:

@@ -1,5 +1,7 @@
 """Tenants: run by platform administrators, described by their own owners."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,12 +10,15 @@ from sqlalchemy import func, select
 
 from app import db
 from app.auth import passwords
+from app.bots import service as bots
+from app.common import idempotency
 from app.models import KeywordReply, Role, Tenant, User
 from app.tenants import service
 from app.tenants.users import NewUser
 from tests.conftest import SignIn
 from tests.factories import (
     PASSWORD,
+    Answer,
     ApiClient,
     create_access_token,
     create_api_key,
@@ -65,6 +70,70 @@ def test_a_taken_username_makes_no_tenant(platform_admin: ApiClient, owner: User
     answer = platform_admin.post("/tenants", body)
     assert (answer.status_code, answer.json["code"]) == (409, "username_taken")
     assert walk(platform_admin) == before
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def die(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def named(client: ApiClient, name: str) -> list[str]:
+    """The ids of the newest tenants that have this name."""
+    page = client.get("/tenants", query={"limit": 50}).json
+    return [each["id"] for each in page["items"] if each["name"] == name]
+
+
+@pytest.mark.parametrize("has_owner", [True, False])
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [(service, "create_tenant"), (bots, "create_default_replies"), (idempotency, "keep_answer")],
+)
+def test_a_key_makes_one_tenant_whenever_the_process_dies(
+    platform_admin: ApiClient,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    step: str,
+    has_owner: bool,
+) -> None:
+    name = f"Tenant {uuid4()}"
+    owner = {"username": f"owner-{uuid4().hex}", "password": PASSWORD}
+    body = {"name": name, "owner": owner if has_owner else None}
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, die)
+        with pytest.raises(Killed):
+            platform_admin.post("/tenants", body, idempotency_key=name)
+    again = [platform_admin.post("/tenants", body, idempotency_key=name) for _ in range(2)]
+    assert [answer.status_code for answer in again] == [201, 201], again[0].json
+    assert again[0].json == again[1].json
+    assert again[1].headers["Idempotency-Replayed"] == "true"
+    assert named(platform_admin, name) == [again[0].json["id"]]
+
+
+def test_simultaneous_posts_of_one_key_make_one_tenant(platform_admin: ApiClient) -> None:
+    name = f"Tenant {uuid4()}"
+
+    def post(_: int) -> Answer:
+        return platform_admin.post("/tenants", {"name": name}, idempotency_key=name)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, range(16)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert [{answer.text for answer in answers}] == [{answers[0].text}]
+    assert named(platform_admin, name) == [answers[0].json["id"]]
+
+
+def test_a_key_whose_request_failed_may_be_used_for_a_better_one(
+    platform_admin: ApiClient, owner: User
+) -> None:
+    name = f"Tenant {uuid4()}"
+    body = {"name": name, "owner": {"username": owner.username, "password": PASSWORD}}
+    failed = platform_admin.post("/tenants", body, idempotency_key=name)
+    assert (failed.status_code, failed.json["code"]) == (409, "username_taken")
+    body["owner"] = {"username": f"owner-{uuid4().hex}", "password": PASSWORD}
+    assert platform_admin.post("/tenants", body, idempotency_key=name).status_code == 201
 
 
 def test_all_tenants_are_listed_newest_first(platform_admin: ApiClient) -> None:

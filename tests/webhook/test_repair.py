@@ -1,8 +1,6 @@
 """What the provider heard while nobody of ours answered is found in its list, once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,66 +8,16 @@ from flask import Flask
 
 from app import config, db
 from app.channels import cache
-from app.channels.providers.base import ProviderUnavailable
+from app.channels.providers.base import HeardPage, ProviderUnavailable
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock
 from app.health import service as health
-from app.tasks import names, schedule
-from app.webhook import repair, repository
+from app.tasks import due, names, schedule
+from app.webhook import doubts, reading, repair, repository
+from app.webhook.due import DUE
 from app.webhook.repair import Repaired
+from tests.webhook.lists import ask, channel_row, heard, outage, run, watch_the_question
 from tests.world import World, settings_changed
-
-NOBODY = "http://127.0.0.1:9/webhook"
-"""The discard port, where nothing listens."""
-
-
-@contextmanager
-def outage(world: World) -> Iterator[None]:
-    """No webhook reaches us."""
-    point_webhooks_at(world, NOBODY)
-    try:
-        yield
-    finally:
-        point_webhooks_at(world, f"{world.base_url}/webhook/twilio")
-
-
-def point_webhooks_at(world: World, url: str) -> None:
-    sender = f"whatsapp:{world.channel.phone_number}"
-    world.simulator.control("PUT", f"/senders/{sender}", {"inbound_url": url})
-
-
-def ask(world: World, **body: Any) -> None:
-    answer = world.owner.post("/api/inbox/repair", body)
-    assert (answer.status_code, answer.json) == (202, {"channels": 1}), answer.text
-
-
-def run(world: World, still_coming: timedelta = timedelta(0)) -> Repaired | None:
-    return repair.repair_channel(world.tenant.id, world.channel.id, still_coming=still_coming)
-
-
-def heard(world: World) -> list[str]:
-    """What customers said, oldest first."""
-    world.apply()
-    query = "select body from recado.messages where direction = 'incoming' order by id"
-    return [row.body for row in world.sql(query)]
-
-
-def watch_the_question(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The moments since which an empty list is asked for."""
-    asked: list[datetime] = []
-
-    def listen(_client: Any, _to: str, since: datetime) -> list[Any]:
-        asked.append(since)
-        return []
-
-    monkeypatch.setattr(TwilioClient, "heard_messages", listen)
-    return asked
-
-
-def channel_row(world: World) -> Any:
-    columns = "heard_until, repair_at, repair_tries, updated_at, now()"
-    (row,) = world.sql(f"select {columns} from recado.channels")
-    return row
 
 
 def test_exactly_the_missing_ones_come_and_twice_is_harmless(world: World) -> None:
@@ -176,9 +124,9 @@ def test_no_transaction_is_open_while_the_list_is_read(
     assert engine is not None
     seen: list[int] = []
 
-    def look(*_: Any) -> list[Any]:
+    def look(*_: Any) -> HeardPage:
         seen.append(engine.pool.checkedout())  # type: ignore[attr-defined]
-        return []
+        return HeardPage([])
 
     monkeypatch.setattr(TwilioClient, "heard_messages", look)
     ask(world)
@@ -191,24 +139,6 @@ def test_only_a_due_channel_is_read_and_by_one_at_a_time(world: World) -> None:
     ask(world)
     assert run(world) is not None
     assert run(world) is None, "it was read a moment ago"
-
-
-def test_a_request_that_comes_while_a_list_is_read_is_not_forgotten(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    since = clock.now() - timedelta(hours=1)
-
-    def ask_meanwhile(*_: Any) -> list[Any]:
-        ask(world, since=clock.isoformat(since))
-        return []
-
-    ask(world)
-    with monkeypatch.context() as patch:
-        patch.setattr(TwilioClient, "heard_messages", ask_meanwhile)
-        run(world)
-    row = channel_row(world)
-    assert row.repair_at <= row.now
-    assert row.heard_until == since
 
 
 def test_a_repair_is_no_change_of_the_channel(world: World) -> None:
@@ -228,7 +158,7 @@ def test_the_next_reading_begins_before_the_last_one_ended(
     asked = watch_the_question(monkeypatch)
     ask(world)
     run(world)
-    assert asked == [ended - repair.OVERLAP]
+    assert asked == [ended - reading.OVERLAP]
 
 
 def test_a_silence_of_ours_has_every_list_read(
@@ -236,16 +166,16 @@ def test_a_silence_of_ours_has_every_list_read(
 ) -> None:
     rung: list[tuple[Any, ...]] = []
     monkeypatch.setattr(schedule, "send", lambda *call: rung.append(call))
+    monkeypatch.setattr(schedule, "DUE", ())
+    monkeypatch.setattr(due, "send", lambda *call: rung.append(call))
+    monkeypatch.setattr(schedule, "is_first_within", lambda *_: True)
     monkeypatch.setattr(health, "silence", lambda: 11.0)
     schedule.ring_due()
     assert (names.REPAIR_SOON,) in rung
-    assert repair.doubt_everywhere(None) >= 1
-    rung.clear()
-    monkeypatch.setattr(health, "silence", lambda: 1.0)
-    monkeypatch.setattr(schedule, "DUE", {names.REPAIR_CHANNEL: schedule.DUE[names.REPAIR_CHANNEL]})
-    schedule.ring_due()
-    assert 1 <= len(rung) <= 5, "so many a second at most"
-    assert {call[0] for call in rung} == {names.REPAIR_CHANNEL}
+    assert doubts.doubt_everywhere(None) >= 1
+    due.ring_all([kind for kind in DUE if kind.name == "repair"])
+    rings = [call for call in rung if call[0] == names.REPAIR_CHANNEL]
+    assert 1 <= len(rings) <= 5, "so many a second at most"
 
 
 def test_the_command_reads_every_list_and_tells_how_many_came(world: World, app: Flask) -> None:
@@ -254,7 +184,7 @@ def test_the_command_reads_every_list_and_tells_how_many_came(world: World, app:
     arguments = ["inbox", "repair", "--tenant", str(world.tenant.id), "--since", "2026-01-01"]
     with pytest.MonkeyPatch.context() as patch:
         defaults: dict[str, Any] = {"still_coming": timedelta(0)}
-        patch.setattr(repair.repair_channel, "__kwdefaults__", defaults)
+        patch.setattr(repair.read_list, "__kwdefaults__", defaults)
         result = app.test_cli_runner().invoke(args=arguments)
     assert result.exit_code == 0, result.output
     assert "1/1" in result.output

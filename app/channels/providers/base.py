@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from app.common.phone import Address
@@ -16,6 +17,7 @@ class ProviderError:
     """Why something failed, in our words: `code` is ours and stable, `provider_code` theirs.
 
     `closes_window`: the provider says that the 24-hour window with this person is shut.
+    `throttled`: too much was sent at once; the same message may go out later.
     """
 
     code: str
@@ -23,6 +25,7 @@ class ProviderError:
     remedy: str
     provider_code: str | None = None
     closes_window: bool = False
+    throttled: bool = False
 
     def to_json(self) -> Json:
         return {
@@ -60,16 +63,28 @@ class Refused:
     error: ProviderError
 
 
+class Fault(StrEnum):
+    """Whose trouble it is that a message was not processed."""
+
+    MESSAGE = "message"
+    """Trying it again uses up one of the message's attempts."""
+    CHANNEL = "channel"
+    """Credentials, throttling, connection: the whole channel pauses, the message keeps its
+    attempts."""
+    OURS = "ours"
+    """We did not get round to it: it is tried again as if nothing had been."""
+
+
 @dataclass(frozen=True)
 class NotProcessed:
     """Surely not processed, so safe to send again. `retry_after` in seconds, when they said.
 
-    `throttled`: it is the channel's trouble rather than this message's, so all of the channel
-    should pause.
+    `throttled`: the provider wants the channel to send more slowly.
     """
 
     error: ProviderError
     retry_after: float | None = None
+    fault: Fault = Fault.MESSAGE
     throttled: bool = False
 
 
@@ -98,11 +113,41 @@ class SentMessage:
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """One incoming message in the provider's own list, as a webhook would have told it."""
+    """One incoming message in the provider's own list, as a webhook would have told it.
+
+    `is_whole`: False where the list leaves something out, which `Client.complete` asks for.
+    """
 
     provider_message_id: str
     raw: str
     created_at: datetime
+    is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class HeardPage:
+    """One page of the provider's list of incoming messages, newest first.
+
+    `next_page` is what to ask for after this one, None at the end of the list. `unreadable` counts
+    the rows of which nobody can say what they are or when they were written.
+    """
+
+    messages: Sequence[HeardMessage]
+    next_page: str | None = None
+    unreadable: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which incoming messages to list: those to our sender from `since` to `until`.
+
+    `until` None: up to now. `page`: a `next_page` that a listing of the same sender gave.
+    """
+
+    to_number: str
+    since: datetime
+    until: datetime | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +200,7 @@ class Client(Protocol):
     """The provider's API, for one channel. Blocking, with timeouts; never called in a transaction.
 
     Methods other than `send` raise `ProviderUnavailable` when the provider cannot be asked.
+    `sent_messages` raises `NoList` where the provider keeps no list of what was sent.
     """
 
     def send(self, message: OutgoingMessage) -> SendOutcome: ...
@@ -165,13 +211,21 @@ class Client(Protocol):
         """The newest outgoing messages between the two, newest first (at most 200)."""
         ...
 
-    def heard_messages(self, to_number: str, since: datetime) -> Sequence[HeardMessage]:
-        """The incoming messages to our sender since that moment, oldest first."""
+    def heard_messages(self, listing: Listing) -> HeardPage:
+        """One page of incoming messages. It may hold some from outside the span as well."""
+        ...
+
+    def complete(self, message: HeardMessage) -> HeardMessage:
+        """A listed message with what its list left out, as far as the provider still has it."""
         ...
 
 
 class ProviderUnavailable(Exception):
     """The provider did not answer, or answered that it cannot."""
+
+
+class NoList(Exception):
+    """The provider keeps no list of sent messages: what became of one, it cannot be asked."""
 
 
 @dataclass(frozen=True)

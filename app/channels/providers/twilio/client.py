@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 import requests
 import structlog
+from twilio.base import values
 from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
 from twilio.rest import Client as TwilioLibrary
@@ -16,8 +16,11 @@ from urllib3.exceptions import HTTPError
 
 from app.channels.providers.base import (
     Accepted,
+    Fault,
     HeardMessage,
+    HeardPage,
     Json,
+    Listing,
     NotProcessed,
     OutgoingMessage,
     ProviderUnavailable,
@@ -27,7 +30,7 @@ from app.channels.providers.base import (
     Uncertain,
     Verification,
 )
-from app.channels.providers.twilio import errors, ownership
+from app.channels.providers.twilio import errors, heard, ownership
 from app.channels.providers.twilio.addresses import bare, spell
 from app.channels.providers.twilio.errors import Kind
 from app.channels.providers.twilio.outgoing import UnsupportedContent, parameters
@@ -41,6 +44,8 @@ log = structlog.get_logger(__name__)
 MESSAGE_SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
 MOST_LISTED = 200
 PAGE_SIZE = 200
+MOST_MEDIA = 10
+GONE = frozenset({404, 410})
 CREDENTIALS_PAUSE_SECONDS = 60.0
 """Between two tries of a channel whose credentials are rejected: whoever mends them waits no
 longer than this, and Twilio hears from us once a minute at most for each message."""
@@ -71,6 +76,7 @@ class TwilioClient:
         self._credentials = credentials
         self._account_sid: str = credentials["account_sid"]
         self._base_url = base_url.rstrip("/")
+        self._home = self._base_url or OWN_API
         self._http = WatchedHttpClient(timeout_seconds)
         user = credentials.get("api_key_sid") or self._account_sid
         password = credentials.get("api_key_secret") or credentials["auth_token"]
@@ -111,7 +117,7 @@ class TwilioClient:
         log.info("provider_trouble", error=type(trouble).__name__, written=exchange.written)
         if exchange.written:
             return Uncertain(errors.explain(errors.NO_ANSWER))
-        return NotProcessed(errors.explain(errors.UNREACHABLE))
+        return NotProcessed(errors.explain(errors.UNREACHABLE), fault=Fault.CHANNEL)
 
     def verify(self, phone_number: str) -> Verification:
         """Whether token and key are valid and the number is this account's WhatsApp sender.
@@ -145,7 +151,8 @@ class TwilioClient:
             status = answer.status_code if answer is not None else 0
             if 400 <= status < 500 and status not in {408, 429}:
                 return int(status)
-            raise ProviderUnavailable(type(trouble).__name__) from trouble
+            reason = f"HTTP {status}" if status else type(trouble).__name__
+            raise ProviderUnavailable(reason) from trouble
 
     def _must(self, call: Callable[[], Answer]) -> Answer:
         """The answer. Raises ProviderUnavailable for a refusal, too."""
@@ -170,46 +177,40 @@ class TwilioClient:
             if str(row.direction).startswith("outbound") and bare(row.from_) in ("", from_number)
         ]
 
-    def heard_messages(self, to_number: str, since: datetime) -> Sequence[HeardMessage]:
+    def heard_messages(self, listing: Listing) -> HeardPage:
         """Location, taps and profile name are not in the list: only text and media come back."""
-        return self._must(
-            lambda: [self._heard(row) for row in self._inbound(to_number, since)][::-1]
-        )
+        return self._must(lambda: self._heard_page(listing))
 
-    def _inbound(self, to_number: str, since: datetime) -> Iterator[Any]:
-        """Newest first, as the list comes, up to the first one that is older."""
-        rows = self._library.messages.stream(
-            to=spell(to_number), date_sent_after=since.astimezone(UTC), page_size=PAGE_SIZE
-        )
-        for row in rows:
-            # Dates have whole seconds there.
-            if row.date_created < since.replace(microsecond=0):
-                return
-            if str(row.direction) == "inbound":
-                yield row
+    def _heard_page(self, listing: Listing) -> HeardPage:
+        """Raises ValueError for a page that is not of this account's list, or never ends."""
+        messages = self._library.messages
+        pages = f"/2010-04-01/Accounts/{self._account_sid}/Messages.json?"
+        if listing.page is None:
+            page = messages.page(
+                to=spell(listing.to_number),
+                date_sent_after=listing.since.astimezone(UTC),
+                date_sent_before=listing.until.astimezone(UTC) if listing.until else values.unset,
+                page_size=PAGE_SIZE,
+            )
+        else:
+            heard.refuse_foreign(listing.page, pages)
+            page = messages.get_page(self._library.api.absolute_url(listing.page))
+        next_page = heard.path_of(page.next_page_url, self._library.api.base_url)
+        if next_page is not None:
+            heard.refuse_foreign(next_page, pages)
+            if next_page == listing.page:
+                raise ValueError("a page that is followed by itself")
+        return heard.read_page(page, next_page)
 
-    def _heard(self, row: Any) -> HeardMessage:
-        form = {
-            "MessageSid": row.sid,
-            "SmsMessageSid": row.sid,
-            "AccountSid": row.account_sid,
-            "From": row.from_,
-            "To": row.to,
-            "Body": row.body or "",
-            "NumMedia": row.num_media or "0",
-            **self._media(row),
-        }
-        return HeardMessage(row.sid, urlencode(form) + "\n", row.date_created)
-
-    def _media(self, row: Any) -> dict[str, str]:
-        if row.num_media in (None, "0"):
-            return {}
-        base = self._base_url or OWN_API
-        found: dict[str, str] = {}
-        for index, item in enumerate(self._library.messages(row.sid).media.list(limit=10)):
-            found[f"MediaUrl{index}"] = base + str(item.uri).removesuffix(".json")
-            found[f"MediaContentType{index}"] = item.content_type
-        return found
+    def complete(self, message: HeardMessage) -> HeardMessage:
+        """The message with its media; without them once they were deleted."""
+        media = self._library.messages(message.provider_message_id).media
+        found = self._ask(lambda: heard.read_media(media.list(limit=MOST_MEDIA), self._home))
+        if isinstance(found, int):
+            if found not in GONE:
+                raise ProviderUnavailable(f"HTTP {found}")
+            found = {}
+        return heard.with_media(message, found)
 
 
 def _sent(row: Any) -> SentMessage:
@@ -236,17 +237,17 @@ def outcome_of(answer: Response) -> SendOutcome:
     status, code = int(answer.status_code), code_in(answer.text)
     error = errors.describe(code, status)
     if status == 429:
-        return NotProcessed(error, _retry_after(answer), throttled=True)
+        return NotProcessed(error, _retry_after(answer), Fault.CHANNEL, throttled=True)
     if status == 401:
         error = errors.describe(20003)
-        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, throttled=True)
+        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, Fault.CHANNEL)
     if not 400 <= status < 500 or status == 408 or code is None:
         return Uncertain(error)
     kind = errors.entry_for(code).kind
     if kind is Kind.THROTTLE:
-        return NotProcessed(error, _retry_after(answer), throttled=True)
+        return NotProcessed(error, _retry_after(answer), Fault.CHANNEL, throttled=True)
     if error.code == errors.CREDENTIALS_REJECTED:
-        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, throttled=True)
+        return NotProcessed(error, CREDENTIALS_PAUSE_SECONDS, Fault.CHANNEL)
     if kind is Kind.RETRY:
         return NotProcessed(error, _retry_after(answer) or TROUBLE_PAUSE_SECONDS)
     return Uncertain(error) if kind is Kind.UNCERTAIN else Refused(error)

@@ -11,14 +11,14 @@ from app.channels.providers.base import ProviderError
 
 
 class Kind(StrEnum):
-    """What a refusal of the request itself means. Codes of receipts are final whatever they are."""
+    """What a refusal of the request itself means. In a receipt every code is final but THROTTLE."""
 
     DEAD = "dead"
     """The same request would be refused again, or must not be repeated soon."""
     RETRY = "retry"
     """Not processed, and the trouble passes."""
     THROTTLE = "throttle"
-    """Not processed; the whole channel should slow down."""
+    """Not processed, or by a receipt not delivered; the whole channel should slow down."""
     UNCERTAIN = "uncertain"
     """It may have been sent."""
 
@@ -355,6 +355,7 @@ def explain(entry: Entry, code: int | None = None) -> ProviderError:
         remedy=entry.remedy,
         provider_code=None if code is None else str(code),
         closes_window=entry.code == OUTSIDE_WINDOW,
+        throttled=entry.kind is THROTTLE,
     )
 
 

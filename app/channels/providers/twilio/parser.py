@@ -14,11 +14,12 @@ from app.channels.providers.base import (
     StatusReceipt,
 )
 from app.channels.providers.twilio import errors, form
-from app.channels.providers.twilio.addresses import known_addresses, read_address
+from app.channels.providers.twilio.addresses import known_addresses
 from app.channels.providers.twilio.client import code_of
 from app.channels.providers.twilio.form import Form
 from app.channels.providers.twilio.kinds import Parameters, content_of
 from app.channels.providers.twilio.statuses import CANCELED, STATUSES
+from app.common.phone import heard_address
 from app.models import Status
 
 SID = re.compile(r"[A-Za-z0-9]{2,64}")
@@ -99,7 +100,7 @@ def _inbound(given: Parameters) -> InboundMessage:
     return InboundMessage(
         provider_message_id=sid,
         aliases=aliases,
-        to_number=read_address(given.get("To")).value,
+        to_number=heard_address(given.get("To", "")).value,
         type=content["type"],
         body=content["body"],
         content=content,

@@ -4,8 +4,11 @@ The library's own client keeps the last answer in an attribute, so that of two t
 the other's answer, and it logs bodies and phone numbers. Ours takes its place.
 """
 
+import io
+import socket
 import threading
 import time
+from http.client import HTTPResponse
 from typing import Any
 
 import requests
@@ -16,8 +19,14 @@ from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util.connection import create_connection
 
 CONNECT_SECONDS = 5.0
+"""For one address; a name may have several, and the call's deadline holds for all of them."""
+
+SHORTEST_SECONDS = 0.001
+"""A socket takes no time-out of less than nothing."""
+
 LARGEST_ANSWER = 8 * 1024 * 1024
 POOL_SIZE = 32
 
@@ -26,22 +35,80 @@ class Exchange(threading.local):
     """What is known of this thread's present call.
 
     `written`: bytes of the request went out, so it may have been processed. `response`: the last
-    answer that was read whole.
+    answer that was read whole. `deadline`: when the call must be over, by the monotonic clock.
     """
 
     written: bool = False
     response: Response | None = None
+    deadline: float = 0.0
 
     def reset(self) -> None:
         self.written = False
         self.response = None
 
+    def left(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError once it has passed."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the time for this call is over")
+        return seconds
+
 
 exchange = Exchange()
 
 
+class _UntilDeadline(io.RawIOBase):
+    """Reads a socket; no wait for another piece lasts longer than the call may."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(exchange.left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_UntilDeadline(sock, self.fp.detach()))
+
+
 class _Watched:
-    """Notes when a request starts to be written. TLS and proxy handshakes do not count."""
+    """Keeps the call's deadline, and notes when a request starts to be written.
+
+    TLS and proxy handshakes do not count as the request. Once the deadline has passed nothing is
+    written any more: a request of which no byte went out was surely not processed.
+    """
+
+    sock: Any
+    response_class: Any = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that answers. urllib3's own gives each its whole time."""
+        host, port = self._dns_host, self.port  # type: ignore[attr-defined]
+        options = self.socket_options  # type: ignore[attr-defined]
+        trouble = OSError(f"{host} has no address")
+        for *_, (address, *_rest) in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            try:
+                seconds = min(CONNECT_SECONDS, exchange.left())
+                found = create_connection((str(address), port), seconds, socket_options=options)
+            except OSError as error:
+                trouble = error
+            else:
+                # A TLS handshake follows.
+                found.settimeout(max(SHORTEST_SECONDS, exchange.deadline - time.monotonic()))
+                return found
+        raise trouble
 
     def connect(self) -> None:
         try:
@@ -50,8 +117,9 @@ class _Watched:
             exchange.written = False
 
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[attr-defined]
+        if self.sock is None:
             self.connect()
+        self.sock.settimeout(exchange.left())
         exchange.written = True
         super().send(data)  # type: ignore[misc]
 
@@ -100,7 +168,7 @@ class _NoCookies(RequestsCookieJar):
 
 
 class WatchedHttpClient(HttpClient):  # type: ignore[misc]
-    """`seconds` bounds the wait for each piece of an answer, and the reading of it all."""
+    """`seconds` bounds a call as a whole: finding the address, connecting, writing, reading."""
 
     def __init__(self, seconds: float) -> None:
         self.timeout = seconds
@@ -125,6 +193,7 @@ class WatchedHttpClient(HttpClient):  # type: ignore[misc]
         seconds = timeout or self.timeout
         as_json = "json" in (headers or {}).get("Content-Type", "")
         exchange.reset()
+        exchange.deadline = time.monotonic() + seconds
         answer = self.session.request(
             method.upper(),
             url,
@@ -133,23 +202,21 @@ class WatchedHttpClient(HttpClient):  # type: ignore[misc]
             json=data if as_json else None,
             headers=headers,
             auth=auth,
-            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            timeout=seconds,
             allow_redirects=allow_redirects,
             stream=True,
         )
         with answer:
-            text = _read(answer, time.monotonic() + seconds)
+            text = _read(answer)
         exchange.response = Response(int(answer.status_code), text, answer.headers)
         return exchange.response
 
 
-def _read(answer: requests.Response, deadline: float) -> str:
-    """The body, by the deadline and no larger than we expect from this API."""
+def _read(answer: requests.Response) -> str:
+    """The body, no larger than we expect from this API."""
     body = bytearray()
     while chunk := answer.raw.read1(65536, decode_content=True):
         body += chunk
         if len(body) > LARGEST_ANSWER:
             raise requests.exceptions.ContentDecodingError("answer too large")
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("answer too slow")
     return body.decode("utf-8", errors="replace")

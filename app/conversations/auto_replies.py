@@ -1,0 +1,76 @@
+"""Automatic replies end: a machine that answers machines would go on for ever.
+
+Two rules hold for everything that answers by itself. A text of our own that comes back is not
+answered. And a conversation gets AUTO_REPLIES_PER_HOUR of them within an hour; what asks for one
+more pauses them there for an hour, which the conversation shows. A person of the business ends the
+pause at once by writing there or by reopening it, and the count begins anew.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app import config, db
+from app.common import clock
+from app.common.wording import says_the_same
+from app.conversations import repository
+from app.events import service as events
+from app.models import Conversation, Owner
+
+SPAN = timedelta(hours=1)
+"""Over which they are counted, and for which they are paused."""
+
+
+def may_reply(session: Session, conversation_id: UUID, text: str, own_texts: Iterable[str]) -> bool:
+    """Whether `text`, which came in this conversation, may be answered without a person.
+
+    `own_texts` are what the caller sends by itself. The reply has to be written in the same
+    transaction: the conversation is held until its end, so that no two are counted as one.
+    """
+    conversation = repository.lock(session, db.tenant_of(session), conversation_id)
+    if conversation is None or conversation.owner == Owner.HUMAN:
+        return False
+    if is_paused(conversation, clock.now()):
+        return False
+    if any(says_the_same(text, own) for own in own_texts):
+        return False
+    if says_the_same(text, repository.last_text(session, conversation_id, SPAN) or ""):
+        return False
+    recent = repository.automatic_replies(session, conversation, SPAN)
+    if recent.replies < config.current().auto_replies_per_hour:
+        return True
+    _pause(session, conversation, recent.now + SPAN)
+    return False
+
+
+def is_paused(conversation: Conversation, now: datetime) -> bool:
+    until = conversation.auto_replies_paused_until
+    return until is not None and now < until
+
+
+def paused_until(conversation: Conversation) -> datetime | None:
+    """When automatic replies begin again; None while they are not paused."""
+    shown = is_paused(conversation, clock.now())
+    return conversation.auto_replies_paused_until if shown else None
+
+
+def _pause(session: Session, conversation: Conversation, until: datetime) -> None:
+    conversation.auto_replies_paused_until = until
+    events.record(
+        session,
+        "conversation.auto_replies_paused",
+        {"conversation_id": str(conversation.id), "until": clock.isoformat(until)},
+        conversation_id=conversation.id,
+    )
+
+
+def resume(conversation: Conversation) -> bool:
+    """End a pause and count anew; False when there was none. The caller holds the row."""
+    if conversation.auto_replies_paused_until is None:
+        return False
+    conversation.auto_replies_paused_until = None
+    conversation.auto_replies_counted_from = func.now()
+    return True

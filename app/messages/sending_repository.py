@@ -1,0 +1,192 @@
+"""What a send asks of the database and writes to it: few statements, made once."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, aliased
+
+from app.common.ids import new_id
+from app.common.phone import Address
+from app.conversations import service as conversations
+from app.events import service as events
+from app.models import (
+    Channel,
+    ChannelStatus,
+    Contact,
+    ContactAlias,
+    Conversation,
+    Message,
+    Sender,
+    Status,
+    Tenant,
+)
+
+MOST_QUEUED = 1000
+"""Messages that may be queued for one conversation."""
+
+_WAITING = aliased(Message)
+_QUEUED_NOW = (
+    select(func.count())
+    .select_from(
+        select(_WAITING.id)
+        .where(
+            _WAITING.tenant_id == Conversation.tenant_id,
+            _WAITING.conversation_id == Conversation.id,
+            # As the index of what waits has it.
+            _WAITING.status.in_([Status.QUEUED, Status.SENDING, Status.UNCERTAIN]),
+            _WAITING.status == Status.QUEUED,
+        )
+        .limit(MOST_QUEUED)
+        .correlate(Conversation)
+        .subquery("waiting")
+    )
+    .scalar_subquery()
+    .label("queued")
+)
+
+
+_LIMITS = (
+    select(Tenant.daily_message_quota, Tenant.timezone, _QUEUED_NOW)
+    .select_from(Tenant)
+    .join(Conversation, Conversation.tenant_id == Tenant.tenant_id)
+    .where(Conversation.id == bindparam("conversation_id"))
+)
+
+
+def limits(session: Session, conversation_id: UUID) -> Row[Any]:
+    """What bounds a send in a conversation: `daily_message_quota`, `timezone`, `queued`.
+
+    The tenant's messages a day (None: no limit) and its time zone, and how many messages are
+    queued in the conversation already (at most MOST_QUEUED is counted).
+    """
+    return session.execute(_LIMITS, {"conversation_id": conversation_id}).one()
+
+
+# In a LATERAL, for a lock cannot be put on what an outer join may leave empty.
+_PERSON = (
+    select(Contact.id)
+    .select_from(ContactAlias)
+    .join(
+        Contact,
+        and_(Contact.tenant_id == ContactAlias.tenant_id, Contact.id == ContactAlias.contact_id),
+    )
+    .where(
+        ContactAlias.tenant_id == Tenant.tenant_id,
+        ContactAlias.kind == bindparam("kind"),
+        ContactAlias.value == bindparam("address"),
+    )
+    .with_for_update(read=True, key_share=True, of=Contact)
+    .lateral("person")
+)
+
+
+def _route_query(is_sender: ColumnElement[bool]) -> Any:
+    return (
+        select(
+            Tenant.daily_message_quota,
+            Tenant.timezone,
+            _QUEUED_NOW,
+            Channel,
+            _PERSON.c.id.label("contact_id"),
+            Conversation,
+        )
+        .select_from(Tenant)
+        .outerjoin(Channel, and_(Channel.tenant_id == Tenant.tenant_id, is_sender))
+        .outerjoin(_PERSON, true())
+        .outerjoin(
+            Conversation,
+            and_(
+                Conversation.tenant_id == Tenant.tenant_id,
+                Conversation.channel_id == Channel.id,
+                Conversation.contact_id == _PERSON.c.id,
+            ),
+        )
+        # Of several channels with one number, the active one.
+        .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
+        .limit(1)
+    )
+
+
+_ROUTE_FROM_DEFAULT = _route_query(Channel.is_default.is_(True))
+_ROUTE_FROM_NUMBER = _route_query(Channel.phone_number == bindparam("number"))
+
+
+def find_route(session: Session, number: str | None, to: Address) -> Row[Any]:
+    """Everything that a send asks of the database, at once.
+
+    `daily_message_quota`, `timezone` and `queued` (see `limits`), and what is known of `Channel`
+    (that of `number`, or the default), `contact_id` and `Conversation`. The contact is held as by
+    `contacts.find_or_create`; one that has just been merged is not known.
+    """
+    given = {"kind": to.kind, "address": to.value}
+    if number is None:
+        return session.execute(_ROUTE_FROM_DEFAULT, given).one()
+    return session.execute(_ROUTE_FROM_NUMBER, {**given, "number": number}).one()
+
+
+_AS_ORDERED = (
+    "tenant_id",
+    "channel_id",
+    "conversation_id",
+    "contact_id",
+    "direction",
+    "status",
+    "sender",
+    "from_number",
+    "to_number",
+    "type",
+    "body",
+    "content",
+    "fallback",
+    "policy",
+    "priority",
+    "is_test",
+    "due_at",
+    "valid_until",
+)
+_QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
+    {
+        **{name: bindparam(f"given_{name}") for name in _AS_ORDERED},
+        "id": bindparam("given_message_id"),
+        "due_at": func.coalesce(bindparam("given_due_at"), func.now()),
+        "fallback": bindparam("given_fallback", type_=JSONB(none_as_null=True)),
+        # Defaults of the columns do not reach into a WITH.
+        "attempts": 0,
+        "is_held": False,
+        "settle_reads": 0,
+    }
+)
+# A parameter that has a column's name would also be written to that column by the UPDATE.
+_INSERT_QUEUED = events.RECORD.add_cte(
+    _QUEUED.cte("queued"), conversations.COUNT_OUTGOING.cte("counted")
+)
+
+
+def insert_queued(session: Session, message: Message) -> None:
+    """Write a new message, its event and its conversation's count by one statement.
+
+    Of the busiest write of the service a round trip to the database is the dearest part.
+    """
+    session.flush()
+    session.execute(
+        _INSERT_QUEUED,
+        {
+            **{f"given_{name}": getattr(message, name) for name in _AS_ORDERED},
+            "given_message_id": message.id,
+            "given_by_person": message.sender == Sender.USER,
+            "given_event_id": new_id(),
+            "given_event_type": "message.queued",
+            "given_event_data": events.message_data(message),
+        },
+    )

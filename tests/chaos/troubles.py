@@ -1,0 +1,229 @@
+"""Trouble beside the load: businesses whose provider, channel or account does not work.
+
+Each business sends like all others and its messages are judged like all others, with two
+differences: a business whose provider can never say what became of a message may end it `unknown`,
+and nothing may leave while a channel is disabled or a tenant closed.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from app.delivery.fates import MOST_SENDS
+
+from tests.chaos.books import Oracle, Records
+from tests.chaos.businesses import ask, sign_in
+from tests.chaos.load import Business, Letter
+from tests.chaos.outside import Outside
+from tests.chaos.plan import Plan
+from tests.chaos.verdict import Promise
+
+PASSWORD = "correct horse battery staple"
+CROWD = 80
+ENOUGH_QUOTA = 1_000_000
+AGAIN_SECONDS = 0.5
+PATIENCE_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant of the proof's own, with the username of its owner."""
+
+    id: str
+    owner: str
+    api_key: str
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A channel, its account at the provider, and how its tenant posts."""
+
+    channel_id: str
+    account: str
+    business: Business
+
+
+@dataclass
+class Troubles:
+    """What is wrong beside the load of one run, and when it began and ended (Unix times)."""
+
+    plan: Plan
+    web_url: str
+    outside: Outside
+    letters: list[Letter] = field(default_factory=list)
+    doubtful: set[str] = field(default_factory=set)
+    """Keys of letters that may end `unknown`."""
+    rules: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    began: float = 0.0
+    ended: float = 0.0
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    _numbers: int = 0
+
+    def open(self) -> None:
+        """Before the load: the tenants, their channels, and what they are going to send."""
+        self._admin = sign_in(self.web_url, "admin")
+        count = max(10, self.plan.messages // 50)
+        self._refusing = self._sender(self._tenant(), 80)
+        self._unreadable = self._sender(self._tenant(), 80)
+        self._disabled = self._sender(tenant := self._tenant(), 1)
+        self._disabled_tenant = tenant
+        self._closed_tenant = self._tenant()
+        self._closed = self._sender(self._closed_tenant, 1)
+        for sender in (self._disabled, self._closed):
+            self.letters += self._texts(sender, count, people=count)
+        for sender in (self._refusing, self._unreadable):
+            letters = self._texts(sender, count // 2, people=count // 4)
+            self.letters += letters
+            self.doubtful |= {each.key for each in letters}
+        crowd = self._tenant()
+        token = self._token(crowd.owner)
+        for _ in range(CROWD):
+            self.letters += self._texts(self._sender(crowd, 1, token), 3, people=3)
+        self._open_pairs(max(3, count // 4))
+        self._limit("demo")
+        refusing, unreadable = self._refusing.account, self._unreadable.account
+        self.rules = {
+            "create": [
+                {"fault": "fail_500", "account": refusing},
+                {"fault": "accept_then_reset", "account": unreadable},
+            ],
+            "callback": [{"fault": "lost", "account": unreadable}],
+            "list": [{"fault": "forbidden", "account": unreadable}],
+        }
+
+    def begin(self) -> None:
+        """In the middle of the load: disable a channel, close a tenant, merge people."""
+        self._retry(lambda: self._set_channel("disabled"))
+        self._retry(lambda: self._set_tenant("closed"))
+        self.began = time.time()
+        for number, user_id in self.pairs:
+            self.outside.call("PATCH", f"/phones/{number}", {"user_id": user_id})
+            self.outside.write(number, self._first.business.sender, f"It is me, {user_id}.")
+
+    def end(self) -> None:
+        """Before all is settled: everything may leave again."""
+        self.ended = time.time()
+        self._retry(lambda: self._set_channel("active"))
+        self._retry(lambda: self._set_tenant("active"))
+
+    def promises(self, records: Records, oracle: Oracle) -> list[Promise]:
+        ids = {row.id: row for row in records.rows}
+        refused = [row for row in ids.values() if row.from_number == self._number(self._refusing)]
+        often = [f"{row.id}: {row.sends}" for row in refused if row.sends > MOST_SENDS]
+        undecided = [row.id for row in refused if row.status not in {"unknown", "failed"}]
+        split = [
+            number
+            for number, user_id in self.pairs
+            if records.people.get(number) != records.people.get(user_id)
+        ]
+        return [
+            Promise("messages that are always answered 500", str(len(refused))),
+            Promise("sent more often than the cap", str(len(often)), tuple(often[:5])),
+            Promise("without a decided fate", str(len(undecided)), tuple(undecided[:5])),
+            self._silence(ids, oracle),
+            Promise("people of two addresses, merged", str(len(self.pairs)), tuple(split[:5])),
+        ]
+
+    def _silence(self, rows: dict[str, Any], oracle: Oracle) -> Promise:
+        """A claim that a process made before, and was frozen with, may leave within its lease."""
+        margin = float(self.plan.settings["CLAIM_LEASE_SECONDS"])
+        numbers = {self._number(self._disabled), self._number(self._closed)}
+        left = [
+            message_id
+            for message_id, at in oracle.handed.items()
+            if message_id in rows
+            and rows[message_id].from_number in numbers
+            and self.began + margin < at < self.ended
+        ]
+        return Promise("sent while disabled or closed", str(len(left)), tuple(left[:5]))
+
+    def _number(self, sender: Sender) -> str:
+        return sender.business.sender
+
+    def _open_pairs(self, count: int) -> None:
+        """People who are known by a number on one channel and by a user id on another."""
+        tenant = self._tenant()
+        self._first, self._second = self._sender(tenant, 80), self._sender(tenant, 80)
+        for index in range(count):
+            number, user_id = f"+1405{5_000_000 + index}", f"US.{77_000_000 + index}"
+            self.pairs.append((number, user_id))
+            self.outside.add_phone(number)
+            self.outside.call("POST", "/phones", {"user_id": user_id, "window": "open"})
+            self.outside.write(user_id, self._second.business.sender, "Hidden number.")
+        for turn in range(4):
+            for number, user_id in self.pairs:
+                for sender in (self._first, self._second):
+                    for address in (number, user_id):
+                        self.letters.append(self._letter(sender, address, f"Turn {turn}."))
+
+    def _texts(self, sender: Sender, count: int, people: int) -> list[Letter]:
+        found = []
+        start = self._numbers
+        self._numbers += people
+        for index in range(count):
+            to = f"+1404{5_000_000 + start + index % people}"
+            found.append(self._letter(sender, to, f"Trouble {index}."))
+        return found
+
+    def _letter(self, sender: Sender, to: str, body: str) -> Letter:
+        return Letter(str(uuid.uuid4()), sender.business, to, body, "default")
+
+    def _tenant(self) -> Tenant:
+        name = f"trouble-{uuid.uuid4().hex[:10]}"
+        new = {"name": name, "owner": {"username": name, "password": PASSWORD}}
+        tenant = ask(self.web_url, self._admin, "POST", "/tenants", new)
+        token = self._token(name)
+        key = ask(self.web_url, token, "POST", "/auth/api-keys", {"name": "chaos"})["key"]
+        return Tenant(tenant["id"], name, key)
+
+    def _token(self, owner: str) -> str:
+        body = {"username": owner, "password": PASSWORD}
+        return str(ask(self.web_url, None, "POST", "/auth/login", body)["access_token"])
+
+    def _sender(self, tenant: Tenant, rate: int, token: str = "") -> Sender:
+        account, secret = f"AC{uuid.uuid4().hex}", uuid.uuid4().hex
+        number = f"+1417{uuid.uuid4().int % 10_000_000:07d}"
+        senders = [{"number": f"whatsapp:{number}", "inbound_url": self.web_url}]
+        self.outside.call("PUT", f"/accounts/{account}", {"auth_token": secret, "senders": senders})
+        new = {
+            "provider": "twilio",
+            "phone_number": number,
+            "messages_per_second": rate,
+            "credentials": {"account_sid": account, "auth_token": secret},
+        }
+        made = ask(self.web_url, token or self._token(tenant.owner), "POST", "/channels", new)
+        hook = {"inbound_url": made["webhook_url"]}
+        self.outside.call("PUT", f"/senders/whatsapp:{number}", hook)
+        return Sender(made["id"], account, Business("trouble", tenant.api_key, number))
+
+    def _limit(self, username: str) -> None:
+        """Give the tenant of the main load a quota, so that it counts under two-way traffic."""
+        token = sign_in(self.web_url, username)
+        tenant_id = ask(self.web_url, token, "GET", "/auth/me")["tenant"]["id"]
+        body = {"daily_message_quota": ENOUGH_QUOTA}
+        ask(self.web_url, self._admin, "PUT", f"/tenants/{tenant_id}", body)
+
+    def _set_channel(self, status: str) -> None:
+        token = self._token(self._disabled_tenant.owner)
+        path = f"/channels/{self._disabled.channel_id}"
+        ask(self.web_url, token, "PUT", path, {"status": status})
+
+    def _set_tenant(self, status: str) -> None:
+        path = f"/tenants/{self._closed_tenant.id}"
+        ask(self.web_url, sign_in(self.web_url, "admin"), "PUT", path, {"status": status})
+
+    def _retry(self, action: Callable[[], None]) -> None:
+        """While everything breaks, a call may fail."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                action()
+            except (requests.RequestException, RuntimeError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN_SECONDS)
+            else:
+                return
