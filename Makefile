@@ -44,13 +44,13 @@ test: $(INSTALLED) ## run the tests on servers of their own (ARGS= goes to pytes
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 lint: $(INSTALLED) ## check style, format and types
-	@echo "ruff check";  $(PYTHON) -m ruff check .
+	@echo "ruff check";  $(PYTHON) -m ruff check --no-cache .
 	@echo "ruff format"; $(PYTHON) -m ruff format --check .
 	@echo "mypy";        $(PYTHON) -m mypy
 
 format: $(INSTALLED) ## repair what ruff can repair
 	@echo "Formatting ..."
-	@$(PYTHON) -m ruff check --fix-only .
+	@$(PYTHON) -m ruff check --no-cache --fix-only .
 	@$(PYTHON) -m ruff format .
 
 lock: $(UV) ## write the lock files again after a change of pyproject.toml (UPGRADE=1: newest versions)

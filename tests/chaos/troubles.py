@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from app.delivery.fates import MOST_SENDS
 
+from app.delivery.fates import MOST_SENDS
 from tests.chaos.books import Oracle, Records
 from tests.chaos.businesses import ask, sign_in
 from tests.chaos.load import Business, Letter
