@@ -3,7 +3,7 @@
 Each channel with due messages has a *drain*. A drain looks (claims what may leave now), calls the
 provider, and records the answers, and none of these waits for another:
 
-- a few *desk* threads look and record; both are short transactions;
+- a few *desk* threads look and record; both are short transactions, and tenants take turns;
 - a call occupies a thread of its own for as long as the provider takes; the budget says how many
   calls may run, and whose;
 - a timer starts what has to wait for its time: a slot of the channel's pace, the next look.
@@ -34,6 +34,7 @@ from app.delivery import claims, outcomes, pacing
 from app.delivery.budget import MOST_CALLS, SLOW_SECONDS, Account, Budget, Ticket
 from app.delivery.call import call
 from app.delivery.claims import Claim, Claimed, Queue
+from app.delivery.desk import Desk
 from app.delivery.timer import Timer
 from app.tasks.drain import name_of
 from app.tasks.ring import answered
@@ -101,7 +102,7 @@ class Engine:
         self._drains: dict[Queue, Drain] = {}
         self._budget = Budget()
         self._timer = Timer()
-        self._desk = ThreadPoolExecutor(DESK_THREADS, thread_name_prefix="desk")
+        self._desk = Desk(DESK_THREADS)
         self._callers = ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="call")
         self._is_stopping = False
 
@@ -144,7 +145,7 @@ class Engine:
             self._submit(self._look, drain)
 
     def _submit(self, action: Callable[[Drain], None], drain: Drain) -> None:
-        self._desk.submit(self._guarded, action, drain)
+        self._desk.submit(drain.queue.tenant_id, partial(self._guarded, action, drain))
 
     def _guarded(self, action: Callable[[Drain], None], drain: Drain) -> None:
         try:
@@ -230,7 +231,7 @@ class Engine:
                 queue = drain.queue
                 log.info("drained", channel_id=str(queue.channel_id), sent=drain.sent)
             if drain.lease is not None:
-                self._desk.submit(self._give_back_lease, drain)
+                self._submit(self._give_back_lease, drain)
             self._idle.notify_all()
 
     def _admit(self) -> None:
