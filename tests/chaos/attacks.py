@@ -15,8 +15,17 @@ from tests.chaos.books import ready_to_go
 from tests.chaos.fleet import Fleet, pick
 from tests.chaos.plan import Attack, Plan
 
-WEB_POINTS = tuple(name for name in FAULT_POINTS if name.startswith(("send_", "inbox_")))
-WORKER_POINTS = tuple(name for name in FAULT_POINTS if not name.startswith(("send_", "inbox_")))
+_WEB = tuple(name for name in FAULT_POINTS if name.startswith(("send_", "inbox_")))
+_INBOX = tuple(name for name in FAULT_POINTS if name.startswith("apply_"))
+_SENDING = tuple(name for name in FAULT_POINTS if name not in {*_WEB, *_INBOX})
+POINTS = {
+    "web": _WEB,
+    "worker-inbox": _INBOX,
+    "worker-replies": _SENDING,
+    "worker-delivery": _SENDING,
+}
+"""How a process is called → the fault points that its work passes."""
+
 CHANCE = {
     "send_before_commit": 0.03,
     "send_after_commit": 0.03,
@@ -166,8 +175,8 @@ class Driver:
         return f"{point}=kill:{LATER * CHANCE.get(point, OTHER_CHANCE):.3f}"
 
     def _points_of(self, name: str) -> list[str]:
-        own = {"web": WEB_POINTS, "worker": WORKER_POINTS}.get(name.partition("-")[0], ())
-        return [each for each in own if each in self.plan.fault_points]
+        own = [points for kind, points in POINTS.items() if name.startswith(kind)]
+        return [each for points in own for each in points if each in self.plan.fault_points]
 
     def _ours(self) -> list[str]:
         return [each for each in self.fleet.members if each.startswith(OURS)]

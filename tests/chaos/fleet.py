@@ -141,6 +141,10 @@ class Fleet:
         return process
 
 
+DOUBLED = ("worker-scheduler", "worker-replies", "worker-delivery")
+"""While one of two is frozen, nobody waits."""
+
+
 def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
     """Start both databases and lay out the processes; `extra` are settings of the service."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -154,10 +158,9 @@ def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
 
 
 def _spread(table: ProcessTable) -> ProcessTable:
-    """The table of `make run`, with two web services on one port and two workers for deliveries."""
+    """The table of `make run`, with two of each process that somebody waits for."""
     by_name = {each.name: each for each in table.services}
     web, simulator = by_name["web"], by_name["simulator"]
-    delivery = by_name["worker-delivery"]
     services = [
         replace(simulator, argv=(*simulator.argv, *SIMULATOR_OPTIONS)),
         *(
@@ -165,10 +168,13 @@ def _spread(table: ProcessTable) -> ProcessTable:
             for n in range(1, WEBS + 1)
         ),
         *(each for name, each in by_name.items() if name.startswith("worker")),
-        replace(
-            delivery,
-            name="worker-delivery-2",
-            argv=(*delivery.argv, "--hostname", "delivery2@%h"),
+        *(
+            replace(
+                by_name[name],
+                name=f"{name}-2",
+                argv=(*by_name[name].argv, "--hostname", f"{name}-2@%h"),
+            )
+            for name in DOUBLED
         ),
         by_name["beat"],
     ]

@@ -126,7 +126,7 @@ FULL = replace(
 )
 DEPLOY = Plan(
     messages=1_000,
-    restarts=10,
+    restarts=12,
     every=20.0,
     settle_seconds=200,
     settings=PRODUCTION,

@@ -9,8 +9,8 @@ from app import config
 from app.common.faultpoint import FAULT_POINTS
 from dev.processes import WORKERS
 from tests.architecture.source import sources
-from tests.chaos.attacks import WEB_POINTS, WORKER_POINTS
-from tests.chaos.fleet import WEBS
+from tests.chaos.attacks import POINTS
+from tests.chaos.fleet import DOUBLED, WEBS
 from tests.chaos.load import Business, letters
 from tests.chaos.plan import DEPLOY, FULL, PRODUCTION, QUICK, SHORT, Attack, Plan, faults
 
@@ -40,7 +40,7 @@ def test_the_full_form_is_as_large_as_promised() -> None:
 
 
 def test_a_deploy_restarts_every_process_and_does_nothing_else() -> None:
-    assert DEPLOY.attacks == [Attack.RESTART] * (WEBS + len(WORKERS) + 2)
+    assert DEPLOY.attacks == [Attack.RESTART] * (WEBS + len(WORKERS) + len(DOUBLED) + 1)
     assert DEPLOY.seconds >= 20 * len(DEPLOY.attacks)
     assert DEPLOY.settings == PRODUCTION
     assert DEPLOY.is_calm
@@ -80,4 +80,4 @@ def test_every_fault_point_is_in_the_code_and_belongs_to_a_process() -> None:
         if f'faultpoint("{name}")' in source.text or f'faultpoint, "{name}"' in source.text
     }
     assert called == set(FAULT_POINTS)
-    assert set(WEB_POINTS) | set(WORKER_POINTS) == called
+    assert {each for points in POINTS.values() for each in points} == called

@@ -75,7 +75,7 @@ class Troubles:
         for sender in (self._disabled, self._closed):
             self.letters += self._texts(sender, count, people=count)
         for sender in (self._refusing, self._unreadable):
-            letters = self._texts(sender, count // 2, people=count // 4)
+            letters = self._texts(sender, count // 2, people=count // 2)
             self.letters += letters
             self.doubtful |= {each.key for each in letters}
         crowd = self._tenant()
