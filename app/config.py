@@ -15,6 +15,7 @@ DEMO_SECRETS = frozenset({"", "change-me", "changeme", "secret", "development", 
 """Words found in examples; production refuses them as a SECRET_KEY."""
 
 SHORTEST_METRICS_TOKEN = 16
+LONGEST_KEPT_DAYS = 36_500
 
 
 class Environment(StrEnum):
@@ -41,6 +42,13 @@ def positive_number(text: str) -> int:
     number = whole_number(text)
     if number == 0:
         raise ValueError("must be 1 or more.")
+    return number
+
+
+def days(text: str) -> int:
+    number = whole_number(text)
+    if number > LONGEST_KEPT_DAYS:
+        raise ValueError(f"at most {LONGEST_KEPT_DAYS} days; 0 keeps for ever.")
     return number
 
 
@@ -127,6 +135,9 @@ class Settings:
     settle_again_seconds: int = env("SETTLE_AGAIN_SECONDS", 15, parse=whole_number)
     message_validity_hours: int = env("MESSAGE_VALIDITY_HOURS", 168, parse=positive_number)
     uncertain_max_seconds: int = env("UNCERTAIN_MAX_SECONDS", 900, parse=whole_number)
+    message_retention_days: int = env("MESSAGE_RETENTION_DAYS", 730, parse=days)
+    event_retention_days: int = env("EVENT_RETENTION_DAYS", 90, parse=days)
+    audit_retention_days: int = env("AUDIT_RETENTION_DAYS", 730, parse=days)
     inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
     auto_replies_per_hour: int = env("AUTO_REPLIES_PER_HOUR", 6, parse=positive_number)
     inbox_lanes: int = env("INBOX_LANES", 1, parse=positive_number)

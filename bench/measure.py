@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import figures, picture
 from bench.figures import Sheet
-from bench.measures import accept, crowd, drain, fairness, memory, slow_provider, webhook
+from bench.measures import accept, crowd, drain, fairness, growth, memory, slow_provider, webhook
 from bench.scale import FULL, SHORT, Scale
 from bench.world import World
 
@@ -27,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "crowd": crowd.measure,
     "slow": slow_provider.measure,
     "memory": memory.measure,
+    "growth": growth.measure,
 }
 RESULTS = Path(__file__).with_name("results")
 
@@ -40,10 +41,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--short", action="store_true", help="seconds of load: shows that it runs")
     parser.add_argument("--only", default=",".join(MEASURES), help="comma-separated measurements")
     parser.add_argument("--memory-messages", type=int, help="how many the memory run sends")
+    parser.add_argument("--growth-messages", type=int, help="to how many the database grows")
     chosen = parser.parse_args(arguments)
     scale = SHORT if chosen.short else FULL
     if chosen.memory_messages:
         scale = replace(scale, memory_messages=chosen.memory_messages)
+    if chosen.growth_messages:
+        scale = replace(scale, growth_messages=chosen.growth_messages)
     names = chosen.only.split(",")
     if unknown := [name for name in names if name not in MEASURES]:
         parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(MEASURES)}")

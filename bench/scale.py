@@ -17,6 +17,8 @@ class Scale:
     slow_seconds: float = 30.0
     provider_seconds: int = 20
     memory_messages: int = 5_000
+    growth_from: int = 100_000
+    growth_messages: int = 1_000_000
     limit_seconds: float = 5.0
     crowd: int = 80
     crowd_messages: int = 40
@@ -35,6 +37,8 @@ SHORT = Scale(
     slow_seconds=3.0,
     provider_seconds=5,
     memory_messages=400,
+    growth_from=20_000,
+    growth_messages=100_000,
     limit_seconds=1.0,
     crowd=10,
     crowd_messages=10,

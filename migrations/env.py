@@ -1,5 +1,7 @@
 """Runs migrations over DIRECT_URL (else DATABASE_URL), one transaction each."""
 
+import re
+
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
@@ -11,8 +13,14 @@ VERSION_SCHEMA = "recado_migrations"
 """Not in `recado`: the version table belongs to no tenant."""
 
 
+PARTITION = re.compile(r"(events|audit_entries)_(old|default|y\d{4}m\d{2})")
+
+
 def only_ours(name: str | None, type_: str, _parent: object) -> bool:
-    """Autogenerate compares our schema alone, whatever else lives in the database."""
+    """Autogenerate compares our schema alone, whatever else lives in the database; a partition is
+    part of its table."""
+    if type_ == "table":
+        return PARTITION.fullmatch(str(name)) is None
     return name == SCHEMA if type_ == "schema" else True
 
 

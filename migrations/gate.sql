@@ -13,31 +13,45 @@ key_across_tenants (index_name, reason) AS (VALUES
 ),
 
 index_on_expression (index_name, reason) AS (VALUES
-    ('uq_users_username', 'only the resolver searches by it, and its policy filters nothing')
+    ('uq_users_username', 'only the resolver searches by it, and its policy filters nothing'),
+    ('ix_messages_at', 'greatest of two timestamps compares them, which is leakproof'),
+    ('ix_messages_status_at', 'likewise'),
+    ('ix_messages_conversation_id_at', 'likewise')
 ),
 
--- What a role sees of all tenants: headers of due work, and what names a tenant. Never content.
+searched_by_function (index_name, reason) AS (VALUES
+    ('ix_search_blocks_words', 'matching_blocks searches by it, and filters by tenant itself')
+),
+
+-- What a role sees of all tenants: headers of due work, what names a tenant, and the words that a
+-- search looks up. Never content.
 shown (role_name, table_name, columns) AS (VALUES
-    ('recado_system',   'messages',    ARRAY['tenant_id', 'channel_id', 'status', 'priority', 'due_at', 'retry_at', 'lease_until', 'is_held', 'valid_until']),
+    ('recado_system',   'messages',    ARRAY['tenant_id', 'channel_id', 'status', 'priority', 'created_at', 'due_at', 'retry_at', 'lease_until', 'is_held', 'valid_until']),
     ('recado_system',   'inbox_items', ARRAY['tenant_id', 'state', 'due_at', 'finished_at']),
     ('recado_system',   'channels',    ARRAY['tenant_id', 'id', 'status', 'repair_at', 'repair_tries', 'paused_until']),
     ('recado_system',   'idempotency_keys', ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'user_sessions',    ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'refresh_tokens',   ARRAY['tenant_id', 'expires_at']),
-    ('recado_system',   'tenants',     ARRAY['tenant_id', 'status']),
+    ('recado_system',   'tenants',          ARRAY['tenant_id', 'status']),
     ('recado_system',   'daily_usage',      ARRAY['tenant_id', 'day']),
+    ('recado_system',   'events',           ARRAY['tenant_id', 'id']),
+    ('recado_system',   'audit_entries',    ARRAY['tenant_id', 'id']),
     ('recado_resolver', 'tenants',     ARRAY['tenant_id', 'status', 'created_at']),
     ('recado_resolver', 'users',       ARRAY['tenant_id', 'id', 'username', 'role', 'status']),
     ('recado_resolver', 'api_keys',    ARRAY['tenant_id', 'id', 'prefix']),
-    ('recado_resolver', 'channels',    ARRAY['tenant_id', 'id', 'key', 'account', 'phone_number', 'status', 'created_at'])
+    ('recado_resolver', 'channels',    ARRAY['tenant_id', 'id', 'key', 'account', 'phone_number', 'status', 'created_at']),
+    ('recado_resolver', 'search_blocks', ARRAY['tenant_id', 'words', 'since_at', 'since_id', 'until_at', 'until_id'])
 ),
 
-definer_function (signature, reason) AS (VALUES
-    ('resolve_username(text)',            'sign-in'),
-    ('resolve_api_key(text)',             'sign-in by API key'),
-    ('resolve_channel_key(text)',         'webhook with the key in its path'),
-    ('resolve_sender(text, text)',        'webhook that names account and sender'),
-    ('list_tenants(uuid, uuid, integer)', 'the platform''s administrator; checks the role itself')
+definer_function (signature, owner_name, caller_name, reason) AS (VALUES
+    ('resolve_username(text)',            'recado_resolver', 'recado_app', 'sign-in'),
+    ('resolve_api_key(text)',             'recado_resolver', 'recado_app', 'sign-in by API key'),
+    ('resolve_channel_key(text)',         'recado_resolver', 'recado_app', 'webhook with the key in its path'),
+    ('resolve_sender(text, text)',        'recado_resolver', 'recado_app', 'webhook that names account and sender'),
+    ('list_tenants(uuid, uuid, integer)', 'recado_resolver', 'recado_app', 'the platform''s administrator; checks the role itself'),
+    ('matching_blocks(text[], timestamp with time zone, timestamp with time zone, uuid, integer)',
+        'recado_resolver', 'recado_app', 'search in texts; filters by the pinned tenant itself'),
+    ('keep_months(text, integer, interval)', 'recado_owner', 'recado_system', 'makes and removes partitions of two tables')
 ),
 
 role_of_ours (role_name) AS (VALUES
@@ -91,6 +105,12 @@ function AS (
            f.proname || '(' || oidvectortypes(f.proargtypes) || ')' AS types,
            'recado.' || f.proname || '(' || oidvectortypes(f.proargtypes) || ')' AS label
     FROM pg_proc f WHERE f.pronamespace = to_regnamespace('recado')
+),
+
+definer AS (
+    SELECT f.*, d.owner_name, d.caller_name
+    FROM function f LEFT JOIN definer_function d ON d.signature = f.types
+    WHERE f.prosecdef
 ),
 
 defect (kind, object, defect) AS (
@@ -162,7 +182,7 @@ defect (kind, object, defect) AS (
     FROM table_index i
     CROSS JOIN unnest(i.indclass::oid[]) AS used (opclass)
     JOIN pg_opclass o ON o.oid = used.opclass
-    WHERE EXISTS (
+    WHERE i.index_name NOT IN (SELECT e.index_name FROM searched_by_function e) AND EXISTS (
         SELECT FROM pg_amop a
         JOIN pg_operator p ON p.oid = a.amopopr
         JOIN pg_proc f ON f.oid = p.oprcode
@@ -235,12 +255,12 @@ defect (kind, object, defect) AS (
     WHERE n.nspname = 'recado' AND n.nspowner IS DISTINCT FROM to_regrole('recado_owner')::oid
 
     UNION ALL SELECT 'function', f.label, 'is SECURITY DEFINER and not declared in the gate'
-    FROM function f
-    WHERE f.prosecdef AND f.types NOT IN (SELECT d.signature FROM definer_function d)
+    FROM definer f WHERE f.owner_name IS NULL
 
-    UNION ALL SELECT 'function', f.label, 'is SECURITY DEFINER and not owned by recado_resolver'
-    FROM function f
-    WHERE f.prosecdef AND f.proowner IS DISTINCT FROM to_regrole('recado_resolver')::oid
+    UNION ALL SELECT 'function', f.label,
+        'is SECURITY DEFINER and not owned by ' || f.owner_name
+    FROM definer f
+    WHERE f.owner_name IS NOT NULL AND f.proowner IS DISTINCT FROM to_regrole(f.owner_name)::oid
 
     UNION ALL SELECT 'function', f.label, 'is SECURITY DEFINER without a pinned search_path'
     FROM function f
@@ -249,11 +269,11 @@ defect (kind, object, defect) AS (
 
     UNION ALL SELECT 'function', f.label,
         'is SECURITY DEFINER, and ' || coalesce(g.rolname, 'PUBLIC') || ' may execute it'
-    FROM function f
+    FROM definer f
     CROSS JOIN aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
     LEFT JOIN pg_roles g ON g.oid = a.grantee
-    WHERE f.prosecdef AND a.grantee <> f.proowner
-        AND (g.rolname IS DISTINCT FROM 'recado_app' OR a.is_grantable)
+    WHERE a.grantee <> f.proowner
+        AND (g.rolname IS DISTINCT FROM coalesce(f.caller_name, 'recado_app') OR a.is_grantable)
 
     UNION ALL SELECT 'owner', f.label, 'is not owned by recado_owner'
     FROM function f
@@ -301,7 +321,8 @@ defect (kind, object, defect) AS (
 
     UNION ALL SELECT 'exception', e.index_name, 'is declared in the gate, but there is no such index'
     FROM (SELECT k.index_name FROM key_across_tenants k
-          UNION SELECT x.index_name FROM index_on_expression x) e
+          UNION SELECT x.index_name FROM index_on_expression x
+          UNION SELECT f.index_name FROM searched_by_function f) e
     WHERE e.index_name NOT IN (SELECT i.index_name FROM table_index i)
 
     UNION ALL SELECT 'exception', d.signature, 'is declared in the gate, but there is no such function'

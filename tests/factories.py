@@ -195,7 +195,7 @@ def create_message(
 ) -> Message:
     """An outgoing text, queued unless told otherwise."""
     conversation = conversation or create_conversation(tenant_id)
-    values = {
+    values: dict[str, Any] = {
         "channel_id": conversation.channel_id,
         "conversation_id": conversation.id,
         "contact_id": conversation.contact_id,
@@ -208,7 +208,7 @@ def create_message(
         "body": "¡Hola!",
         "content": {},
         "priority": Priority.NOTICE,
-        "due_at": clock.now(),
+        "due_at": overrides.get("created_at") or clock.now(),
     }
     row: Message = save(tenant_id, Message(**{**values, **overrides}))
     return row

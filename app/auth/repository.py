@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.common.pagination import Page, PageRequest, fetch_page
+from app.common.retention import delete_some
 from app.models import ApiKey, RefreshToken, Tenant, User, UserSession
 
 RESOLVE_USERNAME = text("select tenant_id, user_id from recado.resolve_username(:given)")
@@ -149,15 +150,7 @@ def delete_some_expired(
     session: Session, table: type[UserSession] | type[RefreshToken], before: datetime, most: int
 ) -> int:
     """Of all users; what is in use at this moment is left for the next time."""
-    old = (
-        select(table.id)
-        .where(table.expires_at < before)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    statement = delete(table).where(table.id.in_(old))
-    result: Any = session.execute(statement.execution_options(synchronize_session=False))
-    return int(result.rowcount)
+    return delete_some(session, table, table.expires_at < before, most=most)
 
 
 def api_keys_page(session: Session, request: PageRequest) -> Page[ApiKey]:

@@ -6,7 +6,9 @@ from uuid import UUID
 from flask import g, has_request_context
 from sqlalchemy.orm import Session
 
+from app import config
 from app.common.principal import Principal
+from app.common.retention import Expiring, delete_some, month_floor
 from app.models import AuditEntry
 
 
@@ -33,3 +35,17 @@ def record(
             request_id=g.get("request_id") if has_request_context() else None,
         )
     )
+
+
+def forget_old(session: Session, most: int) -> int:
+    """Remove up to `most` entries older than AUDIT_RETENTION_DAYS that no month took with it;
+    answers how many went."""
+    floor = month_floor(config.current().audit_retention_days)
+    return delete_some(session, AuditEntry, AuditEntry.id < floor, most=most) if floor else 0
+
+
+def _floor() -> dict[str, Any]:
+    return {"audit_since": month_floor(config.current().audit_retention_days)}
+
+
+EXPIRING = Expiring({"audit_entries": "id < :audit_since"}, forget_old, _floor)

@@ -26,6 +26,7 @@ from app import db
 from app.common import vault
 from app.common.ids import new_id
 from app.common.principal import commit_request, principal, session
+from app.common.retention import Expiring, delete_some
 from app.errors import AppError, InvalidInput, Unprocessable
 from app.models import IdempotencyKey
 
@@ -130,15 +131,10 @@ def _release(row_id: UUID) -> None:
 
 def forget_expired(tenant: Session, most: int) -> int:
     """Remove up to `most` keys whose time is over; answers how many went."""
-    old = (
-        select(IdempotencyKey.id)
-        .where(IdempotencyKey.expires_at < func.now())
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    statement = delete(IdempotencyKey).where(IdempotencyKey.id.in_(old))
-    result: Any = tenant.execute(statement.execution_options(synchronize_session=False))
-    return int(result.rowcount)
+    return delete_some(tenant, IdempotencyKey, IdempotencyKey.expires_at < func.now(), most=most)
+
+
+EXPIRING = Expiring({"idempotency_keys": "expires_at < now()"}, forget_expired)
 
 
 def commit_with(response: Response) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, delete, select, text, tuple_, update
@@ -83,9 +84,25 @@ def add_alias(session: Session, contact_id: UUID, address: Address) -> None:
     )
 
 
-def aliases_of(session: Session, ids: Sequence[UUID]) -> Sequence[ContactAlias]:
-    query = select(ContactAlias).where(ContactAlias.contact_id.in_(ids)).order_by(ContactAlias.id)
-    return session.scalars(query).all()
+def described(session: Session, ids: Sequence[UUID]) -> Sequence[Any]:
+    """(id, name, profile_name, kind, value) of each address of these contacts, oldest first; the
+    last two are None for a contact without an address."""
+    query = (
+        select(
+            Contact.id,
+            Contact.name,
+            Contact.profile_name,
+            ContactAlias.kind,
+            ContactAlias.value,
+        )
+        .outerjoin(
+            ContactAlias,
+            (ContactAlias.tenant_id == Contact.tenant_id) & (ContactAlias.contact_id == Contact.id),
+        )
+        .where(Contact.id.in_(ids))
+        .order_by(ContactAlias.id)
+    )
+    return session.execute(query).all()
 
 
 def move_aliases(session: Session, from_id: UUID, to_id: UUID) -> None:

@@ -102,15 +102,16 @@ def remember_profile_name(session: Session, contact_id: UUID, profile_name: str)
 def describe(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, str | None]]:
     """Contact id → `{id, name, phone, user_id}`, for lists."""
     found: dict[UUID, dict[str, str | None]] = {}
-    for contact_id in set(ids):
-        contact = repository.get(session, db.tenant_of(session), contact_id)
-        if contact is not None:
-            found[contact_id] = {
-                "id": str(contact_id),
-                "name": contact.name or contact.profile_name,
+    for row in repository.described(session, list(set(ids))):
+        contact = found.setdefault(
+            row.id,
+            {
+                "id": str(row.id),
+                "name": row.name or row.profile_name,
                 "phone": None,
                 "user_id": None,
-            }
-    for alias in repository.aliases_of(session, list(found)):
-        found[alias.contact_id][alias.kind] = alias.value
+            },
+        )
+        if row.kind is not None:
+            contact[row.kind] = row.value
     return found

@@ -25,7 +25,11 @@ conversations = Blueprint("conversations", "conversations", description="Threads
 @conversations.arguments(ConversationArgs, location="query")
 @conversations.response(200, ConversationPage)
 def list_conversations(args: dict[str, Any]) -> Page[dict[str, Any]]:
-    """List conversations, the one with the newest message first"""
+    """List conversations, the one with the newest message first
+
+    Follow `next_cursor` until it is null: at most 5,000 conversations are read for one page, so a
+    page may hold few that match the filters, or none, and not be the last.
+    """
     page = PageRequest(args.pop("limit"), args.pop("cursor"))
     return service.list_page(session(), ConversationFilter(**args), page)
 
@@ -43,7 +47,13 @@ def get_conversation(conversation_id: UUID) -> dict[str, Any]:
 @conversations.arguments(PageArgs, location="query")
 @conversations.response(200, HistoryPage)
 def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
-    """List the messages of a conversation, oldest first"""
+    """List the messages of a conversation, oldest first
+
+    In the order in which people saw them: an incoming message stands at the time at which it was
+    heard (or, if no webhook told of it, was written), an outgoing one at the time at which it was
+    queued or, if it is scheduled for later, is to be sent. An answer never stands before its
+    question.
+    """
     return messages.history(session(), conversation_id, PageRequest(**args))
 
 

@@ -6,6 +6,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
+from app import config
+from app.common.retention import month_floor
+from app.events import repository
 from app.models import Event, Message
 
 RECORD = insert(Event.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
@@ -61,3 +64,10 @@ def message_data(message: Message) -> dict[str, Any]:
         "status": message.status,
         "direction": message.direction,
     }
+
+
+def forget_old(session: Session, most: int) -> int:
+    """Remove up to `most` events older than EVENT_RETENTION_DAYS that no month took with it;
+    answers how many went."""
+    floor = month_floor(config.current().event_retention_days)
+    return repository.delete_before(session, floor, most) if floor else 0

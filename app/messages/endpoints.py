@@ -10,7 +10,7 @@ from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.errors import answer_app_error
 from app.extensions import Blueprint
-from app.messages import content, reading, waiting
+from app.messages import content, reading, timeline, waiting
 from app.messages.errors import CredentialsInBody, RefusedByProvider
 from app.messages.route import Order
 from app.messages.schemas import (
@@ -114,7 +114,14 @@ def queued_response(queued: Queued) -> Response:
 @messages.arguments(MessageArgs, location="query")
 @messages.response(200, MessagePage)
 def list_messages(args: dict[str, Any]) -> dict[str, Any]:
-    """List messages, newest first"""
+    """List messages, newest first
+
+    A message's time, by which they are sorted and which `since` and `until` mean, is when an
+    incoming one was heard, and when an outgoing one was queued or, if it is scheduled for later, is
+    to be sent. Follow `next_cursor` until it is null: at most 5,000 messages are read for one page,
+    so with a rare `q` or several filters a page may hold few messages, or none, and not be the
+    last.
+    """
     page: Page[Message] = reading.list_page(session(), args)
     return {"messages": page.items, "next_cursor": page.next_cursor}
 
@@ -132,7 +139,7 @@ def get_message(message_id: UUID) -> Message:
 @messages.response(200, TimelineSchema)
 def get_timeline(message_id: UUID) -> dict[str, Any]:
     """Show every step that a message took, with the cause and remedy of each failure"""
-    return reading.timeline(session(), message_id)
+    return timeline.timeline(session(), message_id)
 
 
 @messages.post("/<uuid:message_id>/cancel")

@@ -1,6 +1,5 @@
 """Reading messages, and what a person may do with one."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +12,10 @@ from app.common import audit
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.conversations import service as conversations
-from app.messages import lifecycle, repository
+from app.messages import lifecycle, lists, repository, search
 from app.messages.errors import CannotCancel, CannotSettle, MessageNotFound
-from app.messages.repository import MessageFilter
-from app.models import Attempt, Event, Message, Status
+from app.messages.lists import MessageFilter
+from app.models import Message, Status
 from app.tasks import names
 from app.tasks.ring import ring
 
@@ -28,15 +27,6 @@ SETTLED_BY_HAND = ProviderError(
     remedy="Send it again as a new message, if it still matters.",
 )
 
-STEP_OF_OUTCOME = {
-    "started": "attempt started",
-    "accepted": "attempt accepted by the provider",
-    "refused": "attempt refused by the provider",
-    "retry": "attempt not processed",
-    "paused": "attempt not processed, which was not the message's fault",
-    "uncertain": "attempt without a clear answer",
-}
-
 
 def get(session: Session, message_id: UUID) -> Message:
     """Raises MessageNotFound."""
@@ -47,58 +37,21 @@ def get(session: Session, message_id: UUID) -> Message:
 
 
 def list_page(session: Session, args: dict[str, Any]) -> Page[Message]:
-    """One page of what `args` (the query of GET /api/messages) asks for."""
+    """One page of what `args` (the query of GET /api/messages) asks for.
+
+    A search for a text rings for the blocks that make the next one fast.
+    """
     wanted = dict(args)
     page = PageRequest(wanted.pop("limit"), wanted.pop("cursor"))
-    if "phone" in wanted:
-        wanted["phone"] = wanted["phone"].value
-    return repository.list_page(session, MessageFilter(**wanted), page)
+    if search.pieces(wanted.get("q", "")):
+        ring(session, names.INDEX_TEXT, db.tenant_of(session))
+    return lists.list_page(session, MessageFilter(**wanted), page)
 
 
 def history(session: Session, conversation_id: UUID, page: PageRequest) -> Page[Message]:
     """The messages of a conversation, oldest first. Raises ConversationNotFound."""
     conversations.get(session, conversation_id)
-    return repository.history_page(session, conversation_id, page)
-
-
-def timeline(session: Session, message_id: UUID) -> dict[str, Any]:
-    """The message and its steps in the order of time."""
-    message = get(session, message_id)
-    steps = [_step_of_event(each) for each in repository.events_of(session, message_id)]
-    for attempt in repository.attempts_of(session, message_id):
-        steps += _steps_of_attempt(attempt)
-    return {"message": message, "steps": sorted(steps, key=_time_of)}
-
-
-def _time_of(step: dict[str, Any]) -> datetime:
-    at: datetime = step["at"]
-    return at
-
-
-def _step_of_event(event: Event) -> dict[str, Any]:
-    return {
-        "at": event.created_at,
-        "step": event.type.removeprefix("message."),
-        "message_sid": event.data.get("message_sid"),
-        "error": event.data.get("error"),
-    }
-
-
-def _steps_of_attempt(attempt: Attempt) -> list[dict[str, Any]]:
-    common = {"attempt": attempt.number, "message_sid": attempt.provider_message_id}
-    steps: list[dict[str, Any]] = [
-        {"at": attempt.created_at, "step": STEP_OF_OUTCOME["started"], **common}
-    ]
-    if attempt.finished_at is not None:
-        steps.append(
-            {
-                "at": attempt.finished_at,
-                "step": STEP_OF_OUTCOME[attempt.outcome],
-                "error": attempt.error,
-                **common,
-            }
-        )
-    return steps
+    return lists.history_page(session, conversation_id, page)
 
 
 def cancel(session: Session, actor: Principal, message_id: UUID) -> Message:

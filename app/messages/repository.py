@@ -1,14 +1,11 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import (
     Integer,
     Interval,
     Row,
-    Select,
     Text,
     Uuid,
     and_,
@@ -24,7 +21,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
-from app.common.pagination import Page, PageRequest, fetch_page
 from app.events import service as events
 from app.models import (
     Attempt,
@@ -36,19 +32,6 @@ from app.models import (
     Message,
     Status,
 )
-
-
-@dataclass(frozen=True)
-class MessageFilter:
-    """What `GET /api/messages` may ask for; None asks for nothing."""
-
-    conversation_id: UUID | None = None
-    direction: str | None = None
-    status: str | None = None
-    phone: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    q: str | None = None
 
 
 def get(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
@@ -117,40 +100,6 @@ def by_attempt(session: Session, channel_id: UUID, provider_message_id: str) -> 
             Message.channel_id == channel_id,
         )
     ).first()
-
-
-def list_page(session: Session, wanted: MessageFilter, page: PageRequest) -> Page[Message]:
-    """Newest first."""
-    return fetch_page(session, _filtered(wanted), (Message.id,), page)
-
-
-def history_page(session: Session, conversation_id: UUID, page: PageRequest) -> Page[Message]:
-    """Oldest first."""
-    query = select(Message).where(Message.conversation_id == conversation_id)
-    return fetch_page(session, query, (Message.id,), page, descending=False)
-
-
-def _filtered(wanted: MessageFilter) -> Select[Message]:
-    query = select(Message)
-    exact: dict[Any, Any] = {
-        Message.conversation_id: wanted.conversation_id,
-        Message.direction: wanted.direction,
-        Message.status: wanted.status,
-    }
-    for column, value in exact.items():
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.phone is not None:
-        query = query.where(
-            (Message.from_number == wanted.phone) | (Message.to_number == wanted.phone)
-        )
-    if wanted.since is not None:
-        query = query.where(Message.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(Message.created_at < wanted.until)
-    if wanted.q is not None:
-        query = query.where(Message.body.icontains(wanted.q, autoescape=True))
-    return query
 
 
 def events_of(session: Session, message_id: UUID) -> Sequence[Event]:

@@ -6,6 +6,7 @@ from app.common.schema import (
     AddressField,
     BaseSchema,
     KnownAddressField,
+    MomentField,
     PageArgs,
     PhoneField,
     choice,
@@ -108,10 +109,19 @@ class MessageArgs(PageArgs):
     conversation_id = fields.UUID()
     direction = choice(Direction)
     status = choice(Status)
-    phone = KnownAddressField()
-    since = fields.AwareDateTime()
-    until = fields.AwareDateTime()
-    q = text_field(200, shortest=1, metadata={"description": "Text that the body contains."})
+    phone = KnownAddressField(
+        metadata={"description": "Sender or receiver: a customer's address, or a number of yours."}
+    )
+    since = MomentField(metadata={"description": "Of this time or later."})
+    until = MomentField(metadata={"description": "Of an earlier time."})
+    q = text_field(
+        200,
+        shortest=1,
+        metadata={
+            "description": "Text that the body contains, in upper or lower case. Fast from three "
+            "letters or digits on."
+        },
+    )
 
 
 class MediaSchema(BaseSchema):

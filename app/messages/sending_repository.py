@@ -159,7 +159,7 @@ _QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declare
     {
         **{name: bindparam(f"given_{name}") for name in _AS_ORDERED},
         "id": bindparam("given_message_id"),
-        "due_at": func.coalesce(bindparam("given_due_at"), func.now()),
+        "due_at": func.coalesce(bindparam("given_due_at"), func.clock_timestamp()),
         "fallback": bindparam("given_fallback", type_=JSONB(none_as_null=True)),
         # Defaults of the columns do not reach into a WITH.
         "attempts": 0,

@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app import db
-from app.messages import repository
-from app.messages.quota import forget_old_counts, recount_today
+from app.messages import repository, search
+from app.messages.quota import recount_today
 from app.messages.reading import history
 from app.messages.receive import receive
 from app.messages.reports import apply_receipt
@@ -19,8 +19,8 @@ __all__ = [
     "Order",
     "apply_receipt",
     "attempt",
-    "forget_old_counts",
     "history",
+    "index_text",
     "lock",
     "queue_message",
     "receive",
@@ -31,3 +31,9 @@ __all__ = [
 def lock(session: Session, message_id: UUID) -> Message | None:
     """The message as it is now, held until the transaction ends."""
     return repository.lock(session, db.tenant_of(session), message_id)
+
+
+def index_text(tenant_id: UUID) -> bool:
+    """Write one block for the search in texts; whether there may be more to write."""
+    with db.tenant_session(tenant_id) as session:
+        return search.write_block(session)

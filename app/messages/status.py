@@ -35,8 +35,14 @@ RANK = {status: rank for rank, status in enumerate(LADDER)}
 REPORTED = frozenset({Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ})
 """What a provider can tell of a message."""
 
+IN_FLIGHT = frozenset({Status.SENDING, Status.UNCERTAIN})
+"""Called for, without an answer; at most one of a conversation."""
+
 SETTLED = REPORTED | {Status.UNKNOWN, Status.CANCELED}
 """No work of ours is left."""
+
+FINISHED = SETTLED | {Status.RECEIVED}
+"""The same, of messages in either direction."""
 
 
 class Step(StrEnum):

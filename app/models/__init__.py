@@ -19,6 +19,7 @@ from app.models.message import (
     Sender,
     Status,
 )
+from app.models.search import SearchBlock
 from app.models.tenant import DailyUsage, Tenant, TenantStatus
 from app.models.user import (
     ApiKey,
@@ -58,6 +59,7 @@ __all__ = [
     "Provider",
     "RefreshToken",
     "Role",
+    "SearchBlock",
     "Sender",
     "Status",
     "Tenant",

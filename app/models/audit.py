@@ -6,10 +6,13 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant
 
 
 class AuditEntry(TenantScoped):
-    """Who changed what, written in the transaction of the change. Never holds a secret."""
+    """Who changed what, written in the transaction of the change. Never holds a secret.
+
+    The table lies in months, by the id (migrations/months.py).
+    """
 
     __tablename__ = "audit_entries"
-    __table_args__ = (belongs_to_tenant(),)
+    __table_args__ = (belongs_to_tenant(), {"postgresql_partition_by": "RANGE (id)"})
 
     actor_type: Mapped[str]
     actor_id: Mapped[UUID | None]

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, func
+from sqlalchemy import Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
@@ -39,6 +39,14 @@ class Conversation(TenantScoped):
         UniqueConstraint("tenant_id", "channel_id", "contact_id"),
         # The list of conversations, newest first.
         Index("ix_conversations_last_message_at", "tenant_id", "last_message_at", "id"),
+        # The list of those that a person answers.
+        Index(
+            "ix_conversations_of_people",
+            "tenant_id",
+            "last_message_at",
+            "id",
+            postgresql_where=text("owner = 'human'"),
+        ),
         # Conversations of one contact.
         Index("ix_conversations_contact_id", "tenant_id", "contact_id"),
     )

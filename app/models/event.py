@@ -7,7 +7,10 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant
 
 
 class Event(TenantScoped):
-    """A fact, written in the transaction that made it true. Facts outlive what they speak of."""
+    """A fact, written in the transaction that made it true. Facts outlive what they speak of.
+
+    The table lies in months, by the id (migrations/months.py).
+    """
 
     __tablename__ = "events"
     __table_args__ = (
@@ -20,6 +23,7 @@ class Event(TenantScoped):
             "id",
             postgresql_where=text("message_id is not null"),
         ),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
     type: Mapped[str]

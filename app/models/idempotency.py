@@ -15,7 +15,7 @@ class IdempotencyKey(TenantScoped):
         # The claim of a key by one of two simultaneous requests.
         Index("uq_idempotency_keys_key", "tenant_id", "key", unique=True),
         # Clean-up of keys past their day.
-        Index("ix_idempotency_keys_expires_at", "expires_at", "tenant_id"),
+        Index("ix_idempotency_keys_expires_at", "tenant_id", "expires_at"),
     )
 
     key: Mapped[str]

@@ -39,8 +39,8 @@ class InboxItem(TenantScoped):
         # Clean-up of what is done and old.
         Index(
             "ix_inbox_items_finished_at",
-            "finished_at",
             "tenant_id",
+            "finished_at",
             postgresql_where=text("state in ('applied', 'ignored')"),
         ),
         # What a person must look at: listed for a tenant, counted for the operator.

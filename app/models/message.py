@@ -2,8 +2,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import DateTime, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from app.models.base import Json, TenantScoped, belongs_to_tenant, one_of, refers_to
 
@@ -49,8 +49,20 @@ class Priority(IntEnum):
     BULK = 2
 
 
+AT = text("greatest(created_at, due_at)")
+"""A message's time, in an index."""
+
+
+IS_WAITING = "status in ('queued', 'sending', 'uncertain')"
+"""Work of ours is left, in an index."""
+
+
 class Message(TenantScoped):
     """One message, in or out, and where it is in its life.
+
+    `at` is its time, by which every list is sorted: an incoming message's is when we heard of it
+    (or, found in the provider's list, when it was written), an outgoing one's when it was stored,
+    and if it is to leave later, then.
 
     `content` is our own typed form (`app/messages/content.py`). For an outgoing message `due_at`
     is when it should leave, which is also its place in the order, and `retry_at` when it may be
@@ -69,8 +81,21 @@ class Message(TenantScoped):
         one_of("status", Status),
         one_of("sender", Sender),
         one_of("policy", Policy),
-        # The history of a conversation, either way round.
-        Index("ix_messages_conversation_id_id", "tenant_id", "conversation_id", "id"),
+        # The history of a conversation, either way round, and the list of one person's messages.
+        Index("ix_messages_conversation_id_at", "tenant_id", "conversation_id", AT, "id"),
+        # The list of messages, of a span of time, and the runs of them that a search reads.
+        Index("ix_messages_at", "tenant_id", AT, "id"),
+        # The list of finished messages with one status. Clean-up of those that are old. Without
+        # those that wait: before a campaign is in the statistics, the planner would take this index
+        # for as good as the right one, and a look for due messages would read all of them.
+        Index(
+            "ix_messages_status_at",
+            "tenant_id",
+            "status",
+            AT,
+            "id",
+            postgresql_where=text("status not in ('queued', 'sending', 'uncertain')"),
+        ),
         # Deleting a contact: Postgres asks whether a message refers to it.
         Index("ix_messages_contact_id", "tenant_id", "contact_id"),
         # The due messages of one channel, replies first, oldest first; which channels have some.
@@ -91,7 +116,7 @@ class Message(TenantScoped):
             "priority",
             "due_at",
             "id",
-            postgresql_where=text("status in ('queued', 'sending', 'uncertain')"),
+            postgresql_where=text(IS_WAITING),
         ),
         # Order within a conversation: at most one in flight, or with a fate to be found out.
         Index(
@@ -137,7 +162,7 @@ class Message(TenantScoped):
     is_test: Mapped[bool] = mapped_column(default=False)
     attempts: Mapped[int] = mapped_column(default=0)
     is_held: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
-    due_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None] = mapped_column()
     retry_at: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
@@ -148,6 +173,13 @@ class Message(TenantScoped):
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    # The moment of the insert, not of its transaction's start: later than all that this had read.
+    created_at: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), sort_order=8
+    )
+    at: Mapped[datetime] = column_property(
+        func.greatest(created_at, due_at, type_=DateTime(timezone=True)).label("at")
+    )
 
 
 class AttemptOutcome(StrEnum):

@@ -52,7 +52,7 @@ class UserSession(TenantScoped):
         # Revoking all sessions of one user.
         Index("ix_user_sessions_user_id", "tenant_id", "user_id"),
         # Clean-up of sessions that are over.
-        Index("ix_user_sessions_expires_at", "expires_at", "tenant_id"),
+        Index("ix_user_sessions_expires_at", "tenant_id", "expires_at"),
     )
 
     user_id: Mapped[UUID]
@@ -71,7 +71,7 @@ class RefreshToken(TenantScoped):
         # Cascades and clean-up of one session.
         Index("ix_refresh_tokens_session_id", "tenant_id", "session_id"),
         # Clean-up of tokens past their life.
-        Index("ix_refresh_tokens_expires_at", "expires_at", "tenant_id"),
+        Index("ix_refresh_tokens_expires_at", "tenant_id", "expires_at"),
     )
 
     session_id: Mapped[UUID]

@@ -20,7 +20,13 @@ from app.extensions import celery, redis_handle
 from app.metrics import service as metrics
 from app.tasks import broker, names, queues
 
-JOBS = ("app.delivery.tasks", "app.webhook.tasks", "app.tasks.schedule")
+JOBS = (
+    "app.delivery.tasks",
+    "app.messages.tasks",
+    "app.webhook.tasks",
+    "app.tasks.schedule",
+    "app.tasks.clean_up",
+)
 """The modules that hold tasks; a test fails when a feature's tasks.py is not among them."""
 
 SOCKET_TIMEOUT_SECONDS = 5

@@ -21,7 +21,7 @@ class Queue(StrEnum):
     SETTLING = "settling"
     """Asking providers what became of uncertain messages."""
     HOUSEKEEPING = "housekeeping"
-    """Repair and clean-up: nobody waits for them."""
+    """Repair, clean-up and the search's blocks: nobody waits for them."""
 
 
 QUEUE_OF: dict[str, Queue] = {
@@ -37,6 +37,8 @@ QUEUE_OF: dict[str, Queue] = {
     names.REPAIR_CHANNEL: Queue.HOUSEKEEPING,
     names.EXPIRE_CHANNEL: Queue.HOUSEKEEPING,
     names.CLEAN_TENANT: Queue.HOUSEKEEPING,
+    names.KEEP_MONTHS: Queue.HOUSEKEEPING,
+    names.INDEX_TEXT: Queue.HOUSEKEEPING,
 }
 
 

@@ -110,7 +110,7 @@ def list_tenants(asking: UUID, request: PageRequest) -> Page[Tenant]:
     next_cursor = None
     if len(ids) > request.limit:
         ids = ids[: request.limit]
-        next_cursor = encode_cursor([ids[-1]])
+        next_cursor = encode_cursor((ids[-1],), [Tenant.tenant_id])
     return Page([read_tenant(tenant_id) for tenant_id in ids], next_cursor)
 
 

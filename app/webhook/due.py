@@ -4,12 +4,16 @@ Read as recado_system: ids, states and due times, never content.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
 
+from app import config
+from app.common.retention import Expiring
 from app.tasks import names
 from app.tasks.due import DueWork, Ring
+from app.webhook import ledger
 
 APPLY = text("""
     with recursive tenant as (
@@ -49,4 +53,15 @@ def repair_rings(row: Row[Any]) -> Iterator[Ring]:
 DUE = (
     DueWork("apply", APPLY, ("tenant_id",), apply_rings),
     DueWork("repair", REPAIR, (), repair_rings, most=5),
+)
+
+
+def _kept() -> dict[str, Any]:
+    return {"inbox_kept": timedelta(days=config.current().inbox_retention_days)}
+
+
+EXPIRING = Expiring(
+    {"inbox_items": "state in ('applied', 'ignored') and finished_at < now() - :inbox_kept"},
+    ledger.forget_finished,
+    _kept,
 )

@@ -5,13 +5,14 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, delete, func, select, update
+from sqlalchemy import Row, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.channels.providers.base import HeardMessage
 from app.common.ids import id_at, id_floor, new_id
 from app.common.pagination import Page, PageRequest, fetch_page
+from app.common.retention import delete_some
 from app.models import Channel, InboxItem, InboxState
 
 
@@ -180,16 +181,6 @@ def lock_some(session: Session, wanted: InboxFilter, most: int) -> Sequence[UUID
 
 def delete_finished(session: Session, kept: timedelta, most: int) -> int:
     """Forget what was applied or ignored longer ago; what is parked waits for a person."""
-    old = (
-        select(InboxItem.id)
-        .where(
-            InboxItem.state.in_([InboxState.APPLIED, InboxState.IGNORED]),
-            InboxItem.finished_at < func.now() - kept,
-        )
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    result: Any = session.execute(
-        delete(InboxItem).where(InboxItem.id.in_(old)).execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)
+    is_done = InboxItem.state.in_([InboxState.APPLIED, InboxState.IGNORED])
+    is_old = InboxItem.finished_at < func.now() - kept
+    return delete_some(session, InboxItem, is_done, is_old, most=most)

@@ -1,7 +1,6 @@
 """What the rest of the house may ask of the inbound journal."""
 
 from app.webhook.doubts import active_channels, repair_now
-from app.webhook.ledger import forget_finished
 from app.webhook.repair import Repaired
 from app.webhook.repository import InboxFilter
 
@@ -9,6 +8,5 @@ __all__ = [
     "InboxFilter",
     "Repaired",
     "active_channels",
-    "forget_finished",
     "repair_now",
 ]

@@ -123,7 +123,7 @@ def layer_problem(importer: str, target: str) -> str | None:
 def feature_problem(importer: str, target: str) -> str | None:
     """Another feature is reached through its service."""
     inside = f"{target}..".split(".")[2]
-    if importer == "app.tasks.schedule" and inside == "due":
+    if importer in {"app.tasks.schedule", "app.tasks.clean_up"} and inside == "due":
         return None
     if inside in {"service", "errors"} or any(in_package(target, name) for name in OPEN_MODULES):
         return None

@@ -30,7 +30,7 @@ def registered() -> set[str]:
 
 
 def test_the_worker_loads_every_module_with_tasks() -> None:
-    assert {*task_modules(), "app.tasks.schedule"} == set(celery_app.JOBS)
+    assert {*task_modules(), "app.tasks.schedule", "app.tasks.clean_up"} == set(celery_app.JOBS)
 
 
 def test_every_task_has_a_declared_name_and_every_name_a_task(registered: set[str]) -> None:

@@ -6,14 +6,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app import db
 from app.common import clock
+from app.common.ids import new_id
 from app.common.phone import Address, parse_address
 from app.contacts import service
-from app.models import Message, Owner, Tenant
-from tests.factories import create_channel, create_contact, create_conversation, create_message
+from app.models import Contact, Message, Owner, Tenant
+from tests.factories import (
+    create_channel,
+    create_contact,
+    create_conversation,
+    create_message,
+    save,
+)
 
 PHONE = parse_address("+15551234567")
 USER_ID = parse_address("US.13491208655302741918")
@@ -169,3 +176,26 @@ def test_threads_that_both_have_a_message_in_flight_are_joined_later(tenant: Ten
         session.merge(in_flight[1]).status = "read"
     find(tenant, PHONE, USER_ID)
     assert len(rows(tenant, "select id from recado.contacts")) == 1
+
+
+def test_a_page_of_contacts_is_described_by_one_query(tenant: Tenant) -> None:
+    ids = [find(tenant, parse_address(f"+5255123456{number:02}")) for number in range(20)]
+    find(tenant, parse_address("+525512345600"), USER_ID)
+    with db.tenant_session(tenant.id) as session:
+        asked: list[str] = []
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        found = service.describe(session, [*ids, ids[0], new_id()])
+        assert len(asked) == 1
+    assert set(found) == set(ids)
+    assert found[ids[0]] == {
+        "id": str(ids[0]),
+        "name": "",
+        "phone": "+525512345600",
+        "user_id": USER_ID.value,
+    }
+
+
+def test_a_contact_without_an_address_is_described(tenant: Tenant) -> None:
+    contact = save(tenant.id, Contact(name="Ana"))
+    assert described(tenant, contact.id)["phone"] is None

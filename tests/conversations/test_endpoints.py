@@ -2,14 +2,19 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from app import db
-from app.common import clock
+from app.common import clock, pagination
 from app.common.ids import new_id
+from app.common.pagination import PageRequest
+from app.common.phone import parse_address
+from app.config import Settings
 from app.conversations import service
+from app.conversations.service import ConversationFilter
 from app.conversations.window import Window, window_of
 from app.models import Role, Tenant
 from tests.conftest import SignIn
@@ -19,6 +24,7 @@ from tests.factories import (
     create_contact,
     create_conversation,
 )
+from tests.messages.test_lists import analyze
 
 PATH = "/api/whatsapp/conversations"
 
@@ -192,3 +198,77 @@ def test_who_may_close(sign_in: SignIn, tenant: Tenant, role: Role, status: int)
     client = sign_in(role)
     assert client.get(path).status_code == 200
     assert client.post(f"{path}/close").status_code == status
+
+
+FILL = text("""
+    with person as (
+        insert into recado.contacts (tenant_id, id, name, profile_name, attributes)
+        select :tenant_id, gen_random_uuid(), '', '', '{}' from generate_series(1, :count)
+        returning tenant_id, id
+    )
+    insert into recado.conversations
+        (tenant_id, id, channel_id, contact_id, address, status, owner, message_count)
+    select tenant_id, gen_random_uuid(), :channel_id, id, '+15550001111', 'active', 'nobody', 0
+    from person
+""")
+
+READ = text("""
+    select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+    from pg_stat_xact_all_tables where relid = 'recado.conversations'::regclass
+""")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most"),
+    [
+        ({}, 20),
+        ({"owner": "human"}, 20),
+        ({"phone": parse_address("+525512345678")}, 20),
+        ({"owner": "bot"}, 220),
+        ({"status": "closed"}, 220),
+        ({"channel_id": UUID(int=1)}, 220),
+    ],
+    ids=str,
+)
+def test_a_page_reads_a_bounded_number_of_conversations(
+    tenant: Tenant,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: dict[str, Any],
+    most: int,
+) -> None:
+    monkeypatch.setattr(pagination, "MOST_READ", 100)
+    channel = create_channel(tenant.id)
+    with db.tenant_session(tenant.id) as session:
+        session.execute(FILL, {"tenant_id": tenant.id, "channel_id": channel.id, "count": 1500})
+    contact = create_contact(tenant.id, address="+525512345678")
+    create_conversation(tenant.id, channel=channel, contact=contact, owner="human")
+    analyze(settings)
+    with db.tenant_session(tenant.id) as session:
+        before: int = session.scalar(READ)
+        service.list_page(session, ConversationFilter(**wanted), PageRequest(10))
+        assert session.scalar(READ) - before <= most
+
+
+def test_a_rare_conversation_is_found_page_by_page(
+    signed_in: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "MOST_READ", 2)
+    now = clock.now()
+    made = [
+        create_conversation(
+            signed_in.tenant_id,
+            status="closed" if number in {3, 6} else "active",
+            last_message_at=now - timedelta(minutes=number),
+        )
+        for number in range(8)
+    ]
+    seen: list[str] = []
+    query: dict[str, Any] = {"status": "closed"}
+    while True:
+        page = signed_in.get(PATH, query=query).json
+        seen += [each["id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == [str(made[3].id), str(made[6].id)]

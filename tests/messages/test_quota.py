@@ -14,7 +14,7 @@ from app.common import clock
 from app.common.ids import id_floor, new_id
 from app.messages.quota import start_of_day
 from app.models import Channel, DailyUsage, KeywordReply, Role, Tenant
-from app.tasks import schedule
+from app.tasks import clean_up
 from app.tenants import service as tenants
 from app.webhook import apply
 from tests.common.census import row_counts
@@ -230,7 +230,7 @@ def test_days_that_are_over_everywhere_are_forgotten(tenant: Tenant) -> None:
     today = clock.now().date()
     for days in (-1, 0, 1, 2, 3, 400):
         save(tenant.id, DailyUsage(day=today - timedelta(days=days), sent=1))
-    schedule.clean_tenant(str(tenant.id))
+    clean_up.clean_tenant(str(tenant.id))
     kept = rows(tenant.id, "select day from recado.daily_usage order by day desc")
     assert [(today - row.day).days for row in kept] == [-1, 0, 1, 2]
 

@@ -32,11 +32,11 @@ STRANGE_POLICY = "is neither the tenant policy nor a declared view of headers"
 PLANTED = (
     Planted(
         "tenant_id may be null",
-        "alter table recado.events drop constraint pk_events;"
-        "alter table recado.events alter tenant_id drop not null;",
+        "alter table recado.keyword_replies drop constraint pk_keyword_replies;"
+        "alter table recado.keyword_replies alter tenant_id drop not null;",
         (
-            "table: recado.events has no column tenant_id of type uuid that is NOT NULL",
-            "table: recado.events has no primary key",
+            "table: recado.keyword_replies has no column tenant_id of type uuid that is NOT NULL",
+            "table: recado.keyword_replies has no primary key",
         ),
     ),
     Planted(

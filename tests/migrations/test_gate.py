@@ -11,6 +11,7 @@ from app.cli.database import Defect, find_defects
 from app.config import Settings
 from app.db import normalise_url
 from tests.migrations.planted import GOOD_TABLE, MESSAGES, PLANTED, Planted
+from tests.migrations.planted_growth import PLANTED_GROWTH
 
 
 def test_our_schema_has_no_defect(catalogue: Connection) -> None:
@@ -22,7 +23,7 @@ def test_a_table_made_as_it_should_be_is_no_defect(catalogue: Connection) -> Non
     assert find_defects(catalogue) == []
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+@pytest.mark.parametrize("planted", [*PLANTED, *PLANTED_GROWTH], ids=lambda planted: planted.name)
 def test_a_planted_defect_is_reported_by_exactly_its_rows(
     catalogue: Connection, planted: Planted
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_login_without_any_power_is_enough(settings: Settings, login_of_its_ow
         "select raw from recado.inbox_items",
         "select username from recado.users",
         "select name from recado.tenants",
+        "select data from recado.events",
         "update recado.messages set status = 'queued'",
         "delete from recado.inbox_items",
     ],
