@@ -86,12 +86,14 @@ PRODUCTION = {
     "CLAIM_LEASE_SECONDS": "45",
     "SETTLE_AFTER_SECONDS": "20",
     "SETTLE_AGAIN_SECONDS": "15",
+    "UNCERTAIN_MAX_SECONDS": "900",
 }
 QUICK = {
     "PROVIDER_TIMEOUT_SECONDS": "4",
     "CLAIM_LEASE_SECONDS": "12",
     "SETTLE_AFTER_SECONDS": "6",
     "SETTLE_AGAIN_SECONDS": "4",
+    "UNCERTAIN_MAX_SECONDS": "225",
 }
 """The same proportions as in production, about a quarter as long, so that CI can wait for them."""
 
