@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
+from app import db
 from app.common import clock
 from app.common.ids import id_floor
 from app.models import TenantScoped
@@ -36,9 +37,11 @@ def delete_some(
 
     What another transaction holds at this moment is left for the next time.
     """
-    chosen = select(model.id).where(*is_old).limit(most).with_for_update(skip_locked=True)
+    # The tenant as a value: the planner learns that of the policy only after its choice.
+    own = model.tenant_id == db.tenant_of(session)
+    chosen = select(model.id).where(own, *is_old).limit(most).with_for_update(skip_locked=True)
     # A WITH is run once. A subquery may be run again for each row, and choose others each time.
-    statement = delete(model).where(model.id.in_(select(chosen.cte("chosen").c.id)))
+    statement = delete(model).where(own, model.id.in_(select(chosen.cte("chosen").c.id)))
     result: Any = session.execute(statement.execution_options(synchronize_session=False))
     return int(result.rowcount)
 

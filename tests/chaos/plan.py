@@ -93,7 +93,7 @@ QUICK = {
     "CLAIM_LEASE_SECONDS": "12",
     "SETTLE_AFTER_SECONDS": "6",
     "SETTLE_AGAIN_SECONDS": "4",
-    "UNCERTAIN_MAX_SECONDS": "225",
+    "UNCERTAIN_MAX_SECONDS": "90",
 }
 """The same proportions as in production, about a quarter as long, so that CI can wait for them."""
 
@@ -105,14 +105,14 @@ SHORT = Plan(
     flushes=2,
     aways=2,
     every=2.2,
-    settle_seconds=110,
+    settle_seconds=240,
     settings=QUICK,
     longest_freeze=9.0,
     list_lag=3.0,
     fault_points=FAULT_POINTS,
     provider_faults=True,
+    troubles=True,
 )
-TROUBLES = replace(SHORT, troubles=True, settle_seconds=400)
 FULL = replace(
     SHORT,
     messages=10_000,
@@ -122,7 +122,7 @@ FULL = replace(
     flushes=10,
     aways=10,
     settle_seconds=900,
-    settings=PRODUCTION,
+    settings={**PRODUCTION, "UNCERTAIN_MAX_SECONDS": "300"},
     longest_freeze=50.0,
     list_lag=5.0,
 )
@@ -135,7 +135,7 @@ DEPLOY = Plan(
 )
 """As many restarts as `tests.chaos.fleet` has processes of ours."""
 
-FORMS = {"short": SHORT, "troubles": TROUBLES, "full": FULL, "deploy": DEPLOY}
+FORMS = {"short": SHORT, "full": FULL, "deploy": DEPLOY}
 
 
 Rules = Mapping[str, list[dict[str, object]]]
