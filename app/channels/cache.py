@@ -185,16 +185,33 @@ def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = 
     if known is not None and updated_at in {None, known.updated_at}:
         return known
     with db.tenant_session(tenant_id) as session:
-        found = _connect(session, channel_id, older)
+        channel = repository.find(session, channel_id)
+        if not _may_send(session, channel):
+            raise ChannelGone
+        found = _connect(session, channel, older)
     with _remembered.lock:
         _remembered.connections[place] = found
         _remembered.clients[place] = found
     return found
 
 
-def _connect(session: Session, channel_id: UUID, older: Connection | None) -> Connection:
-    channel = repository.find(session, channel_id)
-    if not _may_send(session, channel) or channel is None:
+def reader_for(tenant_id: UUID, channel_id: UUID) -> Client:
+    """The provider's client of a channel, to ask what became of its messages.
+
+    Also of a channel that sends nothing, for it is disabled or its tenant closed. Raises
+    ChannelGone when it was deleted or has no credentials.
+    """
+    with _remembered.lock:
+        known = _remembered.connections.get((tenant_id, channel_id))
+        older = _remembered.clients.get((tenant_id, channel_id))
+    if known is not None:
+        return known.client
+    with db.tenant_session(tenant_id) as session:
+        return _connect(session, repository.find(session, channel_id), older).client
+
+
+def _connect(session: Session, channel: Channel | None, older: Connection | None) -> Connection:
+    if channel is None:
         raise ChannelGone
     if older is not None and older.updated_at == channel.updated_at:
         return older

@@ -15,6 +15,7 @@ from app.channels.cache import (
     WebhookChannel,
     client_for,
     connection,
+    reader_for,
     resolve_webhook,
     webhook_channel,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "client_for",
     "connection",
     "pause",
+    "reader_for",
     "resolve_webhook",
     "resume",
     "webhook_channel",

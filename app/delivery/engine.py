@@ -29,6 +29,7 @@ from app import config
 from app.channels import service as channels
 from app.channels.providers.base import Fault, NotProcessed, ProviderError, SendOutcome
 from app.common import leases
+from app.common.encryption import CannotOpen
 from app.common.faultpoint import faultpoint
 from app.delivery import claims, outcomes, pacing
 from app.delivery.budget import MOST_CALLS, SLOW_SECONDS, Account, Budget, Ticket
@@ -55,10 +56,23 @@ LOOK_AGAIN_SECONDS = 1.0
 """After a failure, such as a database that is away."""
 
 
-NO_CONNECTION = ProviderError(
-    code="channel_gone",
-    cause="The channel was disabled or removed just before the message could leave.",
-    remedy="Enable the channel: the message is sent then.",
+GONE = NotProcessed(
+    ProviderError(
+        code="channel_gone",
+        cause="The channel was disabled or removed just before the message could leave.",
+        remedy="Enable the channel: the message is sent then.",
+    ),
+    fault=Fault.OURS,
+)
+SEALED = NotProcessed(
+    ProviderError(
+        code="credentials_sealed",
+        cause="This installation cannot open the channel's credentials: the key that sealed them "
+        "is not in its ENCRYPTION_KEYS.",
+        remedy="Enter the credentials again with PUT /channels/{id}, or have the operator give "
+        "the key.",
+    ),
+    fault=Fault.CHANNEL,
 )
 
 
@@ -75,6 +89,7 @@ class Look(Enum):
 class Drain:
     """The sending of one queue. Its fields are guarded by the engine's lock.
 
+    `connection` is what its calls go over, or why none can be made.
     `open_calls` counts claims whose outcome is not recorded yet; `answers` are those that came.
     """
 
@@ -84,7 +99,7 @@ class Drain:
     not_before: float = 0.0
     looked_at: float = 0.0
     gate: pacing.Gate = field(default_factory=pacing.Gate)
-    connection: channels.Connection | None = None
+    connection: channels.Connection | NotProcessed = GONE
     lease: leases.Lease | None = None
     open_calls: int = 0
     answers: list[tuple[Claim, SendOutcome]] = field(default_factory=list)
@@ -205,14 +220,17 @@ class Engine:
         with self._lock:
             self._retire_if_done(drain)
 
-    def _connect(self, drain: Drain, found: Claimed) -> channels.Connection | None:
+    def _connect(self, drain: Drain, found: Claimed) -> channels.Connection | NotProcessed | None:
+        """None: as before."""
         if not found.claims:
             return None
         queue = drain.queue
         try:
             return channels.connection(queue.tenant_id, queue.channel_id, found.updated_at)
+        except CannotOpen:
+            log.warning("credentials_sealed", channel_id=str(queue.channel_id))
+            return SEALED
         except (channels.ChannelGone, SQLAlchemyError) as error:
-            # Its claims go out over the connection of before, or are given back.
             log.warning("cannot_connect_channel", error=type(error).__name__)
             return None
 
@@ -271,11 +289,15 @@ class Engine:
 
     def _call(self, drain: Drain, claim: Claim, ticket: Ticket) -> None:
         started = time.monotonic()
-        outcome: SendOutcome = NotProcessed(NO_CONNECTION, fault=Fault.OURS)
-        if drain.connection is not None:
-            outcome = call(drain.queue.tenant_id, drain.connection, claim)
+        connection = drain.connection
+        outcome: SendOutcome
+        if isinstance(connection, NotProcessed):
+            outcome = connection
+        else:
+            outcome = call(drain.queue.tenant_id, connection, claim)
         is_ours = isinstance(outcome, NotProcessed) and outcome.fault is Fault.OURS
-        seconds = None if is_ours or claim.is_test else time.monotonic() - started
+        was_made = not (outcome is connection or is_ours or claim.is_test)
+        seconds = time.monotonic() - started if was_made else None
         with self._lock:
             self._budget.give_back(ticket, seconds)
             drain.answers.append((claim, outcome))

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from app import config, db
 from app.channels import service as channels
 from app.channels.providers.base import Client, NoList, ProviderUnavailable, SentMessage
+from app.common.encryption import CannotOpen
 from app.common.phone import stored_address
 from app.delivery import fates, lists, repository
 from app.messages import lifecycle
@@ -184,8 +185,8 @@ def _read_lists(tenant_id: UUID, channel_id: UUID, doubts: Sequence[Doubt]) -> l
     """What the provider lists for each doubt: a conversation has one at most."""
     first, *others = doubts
     try:
-        client = channels.client_for(tenant_id, channel_id)
-    except channels.ChannelGone:
+        client = channels.reader_for(tenant_id, channel_id)
+    except (channels.ChannelGone, CannotOpen):
         return [Unread.UNREADABLE] * len(doubts)
     listed = _read(client, first)
     if listed is Unread.UNREADABLE or not others:

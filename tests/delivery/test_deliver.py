@@ -64,6 +64,27 @@ def test_a_refusal_is_final_and_says_what_to_do(world: World) -> None:
     assert attempts(world) == [AttemptOutcome.REFUSED]
 
 
+def test_a_channel_whose_credentials_cannot_be_opened_pauses_and_goes_on_later(
+    world: World,
+) -> None:
+    """Such as after a restart without the key: its drain neither hangs for good nor spins."""
+    (credentials,) = world.sql("select credentials from recado.channels")[0]
+    world.sql("update recado.channels set credentials = 'no key opens this', updated_at = now()")
+    message_id = world.send()
+    world.deliver()
+    message = world.message(message_id)
+    assert (message.status, len(attempts(world))) == (Status.QUEUED, 1)
+    (trouble,) = world.sql("select trouble from recado.channels")[0]
+    assert trouble["code"] == "credentials_sealed"
+    world.sql(
+        "update recado.channels set credentials = :credentials, updated_at = now()",
+        credentials=bytes(credentials),
+    )
+    end_pause(world)
+    world.deliver()
+    assert world.message(message_id).provider_message_id is not None
+
+
 def test_429_is_sent_again_later_and_arrives_once(world: World) -> None:
     plan = {"create": [{"fault": "throttle", "next": 1, "account": world.channel.account}]}
     world.simulator.control("PUT", "/faults", plan)

@@ -235,10 +235,42 @@ def test_after_an_end_the_conversation_goes_on(world: World, end: str) -> None:
     assert world.message(first).status == (Status.FAILED if end == "hand" else Status.UNKNOWN)
 
 
-def test_a_closed_channel_ends_its_doubts_as_well(world: World) -> None:
+CLOSED = (
+    "update recado.channels set status = 'disabled'",
+    "update recado.tenants set status = 'closed'",
+)
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_what_a_closed_channel_sent_before_is_found_all_the_same(world: World, closed: str) -> None:
+    """To ask the provider sends nothing, and who opens it again is not told that nobody knows."""
+    disturb(world, create="accept_then_reset")
+    message_id = in_doubt(world)
+    world.sql(closed)
+    cache.forget_all()
+    world.settle()
+    assert world.message(message_id).provider_message_id is not None
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_what_a_closed_channel_did_not_send_waits_in_the_queue(world: World, closed: str) -> None:
     disturb(world, create="fail_500")
     message_id = in_doubt(world)
-    world.sql("update recado.channels set status = 'disabled'")
+    world.sql(closed)
+    cache.forget_all()
+    for _ in range(fates.READS):
+        let_pass(world, 60)
+        world.settle()
+    let_pass(world, 60)
+    world.deliver()
+    assert world.message(message_id).status == Status.QUEUED
+    assert len(calls(world, "create")) == 1
+
+
+def test_a_channel_whose_credentials_cannot_be_opened_ends_its_doubts_as_well(world: World) -> None:
+    disturb(world, create="fail_500")
+    message_id = in_doubt(world)
+    world.sql("update recado.channels set credentials = 'no key opens this'")
     cache.forget_all()
     world.settle()
     let_pass(world, 901)
