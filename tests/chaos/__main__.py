@@ -93,11 +93,13 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
             outside.call("PUT", "/faults", troubles.rules)
             troubles.end()
         settle(driver, outside)
+        if troubles:
+            troubles.mend()
         repair(driver, load, settings.web_url)
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
-        books = Books(load.answers, records, oracle, _doubtful(load, troubles))
+        books = Books(load.answers, records, oracle, troubles.doubtful if troubles else frozenset())
         promises = [*judge(books), *(undisturbed(books) if plan.is_calm else ())]
         promises += troubles.promises(records, oracle) if troubles else []
         promises += [_deadlocks(fleet), *_attacked(driver, struck)]
@@ -172,11 +174,6 @@ def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
         say(line)
     for line in restarts(driver.endings, answers.outcomes, oracle.webhooks):
         say(line)
-
-
-def _doubtful(load: Load, troubles: Troubles | None) -> frozenset[str]:
-    keys = troubles.doubtful if troubles else set()
-    return frozenset(load.answers.ids[key] for key in keys if key in load.answers.ids)
 
 
 def _deadlocks(fleet: Fleet) -> Promise:

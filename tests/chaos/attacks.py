@@ -161,14 +161,19 @@ class Driver:
         self.fleet.start_again(name, self._faults_for(name))
 
     def _faults_for(self, name: str) -> str:
-        """Half of the restarted processes carry one fault point, first those not yet hit."""
+        """Half of the restarted processes carry one fault point; all do while some are not yet hit.
+
+        A worker carries one at a time: a process that dies of each of its steps does nothing else.
+        A web service outlives its children that die of them, and carries all.
+        """
         points = self._points_of(name)
         if not points or self.is_over:
             return ""
         hits = self.fleet.fault_hits()
         missed = [each for each in points if not hits[each]]
         if missed:
-            return ",".join(f"{each}=kill:{CHANCE.get(each, OTHER_CHANCE)}" for each in missed)
+            carried = missed if name.startswith("web") else [self.dice.choice(missed)]
+            return ",".join(f"{each}=kill:{CHANCE.get(each, OTHER_CHANCE)}" for each in carried)
         if self.dice.random() < 0.5:
             return ""
         point = self.dice.choice(points)

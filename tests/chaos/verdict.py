@@ -39,7 +39,7 @@ class Books:
     records: Records
     oracle: Oracle
     doubtful: frozenset[str] = frozenset()
-    """Ids of messages whose provider can never say what became of them."""
+    """Numbers of businesses whose provider can never say what became of a message."""
 
 
 def judge(books: Books) -> list[Promise]:
@@ -98,7 +98,9 @@ def _delivered(books: Books) -> list[Promise]:
     unknown_default = [
         row.id
         for row in rows
-        if row.status == UNKNOWN and row.policy != "at_most_once" and row.id not in books.doubtful
+        if row.status == UNKNOWN
+        and row.policy != "at_most_once"
+        and row.from_number not in books.doubtful
     ]
     false_failures = [row.id for row in rows if row.status == "failed" and _arrived(books, row.id)]
     known = {row.id for row in rows}
