@@ -5,7 +5,7 @@ messages that are read, newest first; the others choose among those. A span of t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -50,7 +50,7 @@ class Source:
 
     runs: Sequence[Select[Message]]
     rest: MessageFilter
-    more_below: SortKey | None = field(default=None)
+    more_below: SortKey | None = None
 
 
 def history_page(session: Session, conversation_id: UUID, page: PageRequest) -> Page[Message]:
