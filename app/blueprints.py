@@ -12,10 +12,11 @@ from app.channels.endpoints import channels
 from app.conversations.endpoints import conversations
 from app.extensions import Blueprint, api
 from app.health.endpoints import health, state
+from app.inbox.endpoints import inbox
 from app.messages.endpoints import messages, sending, template_sending
 from app.metrics.endpoints import metrics
 from app.tenants.endpoints import own_tenant, tenants
-from app.webhook.endpoints import inbox, webhooks
+from app.webhook.endpoints import webhooks
 
 
 class Guard(StrEnum):

@@ -22,10 +22,10 @@ from app.common.ids import new_id
 from app.delivery import settle
 from app.delivery.claims import Queue
 from app.delivery.engine import Engine
+from app.inbox import apply
 from app.messages import repository
 from app.models import Channel, Message, Tenant
 from app.tasks import names
-from app.webhook import apply
 from simulator.settings import Settings as SimulatorSettings
 from tests.factories import ApiClient, create_channel
 from tests.simulator.harness import Simulator, wait_until

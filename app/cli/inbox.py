@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from app.common import clock
 from app.errors import AppError
-from app.webhook import service as webhook
+from app.inbox import service as inbox
 
 group = AppGroup("inbox", help="The journal of what providers told us.")
 
@@ -32,7 +32,7 @@ def repair(since: datetime | None, tenant: UUID | None, channel: UUID | None) ->
         raise click.BadParameter("It has not come yet: times are UTC.", param_hint="--since")
     chosen = [
         place
-        for place in webhook.active_channels()
+        for place in inbox.active_channels()
         if tenant in (None, place[0]) and channel in (None, place[1])
     ]
     failed = stored = 0
@@ -47,12 +47,10 @@ def repair(since: datetime | None, tenant: UUID | None, channel: UUID | None) ->
         raise click.ClickException(f"{failed} lists could not be read; the beat will try again.")
 
 
-def repair_one(
-    tenant_id: UUID, channel_id: UUID, since: datetime | None
-) -> webhook.Repaired | None:
+def repair_one(tenant_id: UUID, channel_id: UUID, since: datetime | None) -> inbox.Repaired | None:
     """None when it was not possible now."""
     try:
-        return webhook.repair_now(tenant_id, channel_id, since)
+        return inbox.repair_now(tenant_id, channel_id, since)
     except AppError:
         # It was removed or disabled a moment ago.
         return None

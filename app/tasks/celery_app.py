@@ -23,7 +23,7 @@ from app.tasks import broker, names, queues
 JOBS = (
     "app.delivery.tasks",
     "app.messages.tasks",
-    "app.webhook.tasks",
+    "app.inbox.tasks",
     "app.tasks.schedule",
     "app.tasks.clean_up",
 )

@@ -15,12 +15,12 @@ from app.common import audit, idempotency
 from app.delivery import due as delivery
 from app.events import due as events
 from app.extensions import celery
+from app.inbox import due as inbox
 from app.messages import due as messages
 from app.tasks import names
 from app.tasks.due import DueWork, Ring, ring_all
 from app.tasks.ring import send
 from app.tasks.schedule import is_first_within
-from app.webhook import due as webhook
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ MONTHS_AHEAD = 3
 EXPIRING = (
     idempotency.EXPIRING,
     auth.EXPIRING,
-    webhook.EXPIRING,
+    inbox.EXPIRING,
     *messages.EXPIRING,
     events.EXPIRING,
     audit.EXPIRING,

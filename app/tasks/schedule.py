@@ -8,16 +8,16 @@ from redis.exceptions import RedisError
 from app.delivery import due as delivery
 from app.extensions import celery, redis_handle
 from app.health import service as health
+from app.inbox import due as inbox
 from app.tasks import names
 from app.tasks.due import ring_all
 from app.tasks.ring import send
-from app.webhook import due as webhook
 
 TICK_MS = 500
 SILENCE_SECONDS = 10.0
 """Between two ticks: longer, and webhooks may have found nobody at home."""
 
-DUE = (*delivery.DUE, *webhook.DUE)
+DUE = (*delivery.DUE, *inbox.DUE)
 """Every kind of due work."""
 
 

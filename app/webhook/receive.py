@@ -11,10 +11,10 @@ from app.channels.service import WebhookChannel
 from app.common.faultpoint import faultpoint
 from app.common.schema import is_storable
 from app.errors import AppError, Forbidden
+from app.inbox import service as inbox
 from app.metrics import service as metrics
 from app.tasks import names
 from app.tasks.ring import ring
-from app.webhook import repository
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def accept(
     raw = raw_text(incoming)
     with db.tenant_session(channel.tenant_id) as session:
         event_key = provider_of(provider).event_key(raw)
-        stored = repository.store(session, channel.id, event_key, raw)
+        stored = inbox.store(session, channel.id, event_key, raw)
         if stored is not None:
             ring(session, names.APPLY_INBOX, channel.tenant_id)
         metrics.count_inbox(session, "duplicate" if stored is None else "received")

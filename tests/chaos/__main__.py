@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.webhook.reading import STILL_COMING
+from app.inbox.reading import STILL_COMING
 from dev import binaries
 from dev.settings import temporary
 from tests.chaos.attacks import Driver, Ending

@@ -18,11 +18,11 @@ from app.common.phone import parse_address
 from app.contacts import service
 from app.delivery import claims, outcomes
 from app.delivery.pacing import Plan
+from app.inbox import apply
 from app.messages import content
 from app.messages.route import Order
 from app.messages.send import queue_message
 from app.models import Channel, Contact, Conversation, Message, Tenant
-from app.webhook import apply
 from tests.factories import (
     ApiClient,
     create_channel,

@@ -9,8 +9,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import db
+from app.inbox import apply
 from app.models import Tenant
-from app.webhook import apply
 from tests.conftest import SignIn
 from tests.factories import create_channel, create_tenant
 from tests.webhook.twilio_posts import inbound, tell

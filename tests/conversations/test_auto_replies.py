@@ -13,8 +13,8 @@ from sqlalchemy import text
 from app import db
 from app.bots.keyword_replies import create_default_replies
 from app.common import clock
+from app.inbox import apply
 from app.models import Channel, KeywordReply, Tenant
-from app.webhook import apply
 from tests.factories import (
     ApiClient,
     create_api_key,

@@ -10,12 +10,12 @@ import pytest
 from app import db
 from app.common import clock
 from app.common.ids import id_at
+from app.inbox import repository as inbox
 from app.messages import content, send
 from app.messages import service as messages
 from app.models import Conversation, KeywordReply, Sender, Tenant
-from app.webhook import repository as inbox
 from tests.factories import ApiClient, create_conversation, create_message, save
-from tests.webhook.lists import outage, run
+from tests.inbox.lists import outage, run
 from tests.world import World
 
 HOUR = timedelta(hours=1)

@@ -12,11 +12,11 @@ from sqlalchemy import select, text
 from app import db
 from app.common import clock
 from app.common.ids import id_floor, new_id
+from app.inbox import apply
 from app.messages.quota import start_of_day
 from app.models import Channel, DailyUsage, KeywordReply, Role, Tenant
 from app.tasks import clean_up
 from app.tenants import service as tenants
-from app.webhook import apply
 from tests.common.census import row_counts
 from tests.conftest import SignIn
 from tests.factories import (

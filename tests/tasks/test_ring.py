@@ -11,10 +11,10 @@ from flask import Flask
 from app import db
 from app.common.ids import new_id
 from app.extensions import celery, redis_handle
+from app.inbox import repository
 from app.models import Tenant
 from app.tasks import due, names, ring, schedule
 from app.tasks.ring import Breaker
-from app.webhook import repository
 from tests.factories import ApiClient, create_channel
 
 Rung = list[tuple[Any, ...]]

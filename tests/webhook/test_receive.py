@@ -13,9 +13,10 @@ from sqlalchemy.exc import OperationalError
 from app import db
 from app.bots import service as bots
 from app.common import clock
+from app.inbox import apply
 from app.messages import service as messages
 from app.models import Channel, Conversation, KeywordReply, Message, Owner, Tenant
-from app.webhook import apply, receive
+from app.webhook import receive
 from tests.common.census import row_counts
 from tests.factories import ApiClient, create_channel, create_contact, create_conversation, save
 from tests.webhook.twilio_posts import inbound, ledger, receipt, tell

@@ -8,9 +8,9 @@ import pytest
 from app import config
 from app.common import leases
 from app.extensions import redis_handle
+from app.inbox import apply, tasks
 from app.tasks import drain, names
 from app.tasks.ring import _key
-from app.webhook import apply, tasks
 from tests.world import World
 
 Call = tuple[Any, ...]

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 from app import db
 from app.common import audit, clock
 from app.common.principal import Principal
+from app.inbox import ledger, repository
+from app.inbox.errors import CannotReplay
+from app.inbox.repository import InboxFilter
 from app.metrics import service as metrics
 from app.models import InboxItem, InboxState
 from app.tasks import names
 from app.tasks.ring import ring
-from app.webhook import ledger, repository
-from app.webhook.errors import CannotReplay
-from app.webhook.repository import InboxFilter
 
 REPLAYABLE = (InboxState.PARKED, InboxState.IGNORED)
 """What was applied is done: a message would come twice."""

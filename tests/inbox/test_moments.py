@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.inbox import apply
 from app.models import Channel, Tenant
-from app.webhook import apply
 from tests.factories import ApiClient, create_channel
 from tests.webhook.twilio_posts import inbound, tell
 

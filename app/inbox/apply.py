@@ -16,9 +16,9 @@ from app.channels.providers.registry import provider_of
 from app.common.faultpoint import faultpoint
 from app.delivery import service as delivery
 from app.events import service as events
+from app.inbox import repository
 from app.messages import service as messages
 from app.models import InboxItem, InboxState
-from app.webhook import repository
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from sqlalchemy import Row, text
 
 from app import config
 from app.common.retention import Expiring
+from app.inbox import ledger
 from app.tasks import names
 from app.tasks.due import DueWork, Ring
-from app.webhook import ledger
 
 APPLY = text("""
     with recursive tenant as (

@@ -12,14 +12,14 @@ from app.channels.providers.base import HeardPage, Listing
 from app.channels.providers.twilio import client as client_module
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import leases
+from app.inbox import reading, repair, tasks
+from app.inbox.reading import Outcome
+from app.inbox.repair import Repaired, Step
 from app.tasks import drain as drains
 from app.tasks import names
-from app.webhook import reading, repair, tasks
-from app.webhook.reading import Outcome
-from app.webhook.repair import Repaired, Step
 from simulator.twilio import listing as simulated
 from simulator.twilio.resource import message_resource
-from tests.webhook.lists import (
+from tests.inbox.lists import (
     ask,
     calm,
     channel_row,

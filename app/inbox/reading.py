@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from app import config, db
 from app.channels.providers.base import Listing
 from app.common.ids import new_id
-from app.webhook import reading_repository as repository
-from app.webhook.reading_repository import ReadingRules
+from app.inbox import reading_repository as repository
+from app.inbox.reading_repository import ReadingRules
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from app import config
 from app.common import clock
 from app.common.pagination import Page, PageRequest
+from app.inbox import repository
+from app.inbox.errors import InboxItemNotFound
+from app.inbox.repository import InboxFilter
 from app.models import InboxItem
-from app.webhook import repository
-from app.webhook.errors import InboxItemNotFound
-from app.webhook.repository import InboxFilter
 
 DAY = timedelta(days=1)
 

@@ -12,11 +12,11 @@ from app.channels import service as channels
 from app.common import audit, clock
 from app.common.principal import Principal
 from app.errors import InvalidInput
-from app.webhook import reading_repository as repository
-from app.webhook import repair
-from app.webhook.reading import kept
-from app.webhook.reading_repository import Doubt
-from app.webhook.repair import Repaired
+from app.inbox import reading_repository as repository
+from app.inbox import repair
+from app.inbox.reading import kept
+from app.inbox.reading_repository import Doubt
+from app.inbox.repair import Repaired
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 
 from app.common import clock
+from app.inbox import apply
 from app.models import Channel, Tenant
-from app.webhook import apply
 from tests.factories import ApiClient, create_channel
-from tests.webhook.test_ledger import ledger_of, park, parts
+from tests.inbox.test_ledger import ledger_of, park, parts
 from tests.webhook.twilio_posts import inbound, tell
 
 

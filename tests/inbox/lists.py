@@ -11,8 +11,8 @@ import pytest
 from app.channels.providers.base import HeardPage, Listing
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock
-from app.webhook import repair
-from app.webhook.repair import Repaired, Step
+from app.inbox import repair
+from app.inbox.repair import Repaired, Step
 from simulator.twilio import inbound
 from tests.world import World
 

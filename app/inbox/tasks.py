@@ -6,11 +6,11 @@ from uuid import UUID
 
 from app import config
 from app.extensions import celery
+from app.inbox import apply, doubts, repair
+from app.inbox.reading import Outcome
 from app.tasks import names
 from app.tasks.drain import drain
 from app.tasks.ring import ring_once, unneeded
-from app.webhook import apply, doubts, repair
-from app.webhook.reading import Outcome
 
 GATHER_SECONDS = 0.05
 """After something came: receipts come one upon the other, and one look takes all of these."""

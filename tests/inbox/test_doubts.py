@@ -14,15 +14,15 @@ from app.channels.providers.base import HeardPage, Listing
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock, leases
 from app.common.ids import new_id
+from app.inbox import doubts, reading, repair, tasks
+from app.inbox import reading_repository as repository
+from app.inbox.due import DUE
+from app.inbox.repair import Repaired
 from app.models import Channel
 from app.tasks import due, names
 from app.tasks.drain import name_of
-from app.webhook import doubts, reading, repair, tasks
-from app.webhook import reading_repository as repository
-from app.webhook.due import DUE
-from app.webhook.repair import Repaired
 from tests.factories import ApiClient, create_channel, create_tenant
-from tests.webhook.lists import (
+from tests.inbox.lists import (
     ask,
     channel_row,
     grow_old,

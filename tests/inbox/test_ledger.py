@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from app.common import clock
+from app.inbox import apply
 from app.messages import service as messages
 from app.models import Channel, Role, Tenant
-from app.webhook import apply
 from tests.conftest import SignIn
 from tests.factories import ApiClient, create_channel
 from tests.webhook.twilio_posts import inbound, receipt, tell

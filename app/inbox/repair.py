@@ -3,7 +3,7 @@
 A webhook is lost when nothing of ours answered in the provider's few seconds of trying. Whether
 that happened, the database itself cannot say, so each channel has a moment up to which its list
 was compared with the inbox (`heard_until`) and one at which it is compared next (`repair_at`).
-See `app.webhook.reading` for how a reading goes on from page to page.
+See `app.inbox.reading` for how a reading goes on from page to page.
 """
 
 import random
@@ -24,13 +24,13 @@ from app.channels.providers.base import Client, HeardMessage, HeardPage, Provide
 from app.channels.providers.registry import provider_of
 from app.common import leases
 from app.common.encryption import CannotOpen
+from app.inbox import reading as readings
+from app.inbox import reading_repository, repository
+from app.inbox.reading import CLOCK_MARGIN, STILL_COMING, Compared, LeaseLost, Outcome, Reading
 from app.metrics import service as metrics
 from app.tasks import names
 from app.tasks.drain import name_of, stopping
 from app.tasks.ring import ring
-from app.webhook import reading as readings
-from app.webhook import reading_repository, repository
-from app.webhook.reading import CLOCK_MARGIN, STILL_COMING, Compared, LeaseLost, Outcome, Reading
 
 log = structlog.get_logger(__name__)
 

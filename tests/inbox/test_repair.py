@@ -12,11 +12,11 @@ from app.channels.providers.base import HeardPage, ProviderUnavailable
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock
 from app.health import service as health
+from app.inbox import doubts, reading, repair, repository
+from app.inbox.due import DUE
+from app.inbox.repair import Repaired
 from app.tasks import due, names, schedule
-from app.webhook import doubts, reading, repair, repository
-from app.webhook.due import DUE
-from app.webhook.repair import Repaired
-from tests.webhook.lists import ask, channel_row, heard, outage, run, watch_the_question
+from tests.inbox.lists import ask, channel_row, heard, outage, run, watch_the_question
 from tests.world import World, settings_changed
 
 

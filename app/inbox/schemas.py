@@ -1,8 +1,8 @@
 from marshmallow import fields, validate
 
 from app.common.schema import BaseSchema, MomentField, PageArgs, choice
+from app.inbox.replay import REPLAYABLE
 from app.models import InboxState
-from app.webhook.replay import REPLAYABLE
 
 
 class LedgerArgs(BaseSchema):

@@ -1,0 +1,13 @@
+"""What the rest of the house may ask of the inbound journal."""
+
+from app.inbox.doubts import active_channels, repair_now
+from app.inbox.repair import Repaired
+from app.inbox.repository import InboxFilter, store
+
+__all__ = [
+    "InboxFilter",
+    "Repaired",
+    "active_channels",
+    "repair_now",
+    "store",
+]
