@@ -51,7 +51,7 @@ DUE = text("""
                     where o.tenant_id = c.tenant_id and o.conversation_id = m.conversation_id
                         and o.status in ('queued', 'sending', 'uncertain')
                         and (o.priority, o.due_at, o.id) < (m.priority, m.due_at, m.id)
-                        and o.status = 'queued' and o.due_at <= now()
+                        and o.status = 'queued' and not o.is_held and o.due_at <= now()
                     order by o.priority, o.due_at, o.id limit 1
                 ) as earlier
             ) as is_blocked
@@ -68,10 +68,12 @@ DUE = text("""
 """)
 """The first due messages of a channel that can send: replies before notices before bulk, then the
 oldest first. One is blocked while another of its conversation is in flight or goes before it, so
-that the order of a conversation holds, also while its first message waits for a retry. `offset 0`
-and `limit 1` have Postgres look at one conversation at a time, and the order says by which index,
-whatever its statistics are: a campaign that was just queued is in none yet, and joined as a whole
-it would take seconds."""
+that the order of a conversation holds, also while its first message waits for a retry. One that is
+held blocks nothing, even if it is more urgent: it waits for the end of what was in flight.
+
+`offset 0` and `limit 1` have Postgres look at one conversation at a time, and the order says by
+which index, whatever its statistics are: a campaign that was just queued is in none yet, and joined
+as a whole it would take seconds."""
 
 
 def due(session: Session, channel_id: UUID, lowest_priority: int, most: int) -> Sequence[Row[Any]]:

@@ -28,6 +28,11 @@ LEASE = timedelta(seconds=30)
 
 RETRY_AFTER = timedelta(seconds=2)
 MOST_TRIES = 3
+"""Before an item that fails is parked."""
+
+MOST_LOST = 10
+"""How often an item may be taken without an end. More than MOST_TRIES: a whole batch counts as
+taken when its worker dies, and most of it was not even begun."""
 
 
 def apply_due(tenant_id: UUID) -> int:
@@ -58,7 +63,7 @@ def apply_item(session: Session, item_id: UUID) -> None:
     if found is None:
         return
     item, provider = found
-    if item.tries > MOST_TRIES:
+    if item.tries > MOST_LOST:
         _park(session, item, "its worker or the database went away each time")
         return
     ignored = _apply(session, item, provider)

@@ -60,6 +60,16 @@ def test_of_a_conversation_only_the_first_goes_and_none_beside_one_in_flight(
     assert second not in due_ids(channel)
 
 
+def test_a_held_reply_does_not_block_the_notice_that_it_waits_for(tenant: Tenant) -> None:
+    """It was held while the notice was in flight. Each would else wait for the other for good."""
+    channel = create_channel(tenant.id)
+    thread = create_conversation(tenant.id, channel=channel)
+    now = clock.now()
+    notice = queued(thread, due_at=now - timedelta(seconds=2))
+    queued(thread, priority=Priority.REPLY, is_held=True, due_at=now - timedelta(seconds=1))
+    assert due_ids(channel) == [notice]
+
+
 def test_a_campaign_that_was_just_queued_does_not_slow_the_look(tenant: Tenant) -> None:
     """Its rows are in no statistics yet: a plan that joined them all would read them all."""
     channel = create_channel(tenant.id)

@@ -213,6 +213,21 @@ def test_an_entry_that_the_list_showed_late_settles_a_later_attempt(world: World
     assert world.message(message_id).provider_message_id == calls(world, "create")[0]["sid"]
 
 
+def test_a_reply_that_was_held_behind_a_doubt_follows_when_that_is_sent_again(
+    world: World,
+) -> None:
+    disturb(world, create={"fault": "fail_500", "next": 1})
+    notice = in_doubt(world)
+    reply = world.send(body="an answer")
+    world.sql("update recado.messages set priority = 0 where id = :id", id=reply)
+    for _ in range(6):
+        let_pass(world, 60)
+        world.settle()
+        world.deliver()
+    assert world.message(notice).provider_message_id is not None
+    assert world.message(reply).provider_message_id is not None
+
+
 @pytest.mark.parametrize("end", ["list", "send", "hand"])
 def test_after_an_end_the_conversation_goes_on(world: World, end: str) -> None:
     rule = {"fault": "fail_500", "body": "first"}

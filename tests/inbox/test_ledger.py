@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
+from app import db
 from app.common import clock
 from app.inbox import apply
 from app.messages import service as messages
@@ -99,6 +101,19 @@ def test_a_parked_item_is_listed_with_its_reason_and_shown_word_for_word(
     assert "raw" not in item
     shown = signed_in.get(f"/api/inbox/items/{item['id']}").json
     assert "Body=palabra+por+palabra" in shown["raw"]
+
+
+@pytest.mark.parametrize(("taken", "state"), [(5, "applied"), (apply.MOST_LOST, "parked")])
+def test_an_item_is_parked_only_after_many_workers_died_of_it(
+    app: Flask, channel: Channel, signed_in: ApiClient, taken: int, state: str
+) -> None:
+    """A whole batch counts as taken when its worker dies: most of it only stood beside."""
+    tell(app, channel, inbound(channel, "SM1"))
+    with db.tenant_session(channel.tenant_id) as session:
+        session.execute(text("update recado.inbox_items set tries = :taken"), {"taken": taken})
+    apply.apply_due(channel.tenant_id)
+    (item,) = signed_in.get("/api/inbox/items").json["items"]
+    assert item["state"] == state
 
 
 def test_items_come_in_pages(app: Flask, channel: Channel, signed_in: ApiClient) -> None:
