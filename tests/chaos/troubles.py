@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from app.delivery.fates import MOST_SENDS
-from tests.chaos.books import Oracle, Records
+from tests.chaos.books import UNSETTLED, Oracle, Records
 from tests.chaos.businesses import ask, sign_in
 from tests.chaos.load import Business, Letter
 from tests.chaos.outside import Outside
@@ -130,7 +130,7 @@ class Troubles:
         ids = {row.id: row for row in records.rows}
         refused = [row for row in ids.values() if row.from_number == self._number(self._refusing)]
         often = [f"{row.id}: {row.sends}" for row in refused if row.sends > MOST_SENDS]
-        undecided = [row.id for row in refused if row.status not in {"unknown", "failed"}]
+        undecided = [row.id for row in refused if row.status in UNSETTLED]
         split = [
             number
             for number, user_id in self.pairs
