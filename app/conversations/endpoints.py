@@ -27,7 +27,7 @@ conversations = Blueprint("conversations", "conversations", description="Threads
 def list_conversations(args: dict[str, Any]) -> Page[dict[str, Any]]:
     """List conversations, the one with the newest message first
 
-    Follow `next_cursor` until it is null: at most 5,000 conversations are read for one page, so a
+    Follow `next_cursor` until it is null: at most 4,000 conversations are read for one page, so a
     page may hold few that match the filters, or none, and not be the last.
     """
     page = PageRequest(args.pop("limit"), args.pop("cursor"))

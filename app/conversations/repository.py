@@ -22,8 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from app import db
-from app.common import clock
-from app.common.ids import id_floor, new_id
+from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, fetch_wanted
 from app.models import (
     Contact,
@@ -153,9 +152,6 @@ def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
     )
 
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clock that makes ids may be behind the database's."""
-
 LOOKED_AT = 100
 
 _SINCE = func.now() - bindparam("span", type_=Interval())
@@ -165,25 +161,29 @@ _REPLIES = select(
     .select_from(Message)
     .where(
         Message.conversation_id == bindparam("conversation_id"),
-        Message.id >= bindparam("floor"),
         Message.sender == Sender.BOT,
         # `greatest` passes over what is null.
-        Message.created_at > func.greatest(_SINCE, bindparam("counted_from")),
+        Message.at > func.greatest(_SINCE, bindparam("counted_from")),
     )
     .scalar_subquery()
     .label("replies"),
 )
 _NEWEST = (
-    select(Message.id, Message.direction, Message.body, Message.created_at)
-    .where(Message.conversation_id == bindparam("conversation_id"))
-    .order_by(Message.id.desc())
+    select(Message.at, Message.id, Message.direction, Message.body)
+    .where(
+        Message.conversation_id == bindparam("conversation_id"),
+        Message.at > _SINCE,
+        # What is to leave later was not said yet.
+        Message.at <= func.clock_timestamp(),
+    )
+    .order_by(Message.at.desc(), Message.id.desc())
     .limit(LOOKED_AT)
     .subquery()
 )
 _LAST_TEXT = (
     select(_NEWEST.c.body)
-    .where(_NEWEST.c.direction == Direction.OUTGOING, _NEWEST.c.created_at > _SINCE)
-    .order_by(_NEWEST.c.id.desc())
+    .where(_NEWEST.c.direction == Direction.OUTGOING)
+    .order_by(_NEWEST.c.at.desc(), _NEWEST.c.id.desc())
     .limit(1)
 )
 
@@ -199,7 +199,6 @@ def automatic_replies(
         _REPLIES,
         {
             "conversation_id": conversation.id,
-            "floor": id_floor(clock.now() - span - CLOCK_SKEW),
             "span": span,
             "counted_from": conversation.auto_replies_counted_from,
         },

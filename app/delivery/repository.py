@@ -187,13 +187,19 @@ _LAST_ATTEMPT = and_(
 )
 
 
-def lost_claims(session: Session, channel_id: UUID, most: int) -> Sequence[Row[Message, Attempt]]:
-    """Messages in flight whose lease ran out, locked, each with the attempt that was lost."""
+def overdue(
+    session: Session, channel_id: UUID, status: Status, most: int
+) -> Sequence[Row[Message, Attempt, datetime]]:
+    """Messages in flight with this status whose time is over, locked; what waited longest first.
+
+    `sending`: the lease of the claim ran out. `uncertain`: the next look is due. Each with its last
+    attempt, and the database's time.
+    """
     query = (
-        select(Message, Attempt)
+        select(Message, Attempt, func.now().label("now"))
         .join(Attempt, _LAST_ATTEMPT)
-        .where(*_is_over(channel_id, Status.SENDING))
-        .order_by(Message.id)
+        .where(*_is_over(channel_id, status))
+        .order_by(Message.lease_until)
         .limit(most)
         .with_for_update(of=Message, skip_locked=True)
     )
@@ -223,24 +229,6 @@ def lock_expired(
         .with_for_update(skip_locked=True)
     )
     return session.scalars(query).all()
-
-
-def due_doubts(
-    session: Session, channel_id: UUID, most: int
-) -> Sequence[Row[Message, Attempt, datetime]]:
-    """Uncertain messages whose wait is over, locked, those first that waited longest.
-
-    Each with its last attempt, and the database's time.
-    """
-    query = (
-        select(Message, Attempt, func.now().label("now"))
-        .join(Attempt, _LAST_ATTEMPT)
-        .where(*_is_over(channel_id, Status.UNCERTAIN))
-        .order_by(Message.lease_until)
-        .limit(most)
-        .with_for_update(of=Message, skip_locked=True)
-    )
-    return session.execute(query).all()
 
 
 def has_over(session: Session, channel_id: UUID) -> bool:

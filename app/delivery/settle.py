@@ -123,8 +123,8 @@ def _enter(stack: ExitStack, state: lists.ListState) -> bool:
 
 def doubt_lost_claims(session: Session, channel_id: UUID) -> int:
     """Claims whose lease ran out become uncertain; nothing stays `sending` for ever."""
-    lost = repository.lost_claims(session, channel_id, AT_ONCE)
-    for message, attempt in lost:
+    lost = repository.overdue(session, channel_id, Status.SENDING, AT_ONCE)
+    for message, attempt, _ in lost:
         attempt.outcome = AttemptOutcome.UNCERTAIN
         attempt.finished_at = func.now()
         attempt.error = fates.WORKER_LOST.to_json()
@@ -134,7 +134,7 @@ def doubt_lost_claims(session: Session, channel_id: UUID) -> int:
 
 def _put_off(session: Session, channel_id: UUID, seconds: float) -> int:
     """No list can be read now: doubts wait so long, and those that waited too long end."""
-    rows = repository.due_doubts(session, channel_id, AT_ONCE)
+    rows = repository.overdue(session, channel_id, Status.UNCERTAIN, AT_ONCE)
     for message, attempt, now in rows:
         end = _end_of(attempt)
         if end <= now:
@@ -166,7 +166,8 @@ def _take(session: Session, channel_id: UUID) -> list[Doubt]:
     """Some due doubts; their next look is put off while we ask."""
     pause = timedelta(seconds=config.current().settle_again_seconds)
     doubts = []
-    for message, attempt, now in repository.due_doubts(session, channel_id, LISTS):
+    due = repository.overdue(session, channel_id, Status.UNCERTAIN, LISTS)
+    for message, attempt, now in due:
         message.lease_until = now + pause
         doubts.append(
             Doubt(

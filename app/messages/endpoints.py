@@ -118,7 +118,7 @@ def list_messages(args: dict[str, Any]) -> dict[str, Any]:
 
     A message's time, by which they are sorted and which `since` and `until` mean, is when an
     incoming one was heard, and when an outgoing one was queued or, if it is scheduled for later, is
-    to be sent. Follow `next_cursor` until it is null: at most 5,000 messages are read for one page,
+    to be sent. Follow `next_cursor` until it is null: at most 4,000 messages are read for one page,
     so with a rare `q` or several filters a page may hold few messages, or none, and not be the
     last.
     """

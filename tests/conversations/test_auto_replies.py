@@ -2,19 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app import db
 from app.bots.keyword_replies import create_default_replies
 from app.common import clock
+from app.config import Settings
+from app.conversations import auto_replies
 from app.inbox import apply
-from app.models import Channel, KeywordReply, Tenant
+from app.models import Channel, Conversation, KeywordReply, Tenant
 from tests.factories import (
     ApiClient,
     create_api_key,
@@ -24,6 +27,7 @@ from tests.factories import (
     create_tenant,
     save,
 )
+from tests.reads import analyze, rows_read
 from tests.webhook.twilio_posts import inbound, tell
 from tests.world import settings_changed
 
@@ -184,6 +188,31 @@ def test_a_greeting_is_answered_though_the_reply_has_the_same_words(
     assert hear(app, channel, "buenas") == 1
 
 
+FILL = text("""
+    insert into recado.messages
+        (tenant_id, id, channel_id, conversation_id, contact_id, direction, status, sender,
+         from_number, to_number, type, body, content, policy, priority, is_test, attempts,
+         settle_reads, created_at)
+    select tenant_id, gen_random_uuid(), channel_id, id, contact_id, 'incoming', 'received',
+        'contact', '+15550009999', '+14155238886', 'text', 'old', '{}', 'default', 2, false, 0, 0,
+        now() - n * interval '2 hours'
+    from recado.conversations, generate_series(1, 2000) n
+""")
+
+
+def test_a_long_conversation_makes_the_decision_no_dearer(
+    app: Flask, tenant: Tenant, channel: Channel, settings: Settings
+) -> None:
+    assert hear(app, channel, "Hola") == 1
+    with db.tenant_session(tenant.id) as session:
+        session.execute(FILL)
+    analyze(settings)
+    with db.tenant_session(tenant.id) as session:
+        thread = session.scalars(select(Conversation)).one()
+        look = partial(auto_replies.may_reply, session, thread.id, "Hola again", [])
+        assert rows_read(session, "messages", look) <= 20
+
+
 def pause(app: Flask, channel: Channel) -> None:
     for number in range(MOST + 1):
         hear(app, channel, f"Hola {number}")
@@ -194,7 +223,8 @@ def test_the_pause_ends_by_itself_after_an_hour(
 ) -> None:
     pause(app, channel)
     an_hour = "interval '1 hour'"
-    rows(tenant, f"update recado.messages set created_at = created_at - {an_hour}")
+    moved = f"created_at = created_at - {an_hour}, due_at = due_at - {an_hour}"
+    rows(tenant, f"update recado.messages set {moved}")
     moved = f"auto_replies_paused_until = auto_replies_paused_until - {an_hour}"
     rows(tenant, f"update recado.conversations set {moved}")
     assert shown(signed_in)["auto_replies_paused_until"] is None

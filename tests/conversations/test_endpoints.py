@@ -1,6 +1,7 @@
 """Listing, showing, closing and reopening threads."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from tests.factories import (
     create_contact,
     create_conversation,
 )
-from tests.messages.test_lists import analyze
+from tests.reads import analyze, rows_read
 
 PATH = "/api/whatsapp/conversations"
 
@@ -212,11 +213,6 @@ FILL = text("""
     from person
 """)
 
-READ = text("""
-    select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
-    from pg_stat_xact_all_tables where relid = 'recado.conversations'::regclass
-""")
-
 
 @pytest.mark.parametrize(
     ("wanted", "most"),
@@ -245,9 +241,8 @@ def test_a_page_reads_a_bounded_number_of_conversations(
     create_conversation(tenant.id, channel=channel, contact=contact, owner="human")
     analyze(settings)
     with db.tenant_session(tenant.id) as session:
-        before: int = session.scalar(READ)
-        service.list_page(session, ConversationFilter(**wanted), PageRequest(10))
-        assert session.scalar(READ) - before <= most
+        look = partial(service.list_page, session, ConversationFilter(**wanted), PageRequest(10))
+        assert rows_read(session, "conversations", look) <= most
 
 
 def test_a_rare_conversation_is_found_page_by_page(

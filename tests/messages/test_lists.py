@@ -1,21 +1,22 @@
 """Every filter of the list follows an index, and no page reads more than so many rows."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import text
 
 from app import db
 from app.common import clock, pagination
 from app.common.pagination import PageRequest
 from app.common.phone import parse_address
 from app.config import Settings
-from app.db import normalise_url
 from app.messages import lists
 from app.messages.lists import MessageFilter
 from app.models import Channel, Conversation, Tenant
+from tests import reads
 from tests.factories import (
     ApiClient,
     create_channel,
@@ -23,7 +24,6 @@ from tests.factories import (
     create_conversation,
     create_message,
 )
-from tests.migrations.conftest import url_as_superuser
 
 PHONE = "+525512345678"
 CROWD = 1_500
@@ -38,11 +38,6 @@ FILL = text("""
         'received', 'contact', '+15550009999', '+14155238886', 'text', 'message ' || n, '{}',
         'default', 2, false, 0, 0, cast(:since as timestamptz) + n * interval '1 hour'
     from generate_series(1, :count) n
-""")
-
-READ = text("""
-    select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
-    from pg_stat_xact_all_tables where relid = 'recado.messages'::regclass
 """)
 
 
@@ -66,28 +61,16 @@ def crowd(tenant: Tenant, settings: Settings) -> Conversation:
     }
     with db.tenant_session(tenant.id) as session:
         session.execute(FILL, given)
-    analyze(settings)
+    reads.analyze(settings)
     return conversation
-
-
-def analyze(settings: Settings) -> None:
-    """What autovacuum does by itself, sooner or later."""
-    engine = create_engine(
-        normalise_url(url_as_superuser(settings.database_url)),
-        poolclass=pool.NullPool,
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        connection.execute(text("analyze"))
 
 
 def rows_read(tenant_id: UUID, limit: int = 10, **wanted: Any) -> int:
     """How many rows of messages the first page of this list reads."""
+    page = PageRequest(limit)
     with db.tenant_session(tenant_id) as session:
-        before: int = session.scalar(READ)
-        lists.list_page(session, MessageFilter(**wanted), PageRequest(limit))
-        after: int = session.scalar(READ)
-    return after - before
+        look = partial(lists.list_page, session, MessageFilter(**wanted), page)
+        return reads.rows_read(session, "messages", look)
 
 
 def walk(client: ApiClient, limit: int = 3, **query: Any) -> list[str]:

@@ -37,7 +37,7 @@ from tests.factories import (
     create_user,
     save,
 )
-from tests.messages.test_lists import analyze
+from tests.reads import analyze
 from tests.world import settings_changed
 
 Call = tuple[Any, ...]

@@ -1,0 +1,35 @@
+"""What a query costs, by the rows that it reads: a plan that misses its index reads them all."""
+
+from collections.abc import Callable
+
+from sqlalchemy import create_engine, pool, text
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db import normalise_url
+from tests.migrations.conftest import url_as_superuser
+
+READ = text("""
+    select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+    from pg_stat_xact_all_tables where relid = cast(:table as regclass)
+""")
+
+
+def rows_read(session: Session, table: str, work: Callable[[], object]) -> int:
+    """How many rows of a table this work reads."""
+    given = {"table": f"recado.{table}"}
+    before: int = session.scalar(READ, given)
+    work()
+    after: int = session.scalar(READ, given)
+    return after - before
+
+
+def analyze(settings: Settings) -> None:
+    """What autovacuum does by itself, sooner or later."""
+    engine = create_engine(
+        normalise_url(url_as_superuser(settings.database_url)),
+        poolclass=pool.NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.execute(text("analyze"))
