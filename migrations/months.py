@@ -4,14 +4,13 @@ Everybody reads and writes the table itself. A row whose month has no partition 
 wrong clock, or the month was removed) goes to the default partition: no insert ever fails for it.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alembic import op
 from sqlalchemy import text
 
-from migrations.tenancy import APP, PINNED, SCHEMA, SYSTEM, protect
+from migrations.tenancy import APP, PINNED, SCHEMA, SYSTEM, protect, rows_of_all_tenants
 
 LOCK_TIMEOUT = "500ms"
 """How long keep_months may wait for a lock on a whole table, while inserts wait behind it."""
@@ -131,7 +130,7 @@ def make_monthly(monthly: Monthly) -> None:
     _make_table(table, old, "PARTITION BY RANGE (id)")
     _add_keys(monthly)
     _make_table(rest, old)
-    with _unforced(old, rest):
+    with rows_of_all_tenants(old, rest):
         _move_rows(old, rest, f"id >= '{end}'")
     op.execute(f"ALTER TABLE {SCHEMA}.{table} ATTACH PARTITION {SCHEMA}.{rest} DEFAULT")
     op.execute(
@@ -147,7 +146,7 @@ def make_plain(monthly: Monthly) -> None:
     table, months = monthly.table, f"{monthly.table}_months"
     op.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME TO {months}")
     _make_table(table, months)
-    with _unforced(table, months):
+    with rows_of_all_tenants(table, months):
         op.execute(f"INSERT INTO {SCHEMA}.{table} SELECT * FROM {SCHEMA}.{months}")  # noqa: S608
     op.execute(f"DROP TABLE {SCHEMA}.{months}")
     _add_keys(monthly)
@@ -181,16 +180,6 @@ def _add_keys(monthly: Monthly) -> None:
     )
     for name, index in monthly.indexes.items():
         op.execute(f"CREATE INDEX {name} ON {SCHEMA}.{table} {index}")
-
-
-@contextmanager
-def _unforced(*tables: str) -> Iterator[None]:
-    """Let the owner, who runs the migration, see all rows of these tables for a while."""
-    for table in tables:
-        op.execute(f"ALTER TABLE {SCHEMA}.{table} NO FORCE ROW LEVEL SECURITY")
-    yield
-    for table in tables:
-        op.execute(f"ALTER TABLE {SCHEMA}.{table} FORCE ROW LEVEL SECURITY")
 
 
 def _move_rows(source: str, target: str, condition: str) -> None:

@@ -1,6 +1,7 @@
 """The walls between tenants, as migrations build them: roles, the one policy, grants."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 
 from alembic import op
@@ -39,6 +40,19 @@ def protect(table: str) -> None:
     op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY tenant ON {name} TO {APP} USING ({PINNED}) WITH CHECK ({PINNED})")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {APP}")
+
+
+@contextmanager
+def rows_of_all_tenants(*tables: str) -> Iterator[None]:
+    """Let the owner change rows of these tables in the block, for a change of data.
+
+    The tables are locked until the migration's transaction ends, so nobody else sees them so.
+    """
+    for table in tables:
+        op.execute(f"ALTER TABLE {SCHEMA}.{table} NO FORCE ROW LEVEL SECURITY")
+    yield
+    for table in tables:
+        op.execute(f"ALTER TABLE {SCHEMA}.{table} FORCE ROW LEVEL SECURITY")
 
 
 def show_columns(table: str, role: str, columns: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ each other, which is the first thing that this service promises.
 import base64
 import os
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -19,13 +20,18 @@ from app import create_app
 from app.cli.database import alembic_config
 from app.config import Environment, Settings
 from app.models import Role, Tenant, User
+from app.tenants import service as tenants
+from app.tenants.users import NewUser
 from dev.testing import TestServers, start_test_servers
+from tests.events.payloads import wrong_payloads
 from tests.factories import (
+    PASSWORD,
     ApiClient,
     create_access_token,
     create_api_key,
     create_tenant,
     create_user,
+    password_hash,
 )
 from tests.simulator.harness import Simulator
 from tests.world import World, outside, settle_in
@@ -108,9 +114,11 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def tenant(app: Flask) -> Tenant:
-    """A business of this test's own."""
-    return create_tenant()
+def tenant(app: Flask) -> Iterator[Tenant]:
+    """A business of this test's own. Every event that it recorded must be as the catalogue says."""
+    made = create_tenant()
+    yield made
+    assert list(wrong_payloads(made.id)) == []
 
 
 @pytest.fixture
@@ -131,6 +139,14 @@ def sign_in(app: Flask, tenant: Tenant) -> SignIn:
         return ApiClient(app, create_access_token(app, user), user)
 
     return signed
+
+
+@pytest.fixture
+def platform_admin(app: Flask) -> ApiClient:
+    """A client of one who runs the installation."""
+    new = NewUser(f"root-{uuid4().hex}", password_hash(PASSWORD), role=Role.PLATFORM_ADMIN)
+    user = tenants.create_platform_admin(new)
+    return ApiClient(app, create_access_token(app, user), user)
 
 
 @pytest.fixture

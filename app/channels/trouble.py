@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.channels import repository
 from app.channels.providers.base import Json, ProviderError
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.models import Channel
 
 log = structlog.get_logger(__name__)
@@ -42,14 +43,14 @@ def pause(
     log.warning("channel_paused", channel_id=str(channel_id), code=error.code, seconds=seconds)
     if paused.times == 1:
         data = {"channel_id": str(channel_id), "error": error.to_json()}
-        events.record(session, "channel.paused", data)
+        events.record(session, EventType.CHANNEL_PAUSED, data)
 
 
 def resume(session: Session, channel_id: UUID) -> None:
     """The channel sends again; no change when it was in no trouble."""
     if repository.resume(session, channel_id):
         log.info("channel_resumed", channel_id=str(channel_id))
-        events.record(session, "channel.resumed", {"channel_id": str(channel_id)})
+        events.record(session, EventType.CHANNEL_RESUMED, {"channel_id": str(channel_id)})
 
 
 def describe(channel: Channel) -> Json | None:

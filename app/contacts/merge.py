@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.contacts import repository
 from app.conversations import merging as threads
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.models import Contact
 
 
@@ -45,4 +46,4 @@ def _take_over(session: Session, keep: Contact, lose: Contact) -> None:
         "merged_id": str(lose.id),
         "conversations": [{"id": str(to), "merged_id": str(gone)} for gone, to in merged.items()],
     }
-    events.record(session, "contact.merged", told)
+    events.record(session, EventType.CONTACT_MERGED, told)

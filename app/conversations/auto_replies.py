@@ -18,6 +18,7 @@ from app.common import clock
 from app.common.wording import says_the_same
 from app.conversations import repository
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.models import Conversation, Owner
 
 SPAN = timedelta(hours=1)
@@ -61,7 +62,7 @@ def _pause(session: Session, conversation: Conversation, until: datetime) -> Non
     conversation.auto_replies_paused_until = until
     events.record(
         session,
-        "conversation.auto_replies_paused",
+        EventType.AUTO_REPLIES_PAUSED,
         {"conversation_id": str(conversation.id), "until": clock.isoformat(until)},
         conversation_id=conversation.id,
     )

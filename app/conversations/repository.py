@@ -283,7 +283,12 @@ def move_messages(
     session.execute(
         update(Message)
         .where(Message.id.in_(in_order))
-        .values(conversation_id=conversation_id, contact_id=contact_id)
+        .values(
+            conversation_id=conversation_id,
+            contact_id=contact_id,
+            # It says when the status last changed, and that did not.
+            updated_at=Message.updated_at,
+        )
         .execution_options(synchronize_session=False)
     )
 

@@ -18,6 +18,7 @@ from app.contacts import service as contacts
 from app.conversations import auto_replies, repository, window
 from app.conversations.errors import ConversationNotFound
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.models import Conversation, ConversationStatus
 
 COUNT_OUTGOING = repository.COUNT_OUTGOING
@@ -114,10 +115,13 @@ def _set_status(
     conversation.status = status
     is_closed = status is ConversationStatus.CLOSED
     conversation.closed_at = clock.now() if is_closed else None
-    name = "conversation.closed" if is_closed else "conversation.reopened"
-    audit.record(session, actor, name, ("conversation", conversation_id))
+    event_type = EventType.CONVERSATION_CLOSED if is_closed else EventType.CONVERSATION_REOPENED
+    audit.record(session, actor, str(event_type), ("conversation", conversation_id))
     events.record(
-        session, name, {"conversation_id": str(conversation_id)}, conversation_id=conversation_id
+        session,
+        event_type,
+        {"conversation_id": str(conversation_id)},
+        conversation_id=conversation_id,
     )
     return conversation
 

@@ -3,39 +3,38 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
 from app import config
 from app.common.retention import month_floor
-from app.events import repository
+from app.events import catalogue, repository
+from app.events.catalogue import EventType
+from app.events.describe import describe
 from app.models import Event, Message
 
-RECORD = insert(Event.__table__).values(  # type: ignore[arg-type]  # declared as FromClause
-    {
-        Event.tenant_id: bindparam("given_tenant_id"),
-        Event.id: bindparam("given_event_id"),
-        Event.type: bindparam("given_event_type"),
-        Event.conversation_id: bindparam("given_conversation_id"),
-        Event.message_id: bindparam("given_message_id"),
-        Event.data: bindparam("given_event_data"),
-    }
-)
-"""One fact, for a statement that also does what it speaks of."""
+__all__ = ["RECORD", "describe", "forget_old", "record", "record_message"]
+
+RECORD = repository.RECORD
+"""Inserts one event. For a statement that writes in the same round trip what the event says.
+
+Takes `given_tenant_id`, `given_event_id`, `given_event_type`, `given_event_version`,
+`given_conversation_id`, `given_message_id` and `given_event_data`.
+"""
 
 
 def record(
     session: Session,
-    event_type: str,
+    event_type: EventType,
     data: dict[str, Any],
     *,
     conversation_id: UUID | None = None,
     message_id: UUID | None = None,
 ) -> None:
-    """Write the fact `event_type`, e.g. `message.delivered`."""
+    """Write an event. `data` is its payload, as the catalogue describes it."""
     session.add(
         Event(
             type=event_type,
+            version=catalogue.version_of(event_type),
             data=data,
             conversation_id=conversation_id,
             message_id=message_id,
@@ -43,31 +42,22 @@ def record(
     )
 
 
-def record_message(
-    session: Session, message: Message, event: str, data: dict[str, Any] | None = None
-) -> None:
-    """A fact about one message: `event` without its `message.`; `data` adds to the ids."""
+def record_message(session: Session, event_type: EventType, message: Message, **more: Any) -> None:
+    """Write an event of one message, as it is now; `more` is what its payload adds."""
+    payload = catalogue.message_payload(
+        message.id, message.provider_message_id, message.status, message.direction
+    )
     record(
         session,
-        f"message.{event}",
-        message_data(message) | (data or {}),
+        event_type,
+        {**payload, **more},
         conversation_id=message.conversation_id,
         message_id=message.id,
     )
 
 
-def message_data(message: Message) -> dict[str, Any]:
-    """What every fact about a message says of it."""
-    return {
-        "message_id": str(message.id),
-        "message_sid": message.provider_message_id,
-        "status": message.status,
-        "direction": message.direction,
-    }
-
-
 def forget_old(session: Session, most: int) -> int:
     """Remove up to `most` events older than EVENT_RETENTION_DAYS that no month took with it;
-    answers how many went."""
+    returns how many were removed."""
     floor = month_floor(config.current().event_retention_days)
     return repository.delete_before(session, floor, most) if floor else 0

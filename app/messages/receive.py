@@ -9,6 +9,7 @@ from app.channels.providers.base import InboundMessage
 from app.contacts import service as contacts
 from app.conversations import service as conversations
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.models import Direction, Message, Sender, Status
 
 
@@ -38,5 +39,5 @@ def receive(
     session.add(message)
     session.flush()
     conversations.count_incoming(session, conversation.id, at)
-    events.record_message(session, message, "received", {"type": inbound.type})
+    events.record_message(session, EventType.MESSAGE_RECEIVED, message, type=inbound.type)
     return message

@@ -1,5 +1,5 @@
-"""Every step that a message took: from its events and attempts, and when its events are gone, from
-the times that it carries itself."""
+"""Every step that a message took, from what is kept as long as the message: its own times and its
+attempts."""
 
 from datetime import datetime
 from typing import Any
@@ -8,29 +8,27 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.messages import reading, repository
-from app.models import Attempt, Direction, Event, Message, Status
+from app.models import Attempt, AttemptOutcome, Direction, Message, Status
 
 Step = dict[str, Any]
 
 STEP_OF_OUTCOME = {
-    "started": "attempt started",
-    "accepted": "attempt accepted by the provider",
-    "refused": "attempt refused by the provider",
-    "retry": "attempt not processed",
-    "paused": "attempt not processed, which was not the message's fault",
-    "uncertain": "attempt without a clear answer",
+    AttemptOutcome.STARTED: "attempt started",
+    AttemptOutcome.ACCEPTED: "attempt accepted by the provider",
+    AttemptOutcome.REFUSED: "attempt refused by the provider",
+    AttemptOutcome.RETRY: "attempt not processed",
+    AttemptOutcome.PAUSED: "attempt not processed, which was not the message's fault",
+    AttemptOutcome.UNCERTAIN: "attempt without a clear answer",
 }
+
+ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.CANCELED})
+"""The status does not change any more, or only by a person's word."""
 
 
 def timeline(session: Session, message_id: UUID) -> dict[str, Any]:
     """`{message, steps}`, the steps in the order of time. Raises MessageNotFound."""
     message = reading.get(session, message_id)
-    steps = [_step_of_event(each) for each in repository.events_of(session, message_id)]
-    known = {step["step"] for step in steps}
-    first = "received" if message.direction == Direction.INCOMING else "queued"
-    if first not in known:
-        # Events are kept for a shorter time than messages, and the oldest went first.
-        steps += [step for step in _steps_of_message(message, first) if step["step"] not in known]
+    steps = _steps_of_message(message)
     for attempt in repository.attempts_of(session, message_id):
         steps += _steps_of_attempt(attempt)
     return {"message": message, "steps": sorted(steps, key=_time_of)}
@@ -41,25 +39,15 @@ def _time_of(step: Step) -> datetime:
     return at
 
 
-def _step_of_event(event: Event) -> Step:
-    return {
-        "at": event.created_at,
-        "step": event.type.removeprefix("message."),
-        "message_sid": event.data.get("message_sid"),
-        "error": event.data.get("error"),
-    }
-
-
-def _steps_of_message(message: Message, first: str) -> list[Step]:
-    """What the message itself still knows of its life."""
+def _steps_of_message(message: Message) -> list[Step]:
+    first = "received" if message.direction == Direction.INCOMING else str(Status.QUEUED)
     times: dict[str, datetime | None] = {
         first: message.created_at,
         Status.SENT: message.sent_at,
         Status.DELIVERED: message.delivered_at,
         Status.READ: message.read_at,
     }
-    if message.status in {Status.FAILED, Status.UNKNOWN, Status.CANCELED}:
-        # Nothing of it changes any more once it has one of these.
+    if message.status in ENDS:
         times[message.status] = max(message.updated_at, message.created_at)
     return [
         {
@@ -75,14 +63,9 @@ def _steps_of_message(message: Message, first: str) -> list[Step]:
 
 def _steps_of_attempt(attempt: Attempt) -> list[Step]:
     common = {"attempt": attempt.number, "message_sid": attempt.provider_message_id}
-    steps: list[Step] = [{"at": attempt.created_at, "step": STEP_OF_OUTCOME["started"], **common}]
+    started = STEP_OF_OUTCOME[AttemptOutcome.STARTED]
+    steps: list[Step] = [{"at": attempt.created_at, "step": started, **common}]
     if attempt.finished_at is not None:
-        steps.append(
-            {
-                "at": attempt.finished_at,
-                "step": STEP_OF_OUTCOME[attempt.outcome],
-                "error": attempt.error,
-                **common,
-            }
-        )
+        outcome = STEP_OF_OUTCOME[AttemptOutcome(attempt.outcome)]
+        steps.append({"at": attempt.finished_at, "step": outcome, "error": attempt.error, **common})
     return steps

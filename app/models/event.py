@@ -1,7 +1,7 @@
 from uuid import UUID
 
-from sqlalchemy import Index, text
-from sqlalchemy.orm import Mapped
+from sqlalchemy import SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Json, TenantScoped, belongs_to_tenant
 
@@ -9,24 +9,18 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant
 class Event(TenantScoped):
     """A fact, written in the transaction that made it true. Facts outlive what they speak of.
 
-    The table lies in months, by the id (migrations/months.py).
+    `type` is one of `app/events/catalogue.py`, which describes `data` in this `version`. The table
+    is partitioned by the month of the id (migrations/months.py).
     """
 
     __tablename__ = "events"
     __table_args__ = (
         belongs_to_tenant(),
-        # The timeline of one message.
-        Index(
-            "ix_events_message_id",
-            "tenant_id",
-            "message_id",
-            "id",
-            postgresql_where=text("message_id is not null"),
-        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
     type: Mapped[str]
+    version: Mapped[int] = mapped_column(SmallInteger(), server_default=text("1"))
     conversation_id: Mapped[UUID | None]
     message_id: Mapped[UUID | None]
     data: Mapped[Json]

@@ -6,10 +6,12 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from alembic.config import Config
 from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.engine import make_url
 
 from app import db
+from app.cli.database import alembic_config
 from app.common.ids import new_id
 from app.config import Settings
 from app.models import Tenant
@@ -66,3 +68,23 @@ def make_tenant() -> UUID:
     with db.tenant_session(tenant_id) as session:
         session.add(Tenant(tenant_id=tenant_id, name=f"tenant {tenant_id}", data_key=b"unused"))
     return tenant_id
+
+
+@pytest.fixture
+def login(empty_database: str) -> Iterator[Connection]:
+    """The login that owns the tables and bypasses row-level security, in a database of its own."""
+    engine = create_engine(
+        db.normalise_url(empty_database), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def migrations(empty_database: str) -> Iterator[Config]:
+    """Migrations of that database, run as the login that is no superuser."""
+    engine = create_engine(db.normalise_url(empty_database), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        yield config

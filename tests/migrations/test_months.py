@@ -1,6 +1,5 @@
 """Tables in months: made ahead, removed when they are old, and never in the way of an insert."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from app import db
-from app.cli.database import alembic_config, find_defects
+from app.cli.database import find_defects
 from app.common.ids import id_at, id_floor, new_id
 from app.common.retention import month_floor
 from app.config import Settings
@@ -25,26 +24,6 @@ FAR_IDS = (UUID(int=0), UUID(int=2**128 - 1), id_at(datetime(2001, 1, 1, tzinfo=
 MONTHS = text("select name, low, high from recado.months(cast(:table as regclass)) order by high")
 KEEP = text("select recado.keep_months(:table, :ahead, :kept)")
 BEFORE, MONTHLY = "0004", "0008"
-
-
-@pytest.fixture
-def login(empty_database: str) -> Iterator[Connection]:
-    """The login that owns the tables and bypasses row-level security, in a database of its own."""
-    engine = create_engine(
-        normalise_url(empty_database), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def migrations(empty_database: str) -> Iterator[Config]:
-    """Migrations of that database, run as the login that is no superuser."""
-    engine = create_engine(normalise_url(empty_database), poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        yield config
 
 
 def names(connection: Connection, table: str = "events") -> list[str]:

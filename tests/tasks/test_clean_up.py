@@ -84,7 +84,8 @@ def item(tenant_id: UUID, channel_id: UUID, state: str, finished_at: Any) -> Inb
 
 
 def fact(tenant_id: UUID, at: Any) -> Event:
-    saved: Event = save(tenant_id, Event(id=id_at(at), type="a", data={}))
+    told = {"channel_id": str(new_id())}
+    saved: Event = save(tenant_id, Event(id=id_at(at), type="channel.resumed", data=told))
     return saved
 
 

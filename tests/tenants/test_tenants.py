@@ -14,25 +14,14 @@ from app.bots import service as bots
 from app.common import idempotency
 from app.models import KeywordReply, Role, Tenant, User
 from app.tenants import service
-from app.tenants.users import NewUser
 from tests.conftest import SignIn
 from tests.factories import (
     PASSWORD,
     Answer,
     ApiClient,
-    create_access_token,
     create_api_key,
     create_tenant,
-    password_hash,
 )
-
-
-@pytest.fixture
-def platform_admin(app: Flask) -> ApiClient:
-    """A client of one who runs the installation."""
-    new = NewUser(f"root-{uuid4().hex}", password_hash(PASSWORD), role=Role.PLATFORM_ADMIN)
-    user = service.create_platform_admin(new)
-    return ApiClient(app, create_access_token(app, user), user)
 
 
 def walk(client: ApiClient) -> list[str]:

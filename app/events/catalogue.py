@@ -1,0 +1,184 @@
+"""Every type of event, what it says, and in which version. The only place where a type is named.
+
+An event is a fact in the past tense. Its payload only grows within a version: what a reader knows
+of it stays as it is. A change that would break a reader makes a new version.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from marshmallow import fields
+
+from app.common.schema import BaseSchema, choice
+from app.models import Direction, Status
+
+
+class EventType(StrEnum):
+    MESSAGE_RECEIVED = "message.received"
+    MESSAGE_QUEUED = "message.queued"
+    MESSAGE_POSTPONED = "message.postponed"
+    MESSAGE_MARKED_UNCERTAIN = "message.marked_uncertain"
+    MESSAGE_REQUEUED = "message.requeued"
+    MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_READ = "message.read"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_MARKED_UNKNOWN = "message.marked_unknown"
+    MESSAGE_CANCELED = "message.canceled"
+    CONVERSATION_CLOSED = "conversation.closed"
+    CONVERSATION_REOPENED = "conversation.reopened"
+    AUTO_REPLIES_PAUSED = "conversation.auto_replies_paused"
+    CONTACT_MERGED = "contact.merged"
+    CHANNEL_PAUSED = "channel.paused"
+    CHANNEL_RESUMED = "channel.resumed"
+    INBOX_ITEM_PARKED = "inbox.item_parked"
+
+
+def _text(description: str, **options: Any) -> fields.String:
+    return fields.String(required=True, metadata={"description": description}, **options)
+
+
+def _id(description: str) -> fields.UUID:
+    return fields.UUID(required=True, metadata={"description": description})
+
+
+class ProblemPayload(BaseSchema):
+    code = _text("Recado's own code; it stays the same.")
+    cause = _text("What happened.")
+    remedy = _text("What to do about it.")
+    provider_code = _text("The provider's code, if it gave one.", allow_none=True)
+
+
+class MessagePayload(BaseSchema):
+    message_id = _id("The message.")
+    provider_message_id = _text("The provider's id of it, once there is one.", allow_none=True)
+    status = choice(
+        Status, required=True, metadata={"description": "The message's status from then on."}
+    )
+    direction = choice(Direction, required=True, metadata={"description": "Who wrote it."})
+
+
+class ReceivedMessagePayload(MessagePayload):
+    type = _text("What was written: text, image, location …")
+
+
+class TroubledMessagePayload(MessagePayload):
+    error = fields.Nested(
+        ProblemPayload, required=True, metadata={"description": "Why, and what to do."}
+    )
+
+
+class ConversationPayload(BaseSchema):
+    conversation_id = _id("The conversation.")
+
+
+class PausedRepliesPayload(ConversationPayload):
+    until = fields.AwareDateTime(
+        required=True, metadata={"description": "When automatic replies begin again."}
+    )
+
+
+class MergedConversationPayload(BaseSchema):
+    id = _id("The conversation that stays.")
+    merged_id = _id("The one whose messages it took over.")
+
+
+class MergedContactPayload(BaseSchema):
+    contact_id = _id("The contact that stays.")
+    merged_id = _id("The one whose addresses and history it took over.")
+    conversations = fields.List(
+        fields.Nested(MergedConversationPayload),
+        required=True,
+        metadata={"description": "The conversations that became one, on each channel."},
+    )
+
+
+class ChannelPayload(BaseSchema):
+    channel_id = _id("The channel.")
+
+
+class PausedChannelPayload(ChannelPayload):
+    error = fields.Nested(
+        ProblemPayload, required=True, metadata={"description": "Why, and what to do."}
+    )
+
+
+class ParkedItemPayload(BaseSchema):
+    item_id = _id("The inbox item.")
+    reason = _text("Why it could not be applied.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One type: what its payload holds, in which version, and when it is written."""
+
+    payload: type[BaseSchema]
+    when: str
+    version: int = 1
+
+
+CATALOGUE: Mapping[EventType, Entry] = {
+    EventType.MESSAGE_RECEIVED: Entry(ReceivedMessagePayload, "A customer wrote."),
+    EventType.MESSAGE_QUEUED: Entry(MessagePayload, "A message was stored, to be sent."),
+    EventType.MESSAGE_POSTPONED: Entry(
+        TroubledMessagePayload,
+        "An attempt was not processed. The message is tried again later by itself.",
+    ),
+    EventType.MESSAGE_MARKED_UNCERTAIN: Entry(
+        TroubledMessagePayload,
+        "An attempt ended without a clear answer. Recado finds out whether the message was sent.",
+    ),
+    EventType.MESSAGE_REQUEUED: Entry(
+        MessagePayload,
+        "An uncertain message was surely not sent, or a person asked to send it again.",
+    ),
+    EventType.MESSAGE_ACCEPTED: Entry(MessagePayload, "The provider accepted the message."),
+    EventType.MESSAGE_SENT: Entry(MessagePayload, "The provider sent it to WhatsApp."),
+    EventType.MESSAGE_DELIVERED: Entry(MessagePayload, "It reached the customer's phone."),
+    EventType.MESSAGE_READ: Entry(MessagePayload, "The customer read it."),
+    EventType.MESSAGE_FAILED: Entry(TroubledMessagePayload, "It will not be delivered."),
+    EventType.MESSAGE_MARKED_UNKNOWN: Entry(
+        TroubledMessagePayload,
+        "Nobody can say whether it was sent. A person may settle it.",
+    ),
+    EventType.MESSAGE_CANCELED: Entry(MessagePayload, "A person canceled it while it was queued."),
+    EventType.CONVERSATION_CLOSED: Entry(ConversationPayload, "A person closed a conversation."),
+    EventType.CONVERSATION_REOPENED: Entry(
+        ConversationPayload, "A person opened a closed conversation again."
+    ),
+    EventType.AUTO_REPLIES_PAUSED: Entry(
+        PausedRepliesPayload,
+        "A conversation got so many automatic replies that they were paused in it.",
+    ),
+    EventType.CONTACT_MERGED: Entry(
+        MergedContactPayload, "Two contacts turned out to be one person, and became one."
+    ),
+    EventType.CHANNEL_PAUSED: Entry(
+        PausedChannelPayload, "The provider takes no messages of a channel for now; they wait."
+    ),
+    EventType.CHANNEL_RESUMED: Entry(ChannelPayload, "A paused channel sends again."),
+    EventType.INBOX_ITEM_PARKED: Entry(
+        ParkedItemPayload,
+        "Something that a provider reported could not be applied and waits for a person.",
+    ),
+}
+
+
+def version_of(event_type: EventType) -> int:
+    return CATALOGUE[event_type].version
+
+
+def message_payload(
+    message_id: UUID, provider_message_id: str | None, status: str, direction: str
+) -> dict[str, Any]:
+    """A `MessagePayload`."""
+    return {
+        "message_id": str(message_id),
+        "provider_message_id": provider_message_id,
+        "status": status,
+        "direction": direction,
+    }

@@ -1,0 +1,23 @@
+"""Whether what was recorded is what the catalogue says."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app import db
+from app.events.catalogue import CATALOGUE
+from app.models import Event
+
+
+def wrong_payloads(tenant_id: UUID) -> Iterator[tuple[str, object]]:
+    """(type, why) of each event of this tenant that is not in the catalogue, or says other things
+    than the catalogue does."""
+    with db.tenant_session(tenant_id) as session:
+        events = session.scalars(select(Event)).all()
+    for event in events:
+        entry = CATALOGUE.get(event.type)  # type: ignore[call-overload]  # a StrEnum is a str
+        if entry is None or event.version != entry.version:
+            yield event.type, f"version {event.version} is not in the catalogue"
+        elif problems := entry.payload().validate(event.data):
+            yield event.type, problems
