@@ -83,6 +83,11 @@ def doubt_everywhere(since: datetime | None) -> int:
     return count
 
 
+def doubt_tenant(session: Session) -> None:
+    """Have all lists of the tenant read: until now its webhooks were refused, for it was closed."""
+    _doubt(session, None, None, ASK_PAUSE)
+
+
 def look_back() -> int:
     """Once a day: read the last days again, should the provider's list have been late."""
     return doubt_everywhere(clock.now() - LOOK_BACK)

@@ -1,6 +1,6 @@
 """What the rest of the house may ask of the inbound journal."""
 
-from app.inbox.doubts import active_channels, repair_now
+from app.inbox.doubts import active_channels, doubt_tenant, repair_now
 from app.inbox.repair import Repaired
 from app.inbox.repository import InboxFilter, store
 
@@ -8,6 +8,7 @@ __all__ = [
     "InboxFilter",
     "Repaired",
     "active_channels",
+    "doubt_tenant",
     "repair_now",
     "store",
 ]

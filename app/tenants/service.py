@@ -19,6 +19,7 @@ from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, decode_cursor, encode_cursor
 from app.common.principal import Principal
 from app.errors import Conflict, NotFound
+from app.inbox import service as inbox
 from app.messages import service as messages
 from app.models import AuditEntry, Role, Tenant, TenantStatus, User
 from app.tenants import repository
@@ -138,6 +139,8 @@ def update_own_tenant(session: Session, actor: Principal, changes: dict[str, Any
             setattr(tenant, field, value)
     session.flush()
     session.refresh(tenant)
+    if "status" in noted and tenant.status == TenantStatus.ACTIVE:
+        inbox.doubt_tenant(session)
     if tenant.daily_message_quota is not None and COUNTED_BY & noted.keys():
         messages.recount_today(session, tenant.timezone)
     audit.record(session, actor, "tenant.updated", ("tenant", tenant.id), noted)

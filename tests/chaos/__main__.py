@@ -99,7 +99,7 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
-        books = Books(load.answers, records, oracle, troubles.doubtful if troubles else frozenset())
+        books = Books(load.answers, records, oracle, *(troubles.excused if troubles else ()))
         promises = [*judge(books), *(undisturbed(books) if plan.is_calm else ())]
         promises += troubles.promises(records, oracle) if troubles else []
         promises += [_deadlocks(fleet), *_attacked(driver, struck)]

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
@@ -46,11 +46,20 @@ class Records:
     people: dict[str, str] = field(default_factory=dict)
 
 
+class Written(NamedTuple):
+    """What a person wrote, and to which of our numbers."""
+
+    phone: str
+    body: str
+    to: str = ""
+
+
 @dataclass
 class Oracle:
     """What the provider's log says. `processed`: our message id → (SID, body) per create.
 
-    `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → (phone, body).
+    `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → what
+    somebody wrote.
     `handed`: our message id → Unix time of its first create. `webhooks`: Unix time of each attempt
     and the status that we answered, None for no answer.
     """
@@ -58,7 +67,7 @@ class Oracle:
     processed: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     strangers: int = 0
     heard: Counter[str] = field(default_factory=Counter)
-    inbound: dict[str, tuple[str, str]] = field(default_factory=dict)
+    inbound: dict[str, Written] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     handed: dict[str, float] = field(default_factory=dict)
     webhooks: list[tuple[float, int | None]] = field(default_factory=list)
@@ -154,7 +163,8 @@ def _add_webhook(oracle: Oracle, entry: dict[str, Any]) -> None:
     key = f"in:{entry['sid']}" if is_inbound else f"st:{entry['sid']}:{entry['status']}"
     if is_inbound:
         given = entry["params"]
-        oracle.inbound[entry["sid"]] = (given["From"].removeprefix("whatsapp:"), given["Body"])
+        phone, to = (given[name].removeprefix("whatsapp:") for name in ("From", "To"))
+        oracle.inbound[entry["sid"]] = Written(phone, given["Body"], to)
     if entry["http_status"] is not None and 200 <= entry["http_status"] < 300:
         oracle.heard[key] += 1
 

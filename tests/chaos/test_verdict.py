@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.books import Oracle, Records, Row
+from tests.chaos.books import Oracle, Records, Row, Written
 from tests.chaos.load import Answers, Business, Letter, Outcome
 from tests.chaos.verdict import GREETED, Books, Promise, fate, judge, table, undisturbed
 
@@ -41,7 +41,7 @@ def broken(found: Books) -> list[str]:
 def test_books_that_agree_keep_every_promise() -> None:
     reply = replace(ROW, id="m2", sender="bot", body=GREETED, provider_id="SM2")
     found = books(ROW, reply)
-    found.oracle.inbound["SM9"] = (ROW.phone, "hola 1")
+    found.oracle.inbound["SM9"] = Written(ROW.phone, "hola 1")
     found.oracle.heard["in:SM9"] = 1
     found.records.incoming["SM9"] = 1
     found.records.event_keys["in:SM9"] = 1
@@ -118,7 +118,7 @@ def test_a_webhook_answered_2xx_must_be_in_the_inbox() -> None:
 
 def test_a_persons_message_must_be_stored_once() -> None:
     found = books(ROW)
-    found.oracle.inbound["SM9"] = ("+13035000000", "Thanks")
+    found.oracle.inbound["SM9"] = Written("+13035000000", "Thanks")
     assert broken(found) == ["missing after the repair"]
     found.records.incoming["SM9"] = 2
     assert broken(found) == ["stored twice"]
@@ -126,9 +126,21 @@ def test_a_persons_message_must_be_stored_once() -> None:
 
 def test_a_greeting_must_be_answered_once() -> None:
     found = books(ROW)
-    found.oracle.inbound["SM9"] = ("+13035000000", "hola 1")
+    found.oracle.inbound["SM9"] = Written("+13035000000", "hola 1")
     found.records.incoming["SM9"] = 1
     assert broken(found) == ["greetings stored, keyword replies"]
+
+
+def test_a_greeting_to_a_channel_that_was_disabled_is_answered_at_most_once() -> None:
+    reply = replace(ROW, sender="bot", body=GREETED, from_number="+1417")
+    found = books(ROW)
+    found.oracle.inbound["SM9"] = Written(ROW.phone, "hola 1", "+1417")
+    found.records.incoming["SM9"] = 1
+    found = replace(found, silenced=frozenset({"+1417"}))
+    assert broken(found) == []
+    found.records.rows.append(replace(reply, id="m2", provider_id="SM2"))
+    found.records.rows.append(replace(reply, id="m3", provider_id="SM3"))
+    assert "greetings stored, keyword replies" in broken(found)
 
 
 def test_what_waits_in_the_inbox_leaves_a_gap_in_the_ledger() -> None:

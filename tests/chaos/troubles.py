@@ -117,9 +117,15 @@ class Troubles:
         ask(self.web_url, token, "POST", "/api/inbox/repair", since)
 
     @property
-    def doubtful(self) -> frozenset[str]:
-        """The numbers of businesses whose messages may end `unknown`."""
-        return frozenset({self._number(self._refusing), self._number(self._unreadable)})
+    def excused(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The numbers of businesses whose messages may end `unknown`, and of those that could not
+        answer for a time."""
+        doubtful = frozenset({self._number(self._refusing), self._number(self._unreadable)})
+        return doubtful, self._silenced
+
+    @property
+    def _silenced(self) -> frozenset[str]:
+        return frozenset({self._number(self._disabled), self._number(self._closed)})
 
     def _show_both(self) -> None:
         """Each person of a pair writes from both addresses at once."""
@@ -147,12 +153,11 @@ class Troubles:
     def _silence(self, rows: dict[str, Any], oracle: Oracle) -> Promise:
         """A claim that a process made before, and was frozen with, may leave within its lease."""
         margin = float(self.plan.settings["CLAIM_LEASE_SECONDS"])
-        numbers = {self._number(self._disabled), self._number(self._closed)}
         left = [
             message_id
             for message_id, at in oracle.handed.items()
             if message_id in rows
-            and rows[message_id].from_number in numbers
+            and rows[message_id].from_number in self._silenced
             and self.began + margin < at < self.ended
         ]
         return Promise("sent while disabled or closed", str(len(left)), tuple(left[:5]))

@@ -16,6 +16,7 @@ from app.inbox import doubts, reading, repair, repository
 from app.inbox.due import DUE
 from app.inbox.repair import Repaired
 from app.tasks import due, names, schedule
+from tests.factories import ApiClient
 from tests.inbox.lists import ask, channel_row, heard, outage, run, watch_the_question
 from tests.world import World, settings_changed
 
@@ -61,10 +62,24 @@ def test_a_webhook_that_comes_after_the_repair_changes_nothing(world: World) -> 
     ask(world)
     assert run(world) == Repaired(1, 1)
     (row,) = world.sql("select event_key, raw from recado.inbox_items")
-    with db.tenant_session(world.tenant.id) as session:
-        assert repository.store(session, world.channel.id, row.event_key, row.raw) is None
+    assert repository.store(world.tenant.id, [(world.channel.id, row.event_key, row.raw)]) == 0
     assert heard(world) == ["late"]
     assert world.owner.get("/api/inbox/ledger").json["duplicate"] == 1
+
+
+def test_what_people_wrote_to_a_closed_business_comes_once_it_is_open_again(
+    world: World, platform_admin: ApiClient
+) -> None:
+    path = f"/tenants/{world.tenant.id}"
+    platform_admin.put(path, {"status": "closed"})
+    cache.forget_all()
+    assert world.write(body="are you there?")["webhook_status"] == 403
+    repair.read_page(world.tenant.id, world.channel.id)
+    assert not repair.is_due(world.tenant.id, world.channel.id)
+    assert platform_admin.put(path, {"status": "active"}).json["status"] == "active"
+    world.sql("update recado.channels set repair_at = repair_at - interval '1 minute'")
+    assert run(world) == Repaired(listed=1, stored=1)
+    assert heard(world) == ["are you there?"]
 
 
 def test_what_may_still_come_by_webhook_is_left_to_it(world: World) -> None:
