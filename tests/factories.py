@@ -32,7 +32,6 @@ from app.models import (
     Message,
     Owner,
     Priority,
-    Provider,
     RefreshToken,
     Role,
     Sender,
@@ -145,7 +144,7 @@ def create_channel(
     values = {
         "id": channel_id,
         "name": "Main number",
-        "provider": Provider.TWILIO,
+        "provider": "twilio",
         "account": account,
         "phone_number": f"+1555{new_id().int % 10_000_000:07d}",
         "key": new_secret(24),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app import config, db
 from app.channels import repository, secrets
 from app.channels.errors import ChannelGone
-from app.channels.providers.base import Client, Json
+from app.channels.providers.base import Capabilities, Client, Json
 from app.channels.providers.registry import provider_of
 from app.models import Channel, ChannelStatus
 
@@ -26,7 +26,7 @@ MOST_CLIENTS = 1_000
 FRESH_SECONDS = 1.0
 """A forger who makes every signature fail can cause one look-up a second for a channel."""
 
-Place = tuple[UUID, UUID]
+ChannelRef = tuple[UUID, UUID]
 """(tenant, channel)."""
 
 
@@ -46,7 +46,7 @@ class Connection:
     """What a drain needs to know of its channel; shared by this process's threads."""
 
     client: Client
-    webhook_url: str
+    capabilities: Capabilities
     messages_per_second: int
     updated_at: datetime
 
@@ -56,17 +56,17 @@ class _Remembered:
     """Guarded by `lock`; values are never changed once they are in."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    webhooks: TTLCache[Place, tuple[float, WebhookChannel]] = field(
+    webhooks: TTLCache[ChannelRef, tuple[float, WebhookChannel]] = field(
         default_factory=lambda: TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
     )
-    senders: TTLCache[tuple[str | None, ...], tuple[float, list[Place]]] = field(
+    senders: TTLCache[tuple[str | None, ...], tuple[float, list[ChannelRef]]] = field(
         default_factory=lambda: TTLCache(MOST_REMEMBERED, REMEMBERED_SECONDS)
     )
-    connections: TTLCache[Place, Connection] = field(
+    connections: TTLCache[ChannelRef, Connection] = field(
         default_factory=lambda: TTLCache(MOST_CLIENTS, REMEMBERED_SECONDS)
     )
     # Outlives its confirmation, so that an unchanged channel keeps its open connections.
-    clients: TTLCache[Place, Connection] = field(
+    clients: TTLCache[ChannelRef, Connection] = field(
         default_factory=lambda: TTLCache(MOST_CLIENTS, 20 * REMEMBERED_SECONDS)
     )
 
@@ -76,11 +76,11 @@ _remembered = _Remembered()
 
 def forget(tenant_id: UUID, channel_id: UUID) -> None:
     """The channel changed."""
-    place = (tenant_id, channel_id)
+    ref = (tenant_id, channel_id)
     with _remembered.lock:
-        _remembered.webhooks.pop(place, None)
-        _remembered.connections.pop(place, None)
-        _remembered.clients.pop(place, None)
+        _remembered.webhooks.pop(ref, None)
+        _remembered.connections.pop(ref, None)
+        _remembered.clients.pop(ref, None)
         _remembered.senders.clear()
 
 
@@ -100,7 +100,7 @@ def forget_all() -> None:
 
 def resolve_webhook(
     key: str | None, account: str | None, phone_number: str | None, *, fresh: bool = False
-) -> list[Place]:
+) -> list[ChannelRef]:
     """[(tenant, channel)] that a webhook may be for: by the key in its path, else by its sender.
 
     Several tenants may have entered the same sender; the signature decides. Nothing found is not
@@ -118,7 +118,7 @@ def resolve_webhook(
     return found
 
 
-def _resolve(key: str | None, account: str | None, phone_number: str | None) -> list[Place]:
+def _resolve(key: str | None, account: str | None, phone_number: str | None) -> list[ChannelRef]:
     with db.anonymous_session() as session:
         if key is not None:
             return repository.resolve_key(session, key)
@@ -135,18 +135,18 @@ def webhook_channel(
     Ask again with `fresh=True` when a signature fails: the credentials may have just changed.
     Raises CannotOpen when the master key is missing.
     """
-    place = (tenant_id, channel_id)
+    ref = (tenant_id, channel_id)
     with _remembered.lock:
-        known = _remembered.webhooks.get(place)
+        known = _remembered.webhooks.get(ref)
     if known is not None and not (fresh and _is_stale(known[0])):
         return known[1]
     with db.tenant_session(tenant_id) as session:
         found = _read_webhook_channel(session, channel_id)
     with _remembered.lock:
         if found is None:
-            _remembered.webhooks.pop(place, None)
+            _remembered.webhooks.pop(ref, None)
         else:
-            _remembered.webhooks[place] = (time.monotonic(), found)
+            _remembered.webhooks[ref] = (time.monotonic(), found)
     return found
 
 
@@ -178,10 +178,10 @@ def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = 
     Give `updated_at` if you have read it: what is remembered of the time before is not used.
     Raises ChannelGone.
     """
-    place = (tenant_id, channel_id)
+    ref = (tenant_id, channel_id)
     with _remembered.lock:
-        known = _remembered.connections.get(place)
-        older = _remembered.clients.get(place)
+        known = _remembered.connections.get(ref)
+        older = _remembered.clients.get(ref)
     if known is not None and updated_at in {None, known.updated_at}:
         return known
     with db.tenant_session(tenant_id) as session:
@@ -190,13 +190,13 @@ def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = 
             raise ChannelGone
         found = _connect(session, channel, older)
     with _remembered.lock:
-        _remembered.connections[place] = found
-        _remembered.clients[place] = found
+        _remembered.connections[ref] = found
+        _remembered.clients[ref] = found
     return found
 
 
-def reader_for(tenant_id: UUID, channel_id: UUID) -> Client:
-    """The provider's client of a channel, to ask what became of its messages.
+def reader_for(tenant_id: UUID, channel_id: UUID) -> Connection:
+    """The channel, connected to ask what became of its messages.
 
     Also of a channel that sends nothing, for it is disabled or its tenant closed. Raises
     ChannelGone when it was deleted or has no credentials.
@@ -205,9 +205,9 @@ def reader_for(tenant_id: UUID, channel_id: UUID) -> Client:
         known = _remembered.connections.get((tenant_id, channel_id))
         older = _remembered.clients.get((tenant_id, channel_id))
     if known is not None:
-        return known.client
+        return known
     with db.tenant_session(tenant_id) as session:
-        return _connect(session, repository.find(session, channel_id), older).client
+        return _connect(session, repository.find(session, channel_id), older)
 
 
 def _connect(session: Session, channel: Channel | None, older: Connection | None) -> Connection:
@@ -218,9 +218,11 @@ def _connect(session: Session, channel: Channel | None, older: Connection | None
     credentials = secrets.unseal(session, channel)
     if not credentials:
         raise ChannelGone
+    provider = provider_of(channel.provider)
+    webhook_url = public_webhook_url(channel.provider, channel.key)
     return Connection(
-        client=provider_of(channel.provider).client(credentials),
-        webhook_url=public_webhook_url(channel.provider, channel.key),
+        client=provider.client(credentials, webhook_url),
+        capabilities=provider.capabilities,
         messages_per_second=channel.messages_per_second,
         updated_at=channel.updated_at,
     )

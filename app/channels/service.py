@@ -241,7 +241,8 @@ def prepare_verification(session: Session, channel_id: UUID) -> Probe:
     credentials = open_credentials(session, channel)
     if not credentials:
         raise ChannelDisabled
-    client = provider_of(channel.provider).client(credentials)
+    webhook_url = cache.public_webhook_url(channel.provider, channel.key)
+    client = provider_of(channel.provider).client(credentials, webhook_url)
     return Probe(channel.id, channel.phone_number, client)
 
 

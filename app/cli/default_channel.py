@@ -8,14 +8,13 @@ from app.channels import service as channels
 from app.channels.errors import ChannelExists
 from app.common.phone import parse_phone
 from app.config import Settings
-from app.models import Provider
 
 
 def twilio_channel(account_sid: str, auth_token: str, sender: str) -> dict[str, Any]:
     """What `channels.create_channel` takes. Raises ValueError for a sender that is no number."""
     return {
         "name": "WhatsApp",
-        "provider": str(Provider.TWILIO),
+        "provider": "twilio",
         "phone_number": parse_phone(sender),
         "credentials": {"account_sid": account_sid, "auth_token": auth_token},
         "is_default": True,

@@ -20,8 +20,8 @@ from app.common.faultpoint import faultpoint
 from app.common.ids import new_id
 from app.common.phone import stored_address
 from app.delivery.claims import Claim
-from app.messages import callback
-from app.messages.callback import AttemptRef
+from app.messages import attempt_token
+from app.messages.attempt_token import AttemptRef
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +54,12 @@ def _call(tenant_id: UUID, connection: channels.Connection, claim: Claim) -> Sen
         return Accepted(f"TEST{new_id().hex}")
     if time.monotonic() - claim.claimed_at > SENT_WITHIN * config.current().claim_lease_seconds:
         return NotProcessed(STALE_CLAIM, fault=Fault.OURS)
-    query = callback.query_for(tenant_id, AttemptRef(claim.message_id, claim.attempt))
     outcome = connection.client.send(
         OutgoingMessage(
             from_number=claim.from_number,
             to=stored_address(claim.to_number),
             content=claim.content,
-            status_callback=f"{connection.webhook_url}?{query}",
+            token=attempt_token.make(tenant_id, AttemptRef(claim.message_id, claim.attempt)),
         )
     )
     if isinstance(outcome, Accepted):

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.channels import service as channels
-from app.channels.providers.base import Client, NoList, ProviderUnavailable, SentMessage
+from app.channels.providers.base import ProviderUnavailable, SentMessage
 from app.common.encryption import CannotOpen
 from app.common.phone import stored_address
 from app.delivery import fates, lists, repository
@@ -186,25 +186,25 @@ def _read_lists(tenant_id: UUID, channel_id: UUID, doubts: Sequence[Doubt]) -> l
     """What the provider lists for each doubt: a conversation has one at most."""
     first, *others = doubts
     try:
-        client = channels.reader_for(tenant_id, channel_id)
+        connection = channels.reader_for(tenant_id, channel_id)
     except (channels.ChannelGone, CannotOpen):
         return [Unread.UNREADABLE] * len(doubts)
-    listed = _read(client, first)
+    listed = _read(connection, first)
     if listed is Unread.UNREADABLE or not others:
         return [listed] * len(doubts)
     with ThreadPoolExecutor(len(others), thread_name_prefix="list") as pool:
-        return [listed, *pool.map(partial(_read, client), others)]
+        return [listed, *pool.map(partial(_read, connection), others)]
 
 
-def _read(client: Client, doubt: Doubt) -> Listed:
+def _read(connection: channels.Connection, doubt: Doubt) -> Listed:
     """Runs in a thread, with no transaction open. Never raises."""
     if doubt.is_test:
         # No provider ever hears of it.
         return ()
-    try:
-        return client.sent_messages(stored_address(doubt.to_number), doubt.from_number)
-    except NoList:
+    if not connection.capabilities.lists_sent:
         return Unread.NO_LIST
+    try:
+        return connection.client.sent_messages(stored_address(doubt.to_number), doubt.from_number)
     except ProviderUnavailable:
         return Unread.UNREADABLE
     except Exception:

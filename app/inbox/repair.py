@@ -88,8 +88,8 @@ class Completed:
 
 
 @contextmanager
-def place(tenant_id: UUID) -> Iterator[bool]:
-    """One of a tenant's AT_ONCE places, for the time of the block; False while all are taken."""
+def slot(tenant_id: UUID) -> Iterator[bool]:
+    """One of a tenant's AT_ONCE slots, for the time of the block; False while all are taken."""
     with ExitStack() as stack:
         yield any(
             stack.enter_context(leases.hold(name_of(names.REPAIR_CHANNEL, tenant_id, number)))
@@ -138,7 +138,9 @@ def _read(reading: Reading) -> Step:
     """Raises LeaseLost."""
     try:
         client = channels.client_for(reading.tenant_id, reading.channel_id)
-        page = _ask(lambda: client.heard_messages(reading.listing()))
+        page = HeardPage(())
+        if provider_of(reading.provider).capabilities.lists_heard:
+            page = _ask(lambda: client.heard_messages(reading.listing()))
         found = _compare(reading, page)
         completed = _complete(reading, client, found.missing)
     except channels.ChannelGone:
@@ -162,12 +164,9 @@ def _ask(call: Callable[[], Answer]) -> Answer:
 def _compare(reading: Reading, page: HeardPage) -> Found:
     if page.unreadable:
         log.warning("unreadable_rows", channel_id=str(reading.channel_id), rows=page.unreadable)
-    event_key = provider_of(reading.provider).event_key
     # Dates have whole seconds there, and one that is still to come is nonsense.
     first, last = reading.since.replace(microsecond=0), reading.now + CLOCK_MARGIN
-    messages = {
-        event_key(each.raw): each for each in page.messages if first <= each.created_at <= last
-    }
+    messages = {each.key: each for each in page.messages if first <= each.created_at <= last}
     with db.tenant_session(reading.tenant_id) as session:
         known = repository.known_keys(session, reading.channel_id, list(messages))
     unknown = {key: each for key, each in messages.items() if key not in known}

@@ -3,7 +3,11 @@
     {"type": "text", "body": "…"}
     {"type": "image" | "audio" | "video" | "document" | "sticker",
      "media": [{"url": "…", "mime_type": "…"}], "body": "caption"}
-    {"type": "template", "content_sid": "HX…", "content_variables": {"1": "…"}}
+    {"type": "template", "body": "",
+     "template": {"id": "…", "language": "es", "variables": {"1": "…"}}}
+
+A template is named by its `id` at the provider, or by its `name`; `language` may be missing where
+the template has one language only.
 
 Incoming messages add `location`, `contacts`, `button_reply`, `list_reply`, `flow_reply`,
 `reaction`, `order` and `unknown`; the provider's parser documents their fields.
@@ -16,14 +20,17 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.channels.providers.base import Capabilities
+from app.channels.providers.registry import PROVIDERS
 from app.common import egress
 from app.common.schema import UNSTORABLE, is_storable
 from app.errors import InvalidInput
+from app.messages.errors import UnsupportedContent
 
 Content = dict[str, Any]
 
-LONGEST_TEXT = 1600
-"""Twilio's limit for Body; WhatsApp itself takes 4,096."""
+LONGEST_TEXT = max(each.capabilities.longest_text for each in PROVIDERS.values())
+"""No provider takes more; one may take less."""
 
 LARGEST_VARIABLE = 1600
 MOST_VARIABLES = 100
@@ -58,8 +65,7 @@ def template(content_sid: str, variables: Any) -> Content:
     return {
         "type": "template",
         "body": "",
-        "content_sid": content_sid,
-        "content_variables": read_variables(variables),
+        "template": {"id": content_sid, "variables": read_variables(variables)},
     }
 
 
@@ -112,6 +118,18 @@ def from_send(body: dict[str, Any]) -> Content:
     return text(body["body"])
 
 
-def needs_window(content: Content) -> bool:
-    """Whether WhatsApp takes this only within 24 hours of the customer's last message."""
-    return bool(content["type"] != "template")
+def check(content: Content, provider: str, capabilities: Capabilities) -> None:
+    """Raises UnsupportedContent, InvalidInput for what `provider` cannot send."""
+    if content["type"] not in capabilities.kinds:
+        raise UnsupportedContent(
+            f"Channels of the provider {provider} cannot send messages of the type "
+            f"{content['type']}. They send: {', '.join(sorted(capabilities.kinds))}."
+        )
+    if len(content["body"]) > capabilities.longest_text:
+        reason = f"At most {capabilities.longest_text:,} characters on a channel of {provider}."
+        raise InvalidInput({"body": [reason]})
+
+
+def needs_window(content: Content, capabilities: Capabilities) -> bool:
+    """Whether this is taken only within 24 hours of the customer's last message."""
+    return capabilities.has_window and content["type"] != "template"

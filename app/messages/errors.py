@@ -31,6 +31,11 @@ class OutsideWindow(Unprocessable):
     )
 
 
+class UnsupportedContent(Unprocessable):
+    code = "unsupported_content"
+    message = "The provider of this channel cannot send messages of this type."
+
+
 class RefusedByProvider(Unprocessable):
     """While somebody waits for the provider's word, its refusal is the answer."""
 

@@ -17,8 +17,8 @@ from app.channels.providers.base import ProviderError, StatusReceipt
 from app.common import clock
 from app.contacts import service as contacts
 from app.conversations import service as conversations
-from app.messages import callback, lifecycle, repository
-from app.messages.callback import AttemptRef
+from app.messages import attempt_token, lifecycle, repository
+from app.messages.attempt_token import AttemptRef
 from app.models import Attempt, AttemptOutcome, Message, Policy, Status
 
 log = structlog.get_logger(__name__)
@@ -36,10 +36,10 @@ def apply_receipt(
 ) -> str | None:
     """Apply a status receipt; answers why it was ignored, or None when it was not.
 
-    The message is found by what we signed into the callback URL, also before the provider's
+    The message is found by the token of its attempt, also before the provider's
     answer to the send has reached us; else by the provider's id.
     """
-    ref = callback.read(db.tenant_of(session), receipt.callback)
+    ref = attempt_token.read(db.tenant_of(session), receipt.token)
     if receipt.error is not None and receipt.error.closes_window:
         _shut_window(session, channel_id, receipt, ref)
     message = _find(session, channel_id, receipt, ref, lock=True)

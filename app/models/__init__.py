@@ -2,7 +2,7 @@
 
 from app.models.audit import AuditEntry
 from app.models.base import SCHEMA, Base, TenantScoped
-from app.models.channel import Channel, ChannelStatus, Provider
+from app.models.channel import Channel, ChannelStatus
 from app.models.contact import Contact, ContactAlias
 from app.models.conversation import Conversation, ConversationStatus, Owner
 from app.models.event import Event
@@ -56,7 +56,6 @@ __all__ = [
     "Owner",
     "Policy",
     "Priority",
-    "Provider",
     "RefreshToken",
     "Role",
     "SearchBlock",

@@ -8,11 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.models.base import Json, TenantScoped, belongs_to_tenant, one_of
 
 
-class Provider(StrEnum):
-    TWILIO = "twilio"
-    META = "meta"
-
-
 class ChannelStatus(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -21,7 +16,8 @@ class ChannelStatus(StrEnum):
 class Channel(TenantScoped):
     """A sender of a tenant at a provider.
 
-    `account` is the provider's name of the account (Twilio: the AccountSid). `key` is the
+    `provider` is a name of `app/channels/providers/registry.py`. `account` is the provider's name
+    of the account (Twilio: the AccountSid). `key` is the
     unguessable part of its webhook URL. Two tenants may enter the same sender: a webhook goes to
     the one whose credentials verify its signature, so nobody learns of the other.
 
@@ -43,7 +39,6 @@ class Channel(TenantScoped):
     __tablename__ = "channels"
     __table_args__ = (
         belongs_to_tenant(),
-        one_of("provider", Provider),
         one_of("status", ChannelStatus),
         UniqueConstraint("tenant_id", "provider", "account", "phone_number"),
         # Webhooks, before a tenant is known: by the key in the path …

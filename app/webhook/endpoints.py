@@ -3,38 +3,65 @@
 from flask import Response
 
 from app.extensions import Blueprint, limiter
-from app.models import Provider
-from app.webhook import receive
+from app.webhook import handshake, receive
+from app.webhook.incoming import current_request
 
 webhooks = Blueprint(
     "webhooks", "webhooks", description="Where providers report. Signed, no token."
 )
 
 
-@webhooks.post("/whatsapp")
-@webhooks.post("/twilio")
+@webhooks.post("/<provider>")
 @limiter.exempt
-def twilio_webhook() -> Response:
-    """Twilio reports: an incoming message or a status
+def webhook(provider: str) -> Response:
+    """A provider reports, at the address without a channel
 
-    The channel is found by `AccountSid` and our own number. Prefer the address with the channel's
+    The channel is found by the account and the sender that the request names (Twilio: `AccountSid`
+    and our own number; `/webhook/whatsapp` is Twilio's, too). Prefer the address with the channel's
     key, which `GET /channels` shows.
     """
-    return take(Provider.TWILIO, None)
+    return take(provider, None)
 
 
-@webhooks.post("/twilio/<channel_key>")
+@webhooks.post("/<provider>/<channel_key>")
 @limiter.exempt
-def twilio_channel_webhook(channel_key: str) -> Response:
-    """Twilio reports to one channel: an incoming message or a status
+def channel_webhook(provider: str, channel_key: str) -> Response:
+    """A provider reports to one channel: incoming messages and statuses
 
-    A form post signed by Twilio. Answers TwiML for an incoming message, 204 for a status, 403 for
-    a signature that does not match.
+    Signed by the provider. Answers what it expects (Twilio: TwiML for an incoming message, 204 for
+    a status), 403 for a signature that does not match.
     """
-    return take(Provider.TWILIO, channel_key)
+    return take(provider, channel_key)
 
 
-def take(provider: Provider, channel_key: str | None) -> Response:
+@webhooks.get("/<provider>")
+@limiter.exempt
+def webhook_handshake(provider: str) -> Response:
+    """A provider checks the address without a channel before it uses it
+
+    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no
+    such handshake.
+    """
+    return shake(provider, None)
+
+
+@webhooks.get("/<provider>/<channel_key>")
+@limiter.exempt
+def channel_webhook_handshake(provider: str, channel_key: str) -> Response:
+    """A provider checks a channel's address before it uses it
+
+    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no
+    such handshake.
+    """
+    return shake(provider, channel_key)
+
+
+def take(provider: str, channel_key: str | None) -> Response:
     """Store what the provider says and answer as it expects; 403 for what it did not sign."""
-    status, mime_type, text = receive.accept(provider, receive.current_request(), channel_key)
+    status, mime_type, text = receive.accept(provider, current_request(), channel_key)
     return Response(text, status, mimetype=mime_type)
+
+
+def shake(provider: str, channel_key: str | None) -> Response:
+    text = handshake.answer(provider, current_request(), channel_key)
+    return Response(text, mimetype="text/plain")

@@ -1,12 +1,14 @@
 """A provider's request: verify, store, ring, answer. Nothing else happens before the answer."""
 
-import structlog
-from flask import request
+from collections import defaultdict
+from collections.abc import Mapping
+from uuid import UUID
 
-from app import config, db
+import structlog
+
 from app.channels import service as channels
-from app.channels.providers.base import Envelope, WebhookRequest
-from app.channels.providers.registry import provider_of
+from app.channels.providers.base import Answer, Provider, RawEvent, WebhookRequest
+from app.channels.providers.registry import provider_at
 from app.channels.service import WebhookChannel
 from app.common.faultpoint import faultpoint
 from app.common.schema import is_storable
@@ -14,7 +16,7 @@ from app.errors import AppError, Forbidden
 from app.inbox import service as inbox
 from app.metrics import service as metrics
 from app.tasks import names
-from app.tasks.ring import ring
+from app.tasks.ring import ring_once
 
 log = structlog.get_logger(__name__)
 
@@ -23,77 +25,81 @@ class BadSignature(Forbidden):
     code = "bad_signature"
     message = (
         "The signature does not match. Check that the provider calls exactly the webhook URL that "
-        "GET /channels shows, and that the channel holds the account's current auth token."
+        "GET /channels shows, and that the channel holds the account's current secrets."
     )
 
 
 class UnreadableWebhook(AppError):
     code = "unreadable_webhook"
-    message = "The body is not a form in UTF-8."
+    message = "The body is not text in UTF-8, or not of the form that this provider sends."
 
 
-def current_request() -> WebhookRequest:
-    """This request as the provider signed it: our public address, the target as it was sent."""
-    target = request.environ.get("RAW_URI") or request.full_path
-    path, _, query = target.partition("?")
-    if not path.startswith("/"):
-        # Proxies may send the absolute form: the authority is not ours to believe.
-        path = request.path
-    url = config.current().public_base_url + path + (f"?{query}" if query else "")
-    return WebhookRequest(url, query, request.get_data(cache=True), dict(request.headers))
+def accept(path: str, incoming: WebhookRequest, channel_key: str | None) -> Answer:
+    """Store the events of a webhook for the channels whose secrets signed it, and ring.
 
-
-def accept(
-    provider: str, incoming: WebhookRequest, channel_key: str | None
-) -> tuple[int, str, str]:
-    """Store an event for the channel whose credentials signed it, and ring.
-
-    Answers what the provider expects to read: HTTP status, MIME type, body. Raises BadSignature
-    when no channel's credentials signed it; then nothing was written.
+    `path` is the provider's name in the URL. Returns what the provider expects to read. Raises
+    NotFound for a name that no provider has, UnreadableWebhook, and BadSignature when no channel's
+    secrets signed it; then nothing was written.
     """
-    if channel_key is not None and not is_storable(channel_key):
-        raise BadSignature
-    envelope = provider_of(provider).envelope(incoming.body)
-    channel = _signer(provider, incoming, envelope, channel_key)
-    raw = raw_text(incoming)
-    with db.tenant_session(channel.tenant_id) as session:
-        event_key = provider_of(provider).event_key(raw)
-        stored = inbox.store(session, channel.id, event_key, raw)
-        if stored is not None:
-            ring(session, names.APPLY_INBOX, channel.tenant_id)
-        metrics.count_inbox(session, "duplicate" if stored is None else "received")
-        faultpoint("inbox_before_commit")
-    faultpoint("inbox_after_commit")
-    return envelope.answer
-
-
-def raw_text(incoming: WebhookRequest) -> str:
-    """The body and, behind a newline, the query. Raises UnreadableWebhook."""
+    provider = provider_at(path)
     try:
-        raw = f"{incoming.body.decode()}\n{incoming.query}"
-    except UnicodeDecodeError as error:
+        webhook = provider.read(incoming)
+    except ValueError as error:
         raise UnreadableWebhook from error
-    if not is_storable(raw):
+    signers = _Signers(provider, incoming, channel_key)
+    told: dict[UUID, dict[tuple[UUID, str], str]] = defaultdict(dict)
+    for event in webhook.events:
+        signer = signers.of(event)
+        if signer is not None:
+            told[signer.tenant_id][signer.id, event.key] = event.raw
+    if not told:
+        log.warning("bad_signature", provider=provider.name)
+        raise BadSignature
+    if not all(is_storable(raw) for events in told.values() for raw in events.values()):
         raise UnreadableWebhook
-    return raw
+    for tenant_id, events in told.items():
+        _store(tenant_id, events)
+    return webhook.answer
 
 
-def _signer(
-    provider: str, incoming: WebhookRequest, envelope: Envelope, channel_key: str | None
-) -> WebhookChannel:
-    """Of the channels that it may be for, the one whose credentials signed it.
+def _store(tenant_id: UUID, events: Mapping[tuple[UUID, str], str]) -> None:
+    """Write the events of one tenant: (channel, key) → raw text."""
+    faultpoint("inbox_before_commit")
+    told = [(channel_id, key, raw) for (channel_id, key), raw in events.items()]
+    new = inbox.store(tenant_id, told)
+    faultpoint("inbox_after_commit")
+    metrics.count_stored("received", new)
+    metrics.count_stored("duplicate", len(told) - new)
+    if new:
+        ring_once(names.APPLY_INBOX, tenant_id)
 
-    Looked up anew before a refusal: a channel or its credentials may have just changed.
-    """
-    for fresh in (False, True):
-        candidates = channels.resolve_webhook(
-            channel_key, envelope.account, envelope.phone_number, fresh=fresh
-        )
-        for tenant_id, channel_id in candidates:
-            channel = channels.webhook_channel(tenant_id, channel_id, fresh=fresh)
-            if channel is None or channel.provider != provider:
-                continue
-            if provider_of(provider).is_signed(incoming, channel.credentials):
-                return channel
-    log.warning("bad_signature", provider=provider)
-    raise BadSignature
+
+class _Signers:
+    """Which channels signed one request."""
+
+    def __init__(self, provider: Provider, incoming: WebhookRequest, key: str | None) -> None:
+        self._provider = provider
+        self._incoming = incoming
+        self._key = None if provider.is_shared_webhook else key
+        self._found: dict[tuple[str, str], WebhookChannel | None] = {}
+
+    def of(self, event: RawEvent) -> WebhookChannel | None:
+        """Of the channels that the event may be for, the one whose secrets signed the request."""
+        sender = (event.account, event.phone_number)
+        if sender not in self._found:
+            self._found[sender] = self._look(*sender)
+        return self._found[sender]
+
+    def _look(self, account: str, phone_number: str) -> WebhookChannel | None:
+        if not is_storable(f"{self._key}{account}{phone_number}"):
+            return None
+        # Looked up anew before a refusal: a channel or its credentials may have just changed.
+        for fresh in (False, True):
+            candidates = channels.resolve_webhook(self._key, account, phone_number, fresh=fresh)
+            for tenant_id, channel_id in candidates:
+                channel = channels.webhook_channel(tenant_id, channel_id, fresh=fresh)
+                if channel is None or channel.provider != self._provider.name:
+                    continue
+                if self._provider.is_signed(self._incoming, channel.credentials):
+                    return channel
+        return None

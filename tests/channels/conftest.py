@@ -17,6 +17,7 @@ from app.channels.providers.twilio.client import TwilioClient
 from app.config import Settings
 from simulator.demo import DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN
 
+WEBHOOK_URL = "http://recado.test/webhook"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,7 +67,7 @@ def demo_credentials() -> dict[str, str]:
 
 @pytest.fixture
 def twilio(simulator: str, control: Control, demo_credentials: dict[str, str]) -> TwilioClient:
-    return TwilioClient(demo_credentials, timeout_seconds=5, base_url=simulator)
+    return TwilioClient(demo_credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from app import config, db
 from app.channels import cache, service
 from app.channels.errors import ChannelGone
 from app.channels.providers.base import Accepted, OutgoingMessage
+from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 from app.common.phone import parse_address
 from app.config import Settings
 from app.models import Channel, Tenant, TenantStatus
@@ -147,20 +148,19 @@ def test_a_disabled_channel_has_no_client(tenant: Tenant) -> None:
         service.client_for(tenant.id, channel.id)
 
 
-def test_the_client_of_a_channel_sends(at_simulator: None, tenant: Tenant, control: Any) -> None:
+def test_the_client_of_a_channel_sends(
+    at_simulator: None, tenant: Tenant, control: Any, settings: Settings
+) -> None:
     demo = {"account_sid": DEMO_ACCOUNT_SID, "auth_token": DEMO_AUTH_TOKEN}
     channel = add(tenant, "+14155238886", credentials=demo)
     message = OutgoingMessage(
-        channel.phone_number, parse_address("+15551234567"), {"type": "text", "body": "x"}, ""
+        channel.phone_number, parse_address("+15551234567"), {"type": "text", "body": "x"}, "m=1"
     )
     outcome = service.client_for(tenant.id, channel.id).send(message)
     assert isinstance(outcome, Accepted)
-
-
-def test_the_callback_url_is_without_the_fragment(tenant: Tenant, settings: Settings) -> None:
-    channel = add(tenant)
-    expected = f"{settings.public_base_url}/webhook/twilio/{channel.key}"
-    assert service.connection(tenant.id, channel.id).webhook_url == expected
+    (sent,) = control.call("GET", "/messages")["messages"]
+    url = f"{settings.public_base_url}/webhook/twilio/{channel.key}"
+    assert sent["StatusCallback"] == f"{url}?m=1{RETRY_FRAGMENT}"
 
 
 def test_channels_are_described_without_secrets(tenant: Tenant) -> None:

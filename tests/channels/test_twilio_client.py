@@ -29,7 +29,7 @@ from app.channels.providers.twilio.ownership import check_sender
 from app.common.phone import parse_address
 from app.models import Status
 from simulator.demo import DEMO_ACCOUNT_SID, DEMO_API_KEY_SECRET, DEMO_API_KEY_SID
-from tests.channels.conftest import Control
+from tests.channels.conftest import WEBHOOK_URL, Control
 from tests.channels.local_server import (
     Behaviour,
     answering,
@@ -46,12 +46,14 @@ CREDENTIALS = {"account_sid": f"AC{'0' * 32}", "auth_token": "t" * 32}
 
 def a_message(content: dict[str, Any] | None = None, to: str = PHONE.value) -> OutgoingMessage:
     content = content or {"type": "text", "body": "¡Hola!"}
-    return OutgoingMessage(SENDER, parse_address(to), content, "http://recado.test/webhook?m=1")
+    return OutgoingMessage(SENDER, parse_address(to), content, "m=1")
 
 
 def send_to(behave: Behaviour, seconds: float = 1.0) -> tuple[SendOutcome, list[bytes]]:
     with serve(behave) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=seconds, base_url=server.url)
+        client = TwilioClient(
+            CREDENTIALS, WEBHOOK_URL, timeout_seconds=seconds, base_url=server.url
+        )
         return client.send(a_message()), server.requests
 
 
@@ -84,8 +86,7 @@ def test_a_text_is_accepted_with_its_id(twilio: TwilioClient, control: Control) 
             {
                 "type": "template",
                 "body": "",
-                "content_sid": f"HX{'1' * 32}",
-                "content_variables": {"1": "Ana"},
+                "template": {"id": f"HX{'1' * 32}", "variables": {"1": "Ana"}},
             },
             {"ContentSid": [f"HX{'1' * 32}"], "ContentVariables": ['{"1": "Ana"}']},
         ),
@@ -101,7 +102,9 @@ def test_each_kind_of_content_becomes_twilios_parameters(
 ) -> None:
     with serve(answering("201 Created", b'{"sid": "x"}')) as server:
         credentials = {**CREDENTIALS, "messaging_service_sid": f"MG{'2' * 32}"}
-        TwilioClient(credentials, timeout_seconds=1, base_url=server.url).send(a_message(content))
+        TwilioClient(credentials, WEBHOOK_URL, timeout_seconds=1, base_url=server.url).send(
+            a_message(content)
+        )
     form = parse_qs(server.requests[0].decode().rpartition("\r\n\r\n")[2])
     common = {"To", "From", "StatusCallback", "ValidityPeriod", "MessagingServiceSid"}
     assert {name: value for name, value in form.items() if name not in common} == expected
@@ -115,7 +118,9 @@ def test_a_user_id_is_written_to_without_a_plus(twilio: TwilioClient, control: C
 
 
 def test_content_that_twilio_cannot_carry_is_refused_without_a_call() -> None:
-    client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url="http://127.0.0.1:9")
+    client = TwilioClient(
+        CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url="http://127.0.0.1:9"
+    )
     outcome = client.send(a_message({"type": "reaction", "emoji": "👍"}))
     assert isinstance(outcome, Refused)
     assert outcome.error.code == "unsupported_content"
@@ -161,14 +166,18 @@ def test_a_body_that_trickles_ends_with_the_deadline() -> None:
 
 def test_a_refused_connection_was_surely_not_processed() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
-    outcome = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=url).send(a_message())
+    outcome = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=url).send(
+        a_message()
+    )
     assert isinstance(outcome, NotProcessed)
     assert outcome.error.code == "provider_unreachable"
 
 
 def test_a_name_that_does_not_resolve_was_surely_not_processed() -> None:
     url = "http://nowhere.invalid"
-    outcome = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=url).send(a_message())
+    outcome = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=url).send(
+        a_message()
+    )
     assert isinstance(outcome, NotProcessed)
 
 
@@ -177,7 +186,9 @@ def test_a_failed_tls_handshake_was_surely_not_processed() -> None:
 
     with serve(answering("200 OK")) as server:
         url = server.url.replace("http:", "https:")
-        outcome = TwilioClient(CREDENTIALS, timeout_seconds=0.5, base_url=url).send(a_message())
+        outcome = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=0.5, base_url=url).send(
+            a_message()
+        )
     assert isinstance(outcome, NotProcessed)
 
 
@@ -231,7 +242,9 @@ def test_rejected_credentials_pause_the_channel_and_burn_nothing(
     simulator: str, control: Control
 ) -> None:
     credentials = {"account_sid": DEMO_ACCOUNT_SID, "auth_token": "wrong"}
-    outcome = TwilioClient(credentials, timeout_seconds=5, base_url=simulator).send(a_message())
+    outcome = TwilioClient(credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator).send(
+        a_message()
+    )
     assert isinstance(outcome, NotProcessed)
     assert (outcome.fault, outcome.retry_after) == (Fault.CHANNEL, 60.0)
 
@@ -251,7 +264,7 @@ def test_an_api_key_sends(simulator: str, control: Control) -> None:
         "api_key_sid": DEMO_API_KEY_SID,
         "api_key_secret": DEMO_API_KEY_SECRET,
     }
-    client = TwilioClient(credentials, timeout_seconds=5, base_url=simulator)
+    client = TwilioClient(credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator)
     assert isinstance(client.send(a_message()), Accepted)
 
 
@@ -260,7 +273,7 @@ def test_edge_and_region_of_the_environment_are_ignored(
 ) -> None:
     monkeypatch.setitem(os.environ, "TWILIO_EDGE", "dublin")
     monkeypatch.setitem(os.environ, "TWILIO_REGION", "ie1")
-    client = TwilioClient(demo_credentials, timeout_seconds=5, base_url=simulator)
+    client = TwilioClient(demo_credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator)
     assert isinstance(client.send(a_message()), Accepted)
 
 
@@ -294,7 +307,7 @@ def test_the_list_of_sent_messages_is_newest_first_and_only_ours(
 @pytest.mark.parametrize("behave", [answering("500 Oops"), resetting, answering("403 No")])
 def test_a_list_that_cannot_be_had_says_so(behave: Behaviour) -> None:
     with serve(behave) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         with pytest.raises(ProviderUnavailable):
             client.sent_messages(PHONE, SENDER)
 
@@ -322,7 +335,9 @@ def test_verify_finds_wrong_credentials(
     simulator: str, demo_credentials: dict[str, str], change: dict[str, str]
 ) -> None:
     credentials = {**demo_credentials, **change}
-    found = TwilioClient(credentials, timeout_seconds=5, base_url=simulator).verify(SENDER)
+    found = TwilioClient(credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator).verify(
+        SENDER
+    )
     assert found.credentials_valid is False
 
 
@@ -334,7 +349,7 @@ def test_a_server_without_a_list_of_senders_proves_no_ownership() -> None:
         (answering("200 OK", account) if is_account else answering("404 No", b"{}"))(connection)
 
     with serve(behave) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         found = client.verify("+15550001111")
     assert (found.credentials_valid, found.owns_sender) == (True, None)
 
@@ -348,7 +363,7 @@ def test_the_shared_sandbox_number_is_nobody_s_and_says_so() -> None:
 def test_verify_says_so_when_twilio_is_away() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(ProviderUnavailable):
-        TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=url).verify(SENDER)
+        TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=url).verify(SENDER)
 
 
 def test_no_body_number_or_token_is_logged(
@@ -356,7 +371,7 @@ def test_no_body_number_or_token_is_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-    client = TwilioClient(demo_credentials, timeout_seconds=5, base_url=simulator)
+    client = TwilioClient(demo_credentials, WEBHOOK_URL, timeout_seconds=5, base_url=simulator)
     client.send(a_message({"type": "text", "body": "a secret text"}))
     client.sent_messages(PHONE, SENDER)
     for canary in ("a secret text", PHONE.value.lstrip("+"), demo_credentials["auth_token"]):
@@ -365,6 +380,8 @@ def test_no_body_number_or_token_is_logged(
 
 def test_twilios_own_address_leaves_each_domain_on_its_own_host() -> None:
     credentials = {"account_sid": f"AC{'0' * 32}", "auth_token": "t" * 32}
-    client = TwilioClient(credentials, timeout_seconds=1, base_url="https://api.twilio.com/")
+    client = TwilioClient(
+        credentials, WEBHOOK_URL, timeout_seconds=1, base_url="https://api.twilio.com/"
+    )
     hosts = [each.base_url for each in (client._library.api, client._library.messaging)]
     assert hosts == ["https://api.twilio.com", "https://messaging.twilio.com"]

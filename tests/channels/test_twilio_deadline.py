@@ -18,6 +18,7 @@ from app.channels.providers.base import (
 from app.channels.providers.twilio import transport
 from app.channels.providers.twilio.client import TwilioClient
 from app.common.phone import parse_address
+from tests.channels.conftest import WEBHOOK_URL
 from tests.channels.local_server import answering, deaf, serve, trickling
 
 SECONDS = 0.5
@@ -30,14 +31,12 @@ CREDENTIALS = {"account_sid": f"AC{'0' * 32}", "auth_token": "t" * 32}
 
 def client_at(port: int, scheme: str = "http") -> TwilioClient:
     url = f"{scheme}://{NAME}:{port}"
-    return TwilioClient(CREDENTIALS, timeout_seconds=SECONDS, base_url=url)
+    return TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=SECONDS, base_url=url)
 
 
 def send(client: TwilioClient) -> tuple[SendOutcome, float]:
     """The outcome, and how many seconds it took."""
-    message = OutgoingMessage(
-        "+14155238886", PERSON, {"type": "text", "body": "x"}, "http://a.test"
-    )
+    message = OutgoingMessage("+14155238886", PERSON, {"type": "text", "body": "x"}, "m=1")
     began = time.monotonic()
     return client.send(message), time.monotonic() - began
 

@@ -12,7 +12,7 @@ from app.channels.providers.twilio import client as client_module
 from app.channels.providers.twilio.client import TwilioClient
 from app.channels.providers.twilio.parser import event_key, parse
 from simulator.demo import DEMO_ACCOUNT_SID
-from tests.channels.conftest import Control
+from tests.channels.conftest import WEBHOOK_URL, Control
 from tests.channels.local_server import Behaviour, answering, resetting, serve
 from tests.channels.test_twilio_client import CREDENTIALS, SENDER, a_message
 
@@ -80,7 +80,7 @@ def test_a_page_that_leads_to_itself_or_elsewhere_is_no_page() -> None:
     for next_page in (ours, "/2010-04-01/Accounts.json", 7):
         body = json.dumps({"messages": [], "next_page_uri": next_page}).encode()
         with serve(answering("200 OK", body)) as server:
-            client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+            client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
             with pytest.raises(ProviderUnavailable):
                 client.heard_messages(incoming(a_minute_ago(), ours))
 
@@ -116,7 +116,7 @@ def listed_row(**changes: Any) -> dict[str, Any]:
 def test_a_row_that_cannot_be_read_does_not_hide_the_others(odd: Any) -> None:
     body = json.dumps({"messages": [listed_row(), odd, listed_row()]}).encode()
     with serve(answering("200 OK", body)) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         found = client.heard_messages(incoming(a_minute_ago()))
     assert (len(found.messages), found.unreadable) == (2, 1)
 
@@ -124,7 +124,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(odd: Any) -> None:
 def test_a_message_without_its_first_date_has_another() -> None:
     row = listed_row(date_created=None, date_sent="Fri, 20 Nov 2026 10:00:01 +0000")
     with serve(answering("200 OK", json.dumps({"messages": [row]}).encode())) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         (message,) = client.heard_messages(incoming(a_minute_ago())).messages
     assert message.created_at == datetime(2026, 11, 20, 10, 0, 1, tzinfo=UTC)
 
@@ -132,10 +132,10 @@ def test_a_message_without_its_first_date_has_another() -> None:
 def test_media_that_were_deleted_are_done_without() -> None:
     row = listed_row(num_media="1", body="look")
     with serve(answering("200 OK", json.dumps({"messages": [row]}).encode())) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         (message,) = client.heard_messages(incoming(a_minute_ago())).messages
     with serve(answering("404 Not Found", b'{"code": 20404, "message": "gone"}')) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         whole = client.complete(message)
     assert (message.is_whole, whole.is_whole) == (False, True)
     found = parse(whole.raw)
@@ -144,9 +144,9 @@ def test_media_that_were_deleted_are_done_without() -> None:
 
 @pytest.mark.parametrize("behave", [answering("500 Oops"), resetting, answering("403 No")])
 def test_what_cannot_be_had_says_so(behave: Behaviour) -> None:
-    heard = HeardMessage("MM1", "MessageSid=MM1\n", a_minute_ago(), is_whole=False)
+    heard = HeardMessage("MM1", "in:MM1", "MessageSid=MM1\n", a_minute_ago(), is_whole=False)
     with serve(behave) as server:
-        client = TwilioClient(CREDENTIALS, timeout_seconds=1, base_url=server.url)
+        client = TwilioClient(CREDENTIALS, WEBHOOK_URL, timeout_seconds=1, base_url=server.url)
         with pytest.raises(ProviderUnavailable):
             client.heard_messages(incoming(a_minute_ago()))
         with pytest.raises(ProviderUnavailable):

@@ -1,7 +1,6 @@
 """Every doubt ends: found, sent again a few times, or unknown with its reason."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -9,7 +8,6 @@ import pytest
 
 from app.channels import cache
 from app.channels.providers import registry
-from app.channels.providers.base import Client, Json, NoList, SentMessage
 from app.channels.providers.twilio.provider import TwilioProvider
 from app.delivery import claims, fates, settle
 from app.delivery.claims import Queue
@@ -89,7 +87,7 @@ def test_a_list_that_cannot_be_read_ends_the_message_at_its_greatest_age(
     assert message.error["code"] == "list_unreadable"
     assert "settle" in message.error["remedy"]
     assert len(calls(world, "create")) == 1
-    told = world.sql("select data from recado.events where type = 'message.unknown'")
+    told = world.sql("select data from recado.events where type = 'message.marked_unknown'")
     assert [each.data["error"]["code"] for each in told] == ["list_unreadable"]
 
 
@@ -129,22 +127,10 @@ def test_a_test_message_whose_worker_died_asks_no_provider(world: World) -> None
     assert calls(world, "list") == []
 
 
-class Listless:
-    """A client whose provider keeps no list."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def sent_messages(self, *_: Any) -> Sequence[SentMessage]:
-        raise NoList
-
-
 class ListlessProvider(TwilioProvider):
-    def client(self, credentials: Json) -> Client:
-        return Listless(super().client(credentials))
+    """One that cannot be asked what it sent."""
+
+    capabilities = replace(TwilioProvider.capabilities, lists_sent=False)
 
 
 @pytest.mark.parametrize("policy", ["default", "at_most_once"])

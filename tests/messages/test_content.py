@@ -1,14 +1,17 @@
 """What a send's content may be, and what is refused before anything is written."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.channels.providers.registry import provider_of
 from app.errors import InvalidInput
 from app.messages import content
+from app.messages.errors import UnsupportedContent
 
 SID = f"HX{1:032d}"
 
@@ -47,7 +50,7 @@ def test_a_content_sid_is_hx_and_32_hexadecimal_digits(sid: str) -> None:
 
 @pytest.mark.parametrize("nothing", [None, {}, "", "{}"])
 def test_a_template_may_have_no_variables(nothing: Any) -> None:
-    assert content.template(SID, nothing)["content_variables"] == {}
+    assert content.template(SID, nothing)["template"]["variables"] == {}
 
 
 def test_numbers_become_text() -> None:
@@ -118,5 +121,20 @@ def test_an_object_and_its_json_text_mean_the_same(variables: dict[str, str]) ->
 
 
 def test_only_a_template_is_taken_outside_the_window() -> None:
-    assert not content.needs_window(content.template(SID, None))
-    assert content.needs_window(content.text("x"))
+    capabilities = provider_of("twilio").capabilities
+    assert not content.needs_window(content.template(SID, None), capabilities)
+    assert content.needs_window(content.text("x"), capabilities)
+    unbound = replace(capabilities, has_window=False)
+    assert not content.needs_window(content.text("x"), unbound)
+
+
+def test_what_a_provider_cannot_send_is_refused_in_words() -> None:
+    poor = replace(provider_of("twilio").capabilities, kinds=frozenset({"text"}), longest_text=5)
+    content.check(content.text("12345"), "pigeon", poor)
+    with pytest.raises(InvalidInput) as too_long:
+        content.check(content.text("123456"), "pigeon", poor)
+    assert too_long.value.details["fields"] == {
+        "body": ["At most 5 characters on a channel of pigeon."]
+    }
+    with pytest.raises(UnsupportedContent, match="They send: text"):
+        content.check(content.template(SID, None), "pigeon", poor)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
@@ -20,8 +19,8 @@ from app.delivery import claims, outcomes
 from app.delivery.claims import Claim
 from app.delivery.pacing import Plan
 from app.extensions import redis_handle
-from app.messages import callback, reports, repository
-from app.messages.callback import AttemptRef
+from app.messages import attempt_token, reports, repository
+from app.messages.attempt_token import AttemptRef
 from app.models import AttemptOutcome, Message, Status, Tenant
 from tests.factories import create_channel, create_conversation, create_message
 from tests.simulator.harness import wait_until
@@ -89,12 +88,12 @@ class Sent:
         is_signed: bool = True,
     ) -> str | None:
         """A receipt of one attempt; `is_signed`: it carries our proof of which attempt it is."""
-        query = callback.query_for(self.tenant_id, AttemptRef(self.message_id, attempt))
+        token = attempt_token.make(self.tenant_id, AttemptRef(self.message_id, attempt))
         receipt = StatusReceipt(
             self.id_of(attempt),
             status,
             error if status is Status.FAILED else None,
-            callback=dict(parse_qsl(query)) if is_signed else {},
+            token=token if is_signed else "",
         )
         with db.tenant_session(self.tenant_id) as session:
             return reports.apply_receipt(session, self.channel_id, receipt, clock.now())

@@ -117,7 +117,7 @@ def test_template_variables_come_as_an_object_or_as_its_json_text(
     body = {"to_number": "+15551234567", "content_sid": TEMPLATE, "content_variables": variables}
     message = sent(signed_in, **body)
     assert message.type == "template"
-    assert message.content["content_variables"] == {"1": "Ana", "2": "7"}
+    assert message.content["template"]["variables"] == {"1": "Ana", "2": "7"}
 
 
 @pytest.mark.parametrize("name", ["account_sid", "auth_token"])
@@ -263,7 +263,7 @@ def test_outside_the_window_the_fallback_goes_instead(
 ) -> None:
     fallback = {"content_sid": TEMPLATE, "content_variables": '{"1": "A-1", "2": "today"}'}
     message = sent(signed_in, conversation_id=shut(channel), body="x", fallback=fallback)
-    assert (message.type, message.content["content_sid"]) == ("template", TEMPLATE)
+    assert (message.type, message.content["template"]["id"]) == ("template", TEMPLATE)
 
 
 def test_a_bad_fallback_is_named_as_the_fallback(signed_in: ApiClient, channel: Channel) -> None:

@@ -137,7 +137,7 @@ def test_a_poisoned_item_is_parked_after_three_tries_and_the_rest_goes_on(
     assert parked[2] is not None
     assert parked[2].startswith("ValueError")
     assert applied == ("applied", 1, None)
-    told = rows(tenant, "select data from recado.events where type = 'inbox.parked'")
+    told = rows(tenant, "select data from recado.events where type = 'inbox.item_parked'")
     assert [row.data["reason"] for row in told] == [parked[2]]
 
 

@@ -1,7 +1,7 @@
 """What a provider must offer. Its names, codes and payloads stay in its own folder."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -40,13 +40,15 @@ class ProviderError:
 class OutgoingMessage:
     """What a client sends. `content` has the form of app/messages/content.py.
 
-    `status_callback` is the full URL at which the provider reports on this very attempt.
+    `token` names this very attempt and proves that we made it. The client hands it to the provider
+    in a way that brings it back with each receipt: as the query of a URL of ours, or in a field
+    that the provider does not read. At most 200 ASCII characters, and a well-formed query string.
     """
 
     from_number: str
     to: Address
     content: Json
-    status_callback: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,12 @@ class SentMessage:
 class HeardMessage:
     """One incoming message in the provider's own list, as a webhook would have told it.
 
-    `is_whole`: False where the list leaves something out, which `Client.complete` asks for.
+    `key` and `raw` are those of its `RawEvent`. `is_whole`: False where the list leaves something
+    out, which `Client.complete` asks for.
     """
 
     provider_message_id: str
+    key: str
     raw: str
     created_at: datetime
     is_whole: bool = True
@@ -176,14 +180,14 @@ class InboundMessage:
 class StatusReceipt:
     """The provider reports on a message of ours.
 
-    `callback` is the query of the URL that it called: our own message id, attempt and proof.
+    `token` is the `OutgoingMessage.token` that came back, "" where none did.
     """
 
     provider_message_id: str
     status: Status
     error: ProviderError | None = None
     aliases: tuple[Address, ...] = ()
-    callback: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,6 @@ class Client(Protocol):
     """The provider's API, for one channel. Blocking, with timeouts; never called in a transaction.
 
     Methods other than `send` raise `ProviderUnavailable` when the provider cannot be asked.
-    `sent_messages` raises `NoList` where the provider keeps no list of what was sent.
     """
 
     def send(self, message: OutgoingMessage) -> SendOutcome: ...
@@ -208,11 +211,17 @@ class Client(Protocol):
     def verify(self, phone_number: str) -> Verification: ...
 
     def sent_messages(self, to: Address, from_number: str) -> Sequence[SentMessage]:
-        """The newest outgoing messages between the two, newest first (at most 200)."""
+        """The newest outgoing messages between the two, newest first (at most 200).
+
+        Never called without `Capabilities.lists_sent`.
+        """
         ...
 
     def heard_messages(self, listing: Listing) -> HeardPage:
-        """One page of incoming messages. It may hold some from outside the span as well."""
+        """One page of incoming messages. It may hold some from outside the span as well.
+
+        Never called without `Capabilities.lists_heard`; nor is `complete`.
+        """
         ...
 
     def complete(self, message: HeardMessage) -> HeardMessage:
@@ -222,10 +231,6 @@ class Client(Protocol):
 
 class ProviderUnavailable(Exception):
     """The provider did not answer, or answered that it cannot."""
-
-
-class NoList(Exception):
-    """The provider keeps no list of sent messages: what became of one, it cannot be asked."""
 
 
 @dataclass(frozen=True)
@@ -242,16 +247,48 @@ class WebhookRequest:
 
 
 @dataclass(frozen=True)
-class Envelope:
-    """What a webhook says of itself before anybody verified it; only good for finding candidates.
+class RawEvent:
+    """One event of a webhook, before anybody verified or interpreted it.
 
-    `phone_number` is our own sender; `answer` is what the provider expects to read, as
-    (HTTP status, MIME type, body).
+    `key` is the provider's name of the event: a repeat of the event has the same one. `account`
+    and `phone_number` name our sender that it is for; they are empty where the webhook does not
+    say. `raw` is the text that the inbox keeps and `Provider.parse` reads.
     """
 
+    key: str
     account: str
     phone_number: str
-    answer: tuple[int, str, str]
+    raw: str
+
+
+Answer = tuple[int, str, str]
+"""(HTTP status, MIME type, body)."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """What one request of a provider holds. `answer` is what the provider expects to read."""
+
+    events: Sequence[RawEvent]
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What can be done with a provider. The core asks these, and never a provider's name.
+
+    `kinds`: the types of content that can be sent. `longest_text`: of a text, in characters.
+    `has_window`: what is no template can be sent only within 24 hours of the customer's last
+    message. `lists_sent`, `lists_heard`: whether the provider can be asked which messages it sent
+    for us, and which it heard; without the first, a message that nobody can account for ends
+    `unknown`, and without the second, nothing finds what a webhook did not bring.
+    """
+
+    kinds: Set[str]
+    longest_text: int
+    has_window: bool
+    lists_sent: bool
+    lists_heard: bool
 
 
 class Provider(Protocol):
@@ -259,13 +296,20 @@ class Provider(Protocol):
 
     `credentials_help` tells the API's readers what to give; `plain_fields` are the credentials
     that are no secret and may be shown whole; `webhook_suffix` is what belongs behind the webhook
-    URL that people paste at the provider.
+    URL that people paste at the provider; `webhook_aliases` are further names that stand for `name`
+    in that URL. `is_shared_webhook`: one request may hold events of
+    several senders, also of several tenants, so the sender in the event decides and not the key in
+    the URL. `has_handshake`: it asks a URL for a challenge's answer before it uses it.
     """
 
     name: str
     credentials_help: str
     plain_fields: Set[str]
     webhook_suffix: str
+    webhook_aliases: Set[str]
+    is_shared_webhook: bool
+    has_handshake: bool
+    capabilities: Capabilities
 
     def read_credentials(self, given: Json, present: Json) -> Json:
         """`given` over what the channel has, checked; null removes a field.
@@ -278,18 +322,33 @@ class Provider(Protocol):
         """The provider's name of the account that these credentials belong to."""
         ...
 
-    def client(self, credentials: Json) -> Client: ...
+    def client(self, credentials: Json, webhook_url: str) -> Client:
+        """A client of one channel, whose webhooks come to `webhook_url`."""
+        ...
 
-    def envelope(self, body: bytes) -> Envelope:
-        """Never raises."""
+    def challenge(self, request: WebhookRequest, credentials: Json) -> str | None:
+        """The text that answers the provider's handshake (a GET before its first webhook).
+
+        `credentials` are those of the channel in the URL, {} without one. None when the request is
+        no handshake that these credentials, or the installation's settings, allow. Never called
+        without `has_handshake`.
+        """
+        ...
+
+    def read(self, request: WebhookRequest) -> Webhook:
+        """Split a webhook into its events. Raises ValueError for a body that nobody can read.
+
+        What can be read but not understood is an event, too, so that nothing signed is lost.
+        """
         ...
 
     def is_signed(self, request: WebhookRequest, credentials: Json) -> bool:
-        """Whether the request was signed with these credentials. Never raises."""
-        ...
+        """Whether the request was signed with the channel's credentials. Never raises.
 
-    def event_key(self, raw: str) -> str:
-        """The provider's name of this event: equal for a repeat of it. Never raises."""
+        A secret of the installation's settings may count as well, for an app that serves many
+        channels, but only for credentials that are known to belong to that app: else a tenant who
+        enters somebody else's sender would get its messages.
+        """
         ...
 
     def parse(self, raw: str) -> ProviderEvent:

@@ -1,21 +1,35 @@
-"""Name → provider. The one place outside a provider's folder that a new provider touches."""
-
-from collections.abc import Mapping
+"""The table of providers: the one place outside a provider's folder that a new provider touches."""
 
 from app.channels.errors import ProviderNotOffered
 from app.channels.providers.base import Provider
 from app.channels.providers.twilio.provider import TwilioProvider
-from app.models import Provider as ProviderName
+from app.errors import NotFound
 
-PROVIDERS: Mapping[str, Provider] = {ProviderName.TWILIO: TwilioProvider()}
+PROVIDERS: dict[str, Provider] = {}
+"""Name → provider."""
+
+
+def register(provider: Provider) -> None:
+    PROVIDERS[provider.name] = provider
+
+
+register(TwilioProvider())
 
 
 def provider_of(name: str) -> Provider:
     """Raises ProviderNotOffered."""
     found = PROVIDERS.get(name)
     if found is None:
-        offered = ", ".join(PROVIDERS)
         raise ProviderNotOffered(
-            f"Recado cannot connect channels of the provider {name!r} yet. Offered: {offered}."
+            f"Recado cannot connect channels of the provider {name!r} yet. "
+            f"Offered: {', '.join(PROVIDERS)}."
         )
     return found
+
+
+def provider_at(path: str) -> Provider:
+    """The provider whose webhooks come to `/webhook/<path>`. Raises NotFound."""
+    for provider in PROVIDERS.values():
+        if path == provider.name or path in provider.webhook_aliases:
+            return provider
+    raise NotFound

@@ -1,6 +1,5 @@
 """Twilio's API for one channel. Blocking; safe to share between threads."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC
@@ -71,9 +70,18 @@ OWN_API = "https://api.twilio.com"
 
 
 class TwilioClient:
-    def __init__(self, credentials: Json, *, timeout_seconds: float, base_url: str = "") -> None:
-        """`base_url` stands in for all of Twilio's hosts; empty or its own means Twilio itself."""
+    def __init__(
+        self,
+        credentials: Json,
+        webhook_url: str,
+        *,
+        timeout_seconds: float,
+        base_url: str = "",
+    ) -> None:
+        """`webhook_url` is where Twilio reports on what is sent. `base_url` stands in for all of
+        Twilio's hosts; empty or its own means Twilio itself."""
         self._credentials = credentials
+        self._webhook_url = webhook_url
         self._account_sid: str = credentials["account_sid"]
         self._base_url = base_url.rstrip("/")
         self._home = self._base_url or OWN_API
@@ -96,7 +104,8 @@ class TwilioClient:
     def send(self, message: OutgoingMessage) -> SendOutcome:
         """Never raises for trouble of the provider's or the network's."""
         try:
-            arguments = parameters(message, self._credentials.get("messaging_service_sid"))
+            service_sid = self._credentials.get("messaging_service_sid")
+            arguments = parameters(message, self._webhook_url, service_sid)
         except UnsupportedContent:
             return Refused(errors.explain(errors.UNSUPPORTED))
         exchange.reset()
@@ -223,7 +232,7 @@ def _sent(row: Any) -> SentMessage:
         from_number=bare(row.from_),
         body=row.body or "",
         created_at=row.date_created,
-        error=errors.describe(code_of(row.error_code)) if failed else None,
+        error=errors.describe(errors.code_of(row.error_code)) if failed else None,
     )
 
 
@@ -234,7 +243,7 @@ def outcome_of(answer: Response) -> SendOutcome:
     the token is mended. A 4xx that carries no code of Twilio's did not come from the Messages
     resource, so it proves nothing.
     """
-    status, code = int(answer.status_code), code_in(answer.text)
+    status, code = int(answer.status_code), errors.code_in(answer.text)
     error = errors.describe(code, status)
     if status == 429:
         return NotProcessed(error, _retry_after(answer), Fault.CHANNEL, throttled=True)
@@ -251,20 +260,6 @@ def outcome_of(answer: Response) -> SendOutcome:
     if kind is Kind.RETRY:
         return NotProcessed(error, _retry_after(answer) or TROUBLE_PAUSE_SECONDS)
     return Uncertain(error) if kind is Kind.UNCERTAIN else Refused(error)
-
-
-def code_in(text: str) -> int | None:
-    try:
-        payload = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return code_of(payload.get("code")) if isinstance(payload, dict) else None
-
-
-def code_of(value: Any) -> int | None:
-    """Twilio's five-digit code, given as a number or as text."""
-    text = str(value) if isinstance(value, int | str) else ""
-    return int(text) if re.fullmatch(r"[0-9]{4,6}", text) else None
 
 
 def _retry_after(answer: Response) -> float | None:

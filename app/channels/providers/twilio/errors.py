@@ -4,8 +4,10 @@ Source: Twilio's error dictionary (api/errors/<code>) and WhatsApp pages; where 
 to do, the class is a judgement.
 """
 
+import json
+import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.channels.providers.base import ProviderError
 
@@ -340,6 +342,21 @@ UNSUPPORTED = Entry(
     "This kind of message cannot be sent through Twilio as it is.",
     "Send it as a text, media, location or template message.",
 )
+
+
+def code_in(text: str) -> int | None:
+    """The code in the body of an answer; None when it has none."""
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return code_of(payload.get("code")) if isinstance(payload, dict) else None
+
+
+def code_of(value: Any) -> int | None:
+    """Twilio's five-digit code, given as a number or as text."""
+    text = str(value) if isinstance(value, int | str) else ""
+    return int(text) if re.fullmatch(r"[0-9]{4,6}", text) else None
 
 
 def entry_for(code: int | None) -> Entry:

@@ -11,16 +11,16 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Form(NamedTuple):
-    """`query` is that of the URL that Twilio called."""
+    """`query` is that of the URL that Twilio called, as it came."""
 
     parameters: dict[str, str]
-    query: dict[str, str]
+    query: str
 
 
 def read(raw: str) -> Form:
-    """`<form body>` newline `<query string>` → both, as text. Raises ValueError."""
+    """`<form body>` newline `<query string>`. Raises ValueError for too many parameters."""
     body, _, query = raw.rpartition("\n") if "\n" in raw else (raw, "", "")
-    return Form(_pairs(body), _pairs(query))
+    return Form(_pairs(body), query)
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import structlog
 
 from app.channels.providers.base import HeardMessage, HeardPage
+from app.channels.providers.twilio.parser import event_key
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,8 @@ def _message(row: Any) -> HeardMessage | None:
         "Body": row.body or "",
         "NumMedia": media,
     }
-    return HeardMessage(row.sid, urlencode(form) + "\n", written, is_whole=media == "0")
+    raw = urlencode(form) + "\n"
+    return HeardMessage(row.sid, event_key(raw), raw, written, is_whole=media == "0")
 
 
 def read_media(items: Sequence[Any], home: str) -> dict[str, str]:

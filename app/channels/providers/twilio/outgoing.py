@@ -11,31 +11,41 @@ VALIDITY_SECONDS = 4 * 3600
 """Twilio keeps a WhatsApp message at most 4 hours in its queue; its default says 10."""
 
 
+LONGEST_TEXT = 1600
+"""Of Body; WhatsApp itself takes 4,096 characters."""
+
+KINDS = frozenset(
+    {"text", "image", "audio", "video", "document", "sticker", "location", "template"}
+)
+
+
 class UnsupportedContent(Exception):
     """Twilio's Messages resource has no parameters for this content."""
 
 
-def parameters(message: OutgoingMessage, messaging_service_sid: str | None) -> dict[str, Any]:
+def parameters(
+    message: OutgoingMessage, webhook_url: str, messaging_service_sid: str | None
+) -> dict[str, Any]:
     """Keyword arguments of `messages.create`. Raises UnsupportedContent.
 
-    From is given beside a Messaging Service, too: the customer must hear from the same number.
+    The token of the attempt is the query of the URL at which Twilio reports. From is given beside
+    a Messaging Service, too: the customer must hear from the same number.
     """
     found = {
         "to": spell(message.to.value),
         "from_": spell(message.from_number),
         "validity_period": VALIDITY_SECONDS,
+        "status_callback": f"{webhook_url}?{message.token}{RETRY_FRAGMENT}",
         **_content(message.content),
     }
-    if message.status_callback:
-        found["status_callback"] = message.status_callback + RETRY_FRAGMENT
     if messaging_service_sid:
         found["messaging_service_sid"] = messaging_service_sid
     return found
 
 
 def _content(content: Json) -> dict[str, Any]:
-    if content.get("content_sid"):
-        return _template(content)
+    if "template" in content:
+        return _template(content["template"])
     if "latitude" in content and "longitude" in content:
         return _location(content)
     body = content.get("body") or ""
@@ -47,11 +57,14 @@ def _content(content: Json) -> dict[str, Any]:
     raise UnsupportedContent
 
 
-def _template(content: Json) -> dict[str, Any]:
-    found: dict[str, Any] = {"content_sid": content["content_sid"]}
-    if content.get("content_variables"):
+def _template(template: Json) -> dict[str, Any]:
+    """Twilio's approved templates have one language each, and are named by their SID."""
+    if "id" not in template:
+        raise UnsupportedContent
+    found: dict[str, Any] = {"content_sid": template["id"]}
+    if template["variables"]:
         # Twilio wants the object as text; an object is answered with error 92007.
-        found["content_variables"] = json.dumps(content["content_variables"], ensure_ascii=False)
+        found["content_variables"] = json.dumps(template["variables"], ensure_ascii=False)
     return found
 
 

@@ -7,15 +7,17 @@ import hashlib
 import re
 
 from app.channels.providers.base import (
-    Envelope,
+    Answer,
     Ignored,
     InboundMessage,
     ProviderEvent,
+    RawEvent,
     StatusReceipt,
+    Webhook,
+    WebhookRequest,
 )
 from app.channels.providers.twilio import errors, form
 from app.channels.providers.twilio.addresses import known_addresses
-from app.channels.providers.twilio.client import code_of
 from app.channels.providers.twilio.form import Form
 from app.channels.providers.twilio.kinds import Parameters, content_of
 from app.channels.providers.twilio.statuses import CANCELED, STATUSES
@@ -29,14 +31,44 @@ LONGEST_PROFILE_NAME = 512
 NO_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 """TwiML for: nothing to say now. Our answers go out as messages of their own."""
 
+MESSAGE_ANSWER: Answer = (200, "text/xml", NO_REPLY)
+STATUS_ANSWER: Answer = (204, "text/plain", "")
+
+
+def read(request: WebhookRequest) -> Webhook:
+    """The one event of a webhook. An incoming message is answered with TwiML, a status with 204.
+
+    Never raises. A body that is not UTF-8 is none of Twilio's: no signature matches it.
+    """
+    raw = f"{request.body.decode('utf-8', 'replace')}\n{request.query}"
+    given = _parameters(raw)
+    is_status = bool(given.get("MessageStatus"))
+    sender = given.get("From" if is_status else "To", "")
+    ours = known_addresses(sender)
+    event = RawEvent(
+        key=_event_key(given, raw),
+        account=given.get("AccountSid", ""),
+        phone_number=ours[0].value if ours else "",
+        raw=raw,
+    )
+    return Webhook([event], STATUS_ANSWER if is_status else MESSAGE_ANSWER)
+
 
 def event_key(raw: str) -> str:
-    """`in:<MessageSid>`, `st:<MessageSid>:<status>`; a digest for what names no message.
+    """`in:<MessageSid>`, `st:<MessageSid>:<status>`; a digest for what names no message."""
+    return _event_key(_parameters(raw), raw)
 
-    Never raises: what was signed is stored, even if nobody can read it.
-    """
+
+def _parameters(raw: str) -> Parameters:
+    """None of them for a form that is too large to be one of Twilio's."""
     try:
-        given = form.read(raw).parameters
+        return form.read(raw).parameters
+    except ValueError:
+        return {}
+
+
+def _event_key(given: Parameters, raw: str) -> str:
+    try:
         sid, status = message_sid(given), status_word(given)
     except ValueError:
         return "other:" + hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()
@@ -50,24 +82,6 @@ def parse(raw: str) -> ProviderEvent:
     if status in INBOUND_STATUSES:
         return _inbound(given.parameters)
     return _receipt(given, status)
-
-
-def envelope(body: bytes) -> Envelope:
-    """Who a webhook says it is for. An incoming message is answered with TwiML, a status with 204.
-
-    Never raises.
-    """
-    try:
-        given = form.read(body.decode("utf-8", "replace") + "\n").parameters
-    except ValueError:
-        given = {}
-    is_status = bool(given.get("MessageStatus"))
-    ours = known_addresses(given.get("From" if is_status else "To"))
-    return Envelope(
-        account=given.get("AccountSid", ""),
-        phone_number=ours[0].value if ours else "",
-        answer=(204, "text/plain", "") if is_status else (200, "text/xml", NO_REPLY),
-    )
 
 
 def message_sid(given: Parameters) -> str:
@@ -121,7 +135,7 @@ def _receipt(given: Form, word: str) -> ProviderEvent:
         return Ignored(f"status {word}")
     error = None
     if status is Status.FAILED:
-        code = code_of(parameters.get("ErrorCode", ""))
+        code = errors.code_of(parameters.get("ErrorCode", ""))
         error = errors.describe(code)
         if word == CANCELED and code is None:
             error = errors.explain(errors.CANCELED)
@@ -134,5 +148,5 @@ def _receipt(given: Form, word: str) -> ProviderEvent:
             parameters.get("ExternalUserId"),
             parameters.get("ParentExternalUserId"),
         ),
-        callback=given.query,
+        token=given.query,
     )

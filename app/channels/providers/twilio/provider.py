@@ -3,8 +3,15 @@
 from collections.abc import Set
 
 from app import config
-from app.channels.providers.base import Client, Envelope, Json, ProviderEvent, WebhookRequest
-from app.channels.providers.twilio import credentials, parser, signature
+from app.channels.providers.base import (
+    Capabilities,
+    Client,
+    Json,
+    ProviderEvent,
+    Webhook,
+    WebhookRequest,
+)
+from app.channels.providers.twilio import credentials, outgoing, parser, signature
 from app.channels.providers.twilio.client import TwilioClient
 from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
@@ -14,6 +21,16 @@ class TwilioProvider:
     credentials_help: str = credentials.HELP
     plain_fields: Set[str] = frozenset({"signature_mode"})
     webhook_suffix: str = RETRY_FRAGMENT
+    webhook_aliases: Set[str] = frozenset({"whatsapp"})
+    is_shared_webhook: bool = False
+    has_handshake: bool = False
+    capabilities: Capabilities = Capabilities(
+        kinds=outgoing.KINDS,
+        longest_text=outgoing.LONGEST_TEXT,
+        has_window=True,
+        lists_sent=True,
+        lists_heard=True,
+    )
 
     def read_credentials(self, given: Json, present: Json) -> Json:
         return credentials.read(given, present)
@@ -22,22 +39,28 @@ class TwilioProvider:
         account: str = credentials["account_sid"]
         return account
 
-    def client(self, credentials: Json) -> Client:
+    def client(self, credentials: Json, webhook_url: str) -> Client:
         settings = config.current()
         return TwilioClient(
             credentials,
+            webhook_url,
             timeout_seconds=settings.provider_timeout_seconds,
             base_url=settings.twilio_api_base_url,
         )
 
-    def envelope(self, body: bytes) -> Envelope:
-        return parser.envelope(body)
+    def challenge(
+        self,
+        request: WebhookRequest,  # noqa: ARG002 - the protocol's parameters
+        credentials: Json,  # noqa: ARG002
+    ) -> str | None:
+        """None: Twilio asks for no handshake."""
+        return None
+
+    def read(self, request: WebhookRequest) -> Webhook:
+        return parser.read(request)
 
     def is_signed(self, request: WebhookRequest, credentials: Json) -> bool:
         return signature.is_signed(request, credentials)
-
-    def event_key(self, raw: str) -> str:
-        return parser.event_key(raw)
 
     def parse(self, raw: str) -> ProviderEvent:
         return parser.parse(raw)

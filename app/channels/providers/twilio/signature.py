@@ -12,6 +12,7 @@ from twilio.request_validator import (
     SIGNATURE_HEADER,
     SIGNATURE_SETTINGS_HEADER,
     RequestValidator,
+    compare,
     get_signature_algorithm,
 )
 from werkzeug.datastructures import MultiDict
@@ -50,13 +51,27 @@ def _is_signed(request: WebhookRequest, credentials: Json) -> bool:
     parameters = _parameters(request, url)
     secrets = [credentials[name] for name in names if credentials.get(name)]
     # Twilio signs the address without its fragment; a relay in its place may sign it as we wrote
-    # it. Every pair is tried, so that the time taken does not tell which one matched.
-    matches = [
-        RequestValidator(secret).validate(address, parameters, signature, algorithm)
-        for secret in secrets
+    # it. The first match ends the search: which secret or spelling it was is no secret.
+    return any(
+        matches(RequestValidator(secret), address, parameters, signature, algorithm)
+        for matches in (_is_exact, RequestValidator.validate)
         for address in (url, url + RETRY_FRAGMENT)
-    ]
-    return any(matches)
+        for secret in secrets
+    )
+
+
+def _is_exact(
+    validator: RequestValidator,
+    url: str,
+    parameters: MultiDict[str, str] | str,
+    signature: str,
+    algorithm: str,
+) -> bool:
+    """What `validate` does at a third of its cost, for a URL that was signed exactly as it is; the
+    library also tries it with and without its port. Not for a body that the URL's hash covers."""
+    if isinstance(parameters, str):
+        return False
+    return bool(compare(validator.compute_signature(url, parameters, algorithm), signature))
 
 
 def _parameters(request: WebhookRequest, url: str) -> MultiDict[str, str] | str:
@@ -66,7 +81,7 @@ def _parameters(request: WebhookRequest, url: str) -> MultiDict[str, str] | str:
     library would skip the hash. Raises ValueError for JSON without one.
     """
     text = request.body.decode("utf-8")
-    if "bodySHA256" in parse_qs(urlsplit(url).query):
+    if "bodySHA256" in url and "bodySHA256" in parse_qs(urlsplit(url).query):
         return text
     if "json" in (header(request.headers, "Content-Type") or "").lower():
         raise ValueError("JSON whose URL carries no hash of it")

@@ -1,13 +1,18 @@
-"""The proof in a status-callback URL: which message and attempt a provider's receipt is for."""
+"""The token of an attempt: which message and attempt a provider's receipt speaks of, and a proof.
+
+`message=<id>&attempt=<number>&proof=<32 hex digits>`. A provider brings it back with each receipt,
+as the query of a URL or as it is; further words in it are ignored.
+"""
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from app import config
+
+MOST_WORDS = 20
 
 
 @dataclass(frozen=True)
@@ -16,21 +21,22 @@ class AttemptRef:
     attempt: int
 
 
-def query_for(tenant_id: UUID, ref: AttemptRef) -> str:
+def make(tenant_id: UUID, ref: AttemptRef) -> str:
     proof = _proof(config.current().secret_key, tenant_id, ref)
     return urlencode({"message": ref.message_id, "attempt": ref.attempt, "proof": proof})
 
 
-def read(tenant_id: UUID, query: Mapping[str, str]) -> AttemptRef | None:
-    """The attempt that the query names, or None when it names none that we signed."""
+def read(tenant_id: UUID, token: str) -> AttemptRef | None:
+    """The attempt that the token names, or None when it names none that we signed."""
     try:
-        ref = AttemptRef(UUID(query["message"]), int(query["attempt"]))
-        given = query["proof"].encode("ascii")
+        words = dict(parse_qsl(token, max_num_fields=MOST_WORDS))
+        ref = AttemptRef(UUID(words["message"]), int(words["attempt"]))
+        given = words["proof"].encode("ascii")
     except (KeyError, ValueError):
         return None
     settings = config.current()
     keys = filter(None, (settings.secret_key, settings.secret_key_previous))
-    proofs = [_proof(key, tenant_id, ref).encode() for key in keys]
+    proofs = (_proof(key, tenant_id, ref).encode() for key in keys)
     return ref if any(hmac.compare_digest(given, proof) for proof in proofs) else None
 
 

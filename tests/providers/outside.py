@@ -1,0 +1,150 @@
+"""The outside world of one provider, as the contract drives it, and a channel of ours in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app import db
+from app.channels.providers.base import Json
+from app.delivery import settle
+from app.delivery.claims import Queue
+from app.inbox import apply
+from app.messages import attempt_token, repository
+from app.messages.attempt_token import AttemptRef
+from app.models import Message, Status, Tenant
+from tests.factories import ApiClient
+from tests.world import engine_of_tests
+
+
+class Fate(StrEnum):
+    """What becomes of a send at the provider."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_NOW = "not now: surely not processed, and the channel should slow down"
+    BAD_CREDENTIALS = "the credentials are rejected"
+    PROCESSED_WITHOUT_ANSWER = "processed, but nobody is told"
+    LOST_WITHOUT_ANSWER = "not processed, and nobody is told"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The provider reports on a message. `token` is that of the attempt, "" when it is lost."""
+
+    provider_message_id: str
+    token: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class Written:
+    """A person wrote."""
+
+    provider_message_id: str
+    person: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A signed request of the provider: `path` follows the channel's webhook URL."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def send(self, app: Flask) -> TestResponse:
+        return app.test_client().post(self.url, data=self.body, headers=self.headers)
+
+
+class Outside(Protocol):
+    """The outside world of one provider, with an account and a sender of ours in it."""
+
+    provider: str
+    phone_number: str
+    credentials: Json
+
+    def person(self, fate: Fate) -> str:
+        """The number of somebody to whom every send has this fate."""
+        ...
+
+    def processed(self) -> Sequence[str]:
+        """The tokens of the attempts that the provider processed, in their order."""
+        ...
+
+    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Hook]:
+        """Signed requests that tell these facts: one, where the provider puts many into one."""
+        ...
+
+    def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:
+        """The URL of a handshake, with a right or a wrong verify token, which wants the answer
+        `42`; None where the provider has no handshake."""
+        ...
+
+
+@dataclass
+class Place:
+    """A tenant's channel at the provider."""
+
+    app: Flask
+    tenant: Tenant
+    owner: ApiClient
+    outside: Outside
+    channel_id: UUID
+    webhook_path: str
+
+    def send(self, fate: Fate = Fate.ACCEPTED, body: str = "¡Hola!") -> UUID:
+        answer = self.owner.post(
+            "/api/send", {"to_number": self.outside.person(fate), "body": body}
+        )
+        assert answer.status_code == 202, answer.json
+        return UUID(answer.json["message_id"])
+
+    def deliver(self) -> None:
+        engine_of_tests().wake(Queue(self.tenant.id, self.channel_id))
+        assert engine_of_tests().wait_until_idle(30)
+
+    def message(self, message_id: UUID) -> Message:
+        with db.tenant_session(self.tenant.id) as session:
+            found = repository.get(session, self.tenant.id, message_id)
+            assert found is not None
+            return found
+
+    def settle(self) -> None:
+        """As if the wait of everything uncertain were over."""
+        self.sql("update recado.messages set lease_until = now() where lease_until is not null")
+        while settle.settle_some(self.tenant.id, self.channel_id):
+            pass
+
+    def tell(self, *facts: Receipt | Written) -> list[TestResponse]:
+        hooks = self.outside.tell(self.webhook_path, facts)
+        return [hook.send(self.app) for hook in hooks]
+
+    def apply(self) -> None:
+        while apply.apply_due(self.tenant.id):
+            pass
+
+    def token(self, message_id: UUID, attempt: int = 1) -> str:
+        return attempt_token.make(self.tenant.id, AttemptRef(message_id, attempt))
+
+    def receipt(self, message_id: UUID, status: Status, *, is_named: bool = True) -> Receipt:
+        """`is_named`: with the token of its attempt."""
+        provider_id = self.message(message_id).provider_message_id or f"SM{message_id.hex}"
+        return Receipt(provider_id, self.token(message_id) if is_named else "", status)
+
+    def heard(self) -> list[str]:
+        rows = self.sql(
+            "select body from recado.messages where direction = 'incoming' order by body"
+        )
+        return [row.body for row in rows]
+
+    def sql(self, statement: str) -> list[Any]:
+        with db.tenant_session(self.tenant.id) as session:
+            result: Any = session.execute(text(statement))
+            return list(result) if result.returns_rows else []

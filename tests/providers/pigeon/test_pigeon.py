@@ -1,0 +1,174 @@
+"""Pigeon keeps the contract of providers, and what its webhook tells of several businesses reaches
+each of them."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+
+from app.channels import cache
+from app.channels.providers import registry
+from app.channels.providers.base import Json
+from app.common.ids import new_id
+from app.inbox import apply
+from app.models import Tenant
+from tests.conftest import SignIn
+from tests.factories import create_channel, create_tenant
+from tests.providers.contract import ProviderContract
+from tests.providers.outside import Fate, Hook, Place, Receipt, Written
+from tests.providers.pigeon.provider import SIGNATURE, STATUSES, PigeonProvider, signature
+from tests.webhook.twilio_posts import ledger
+
+PEOPLE = {fate: f"+155501000{number:02}" for number, fate in enumerate(Fate, start=20)}
+FATES = {number: fate for fate, number in PEOPLE.items()}
+ANSWERS = {
+    Fate.REFUSED: 422,
+    Fate.NOT_NOW: 429,
+    Fate.BAD_CREDENTIALS: 401,
+    Fate.PROCESSED_WITHOUT_ANSWER: 500,
+    Fate.LOST_WITHOUT_ANSWER: 500,
+}
+PROCESSED = {Fate.ACCEPTED, Fate.PROCESSED_WITHOUT_ANSWER}
+WORDS = {status: word for word, status in STATUSES.items()}
+
+
+class Loft(ThreadingHTTPServer):
+    """Pigeon's API."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Letters)
+        self.processed: list[str] = []
+
+
+class Letters(BaseHTTPRequestHandler):
+    server: Loft
+
+    def do_POST(self) -> None:
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        fate = FATES[told["to"]]
+        if fate in PROCESSED:
+            self.server.processed.append(told["ref"])
+        body = json.dumps({"letter": f"P{new_id().hex}"}).encode()
+        self.send_response(ANSWERS.get(fate, 201))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the tests look at what was processed."""
+
+
+class PigeonOutside:
+    provider = "pigeon"
+
+    def __init__(self, loft: Loft) -> None:
+        self._loft = loft
+        self.name = f"loft-{new_id().hex[:8]}"
+        self.phone_number = f"+1417{new_id().int % 10_000_000:07d}"
+        self.credentials: Json = {
+            "loft": self.name,
+            "url": f"http://127.0.0.1:{loft.server_port}",
+            "secret": new_id().hex,
+            "verify_token": new_id().hex,
+        }
+
+    def person(self, fate: Fate) -> str:
+        return PEOPLE[fate]
+
+    def processed(self) -> Sequence[str]:
+        return self._loft.processed
+
+    def event(self, fact: Receipt | Written) -> dict[str, Any]:
+        told = {"loft": self.name, "sender": self.phone_number, "letter": fact.provider_message_id}
+        if isinstance(fact, Written):
+            return {**told, "kind": "letter", "person": fact.person, "text": fact.body}
+        person = PEOPLE[Fate.ACCEPTED]
+        word = WORDS[fact.status]
+        return {**told, "kind": "status", "person": person, "status": word, "ref": fact.token}
+
+    def sign(self, webhook_path: str, events: Sequence[dict[str, Any]]) -> Hook:
+        body = json.dumps({"events": events}, ensure_ascii=False).encode()
+        return Hook(webhook_path, body, {SIGNATURE: signature(body, self.credentials)})
+
+    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Hook]:
+        return [self.sign(webhook_path, [self.event(fact) for fact in facts])]
+
+    def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:
+        token = self.credentials["verify_token"] if is_right else "wrong"
+        return f"{webhook_path}?{urlencode({'token': token, 'challenge': '42'})}"
+
+
+@contextmanager
+def loft() -> Iterator[Loft]:
+    server = Loft()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = PigeonProvider()
+    monkeypatch.setitem(registry.PROVIDERS, provider.name, provider)
+
+
+class TestPigeon(ProviderContract):
+    @pytest.fixture
+    def outside(self, app: Flask) -> Iterator[PigeonOutside]:
+        with loft() as server:
+            yield PigeonOutside(server)
+
+    def test_one_webhook_tells_several_businesses(
+        self, app: Flask, place: Place, outside: PigeonOutside
+    ) -> None:
+        """They share an app, and so its secret; each hears what is for its own sender alone."""
+        neighbour, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"
+        create_channel(
+            neighbour.id,
+            provider="pigeon",
+            account=outside.name,
+            phone_number=number,
+            credentials=outside.credentials,
+        )
+        mine = outside.event(Written("P1", PEOPLE[Fate.ACCEPTED], "for the one"))
+        theirs = {**outside.event(Written("P2", "+15550100099", "for the other")), "sender": number}
+        nobody_s = {**mine, "sender": "+14180000000", "letter": "P3"}
+        hook = outside.sign(place.webhook_path, [mine, theirs, nobody_s])
+        assert hook.send(app).status_code == 200
+        for tenant in (place.tenant, neighbour):
+            apply.apply_due(tenant.id)
+            assert ledger(tenant.id) == {"applied": 1, "duplicates": 0}
+        assert place.heard() == ["for the one"]
+        cache.forget_all()
+
+    def test_a_secret_opens_no_other_business(
+        self, app: Flask, place: Place, outside: PigeonOutside, tenant: Tenant, sign_in: SignIn
+    ) -> None:
+        """Somebody else's sender is named in a webhook that is signed with one's own secret."""
+        victim, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"
+        credentials = {**outside.credentials, "secret": new_id().hex}
+        create_channel(
+            victim.id,
+            provider="pigeon",
+            account=outside.name,
+            phone_number=number,
+            credentials=credentials,
+        )
+        mine = outside.event(Written("P1", PEOPLE[Fate.ACCEPTED], "mine"))
+        forged = {**outside.event(Written("P2", "+15550100099", "forged")), "sender": number}
+        assert outside.sign(place.webhook_path, [forged]).send(app).status_code == 403
+        assert outside.sign(place.webhook_path, [mine, forged]).send(app).status_code == 200
+        apply.apply_due(victim.id)
+        assert ledger(victim.id) == {"duplicates": 0}
+        cache.forget_all()
