@@ -16,7 +16,8 @@ from app.config import Settings
 
 log = structlog.get_logger("app.request")
 
-QUIET = ("/health", "/health/db", "/api/health", "/metrics")
+PROBES = ("/health", "/health/db", "/api/health", "/metrics")
+WEBHOOKS = "/webhook/"
 QUIET_LOGGERS = (
     "twilio.http_client",
     "urllib3",
@@ -77,17 +78,23 @@ def start_request() -> None:
 
 def finish_request(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    if request.path.rstrip("/") not in QUIET:
-        caller = g.get("caller")
-        log.info(
-            "request",
-            method=request.method,
-            route=str(request.url_rule) if request.url_rule else None,
-            status=response.status_code,
-            ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-            tenant_id=str(caller.tenant_id) if caller else None,
-        )
+    write = log.debug if _is_routine(request.path, response.status_code) else log.info
+    caller = g.get("caller")
+    write(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        tenant_id=str(caller.tenant_id) if caller else None,
+    )
     return response
+
+
+def _is_routine(path: str, status: int) -> bool:
+    """Whether a request says nothing that is worth a line: an operator's probe, or a webhook that
+    was taken (the inbox holds it). LOG_LEVEL=debug shows these, too."""
+    return path.rstrip("/") in PROBES or (path.startswith(WEBHOOKS) and status < 400)
 
 
 def init_app(app: Flask) -> None:

@@ -1,23 +1,31 @@
-"""Each stored event becomes state in a transaction of its own; what cannot is parked and told."""
+"""What is stored becomes state: receipts in groups, all else in a transaction of its own.
 
+A group that fails is applied item by item, so that what cannot be applied fails, and is parked,
+alone.
+"""
+
+from collections.abc import Sequence, Set
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func
+from sqlalchemy import Row, func
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app import db
 from app.bots import service as bots
-from app.channels.providers.base import Ignored, InboundMessage
+from app.channels.providers.base import Ignored, InboundMessage, StatusReceipt
 from app.channels.providers.registry import provider_of
 from app.common.faultpoint import faultpoint
 from app.delivery import service as delivery
 from app.events import service as events
+from app.events.catalogue import EventType
 from app.inbox import repository
 from app.messages import service as messages
+from app.metrics import service as metrics
 from app.models import InboxItem, InboxState
 
 log = structlog.get_logger(__name__)
@@ -39,23 +47,70 @@ def apply_due(tenant_id: UUID) -> int:
     """Apply what waits, oldest first; answers how many items it took."""
     with db.tenant_session(tenant_id) as session:
         ids = repository.take_due(session, LEASE, BATCH)
+    done = _apply_together(tenant_id, ids) if ids else frozenset()
     for item_id in ids:
-        try:
-            with db.tenant_session(tenant_id) as session:
-                apply_item(session, item_id)
-                faultpoint("apply_before_commit")
-        except (OperationalError, InterfaceError) as error:
-            # Nothing is wrong with the item (the database is away, a deadlock, a timeout): its
-            # lease brings it back.
-            log.warning("cannot_apply_now", item_id=str(item_id), error=type(error.orig).__name__)
-            if error.connection_invalidated:
-                raise
-        except Exception as error:
-            log.exception("cannot_apply", item_id=str(item_id))
-            _put_back(tenant_id, item_id, f"{type(error).__name__}: {error}"[:500])
-        else:
-            faultpoint("apply_after_commit")
+        if item_id not in done:
+            _apply_alone(tenant_id, item_id)
     return len(ids)
+
+
+def _apply_together(tenant_id: UUID, ids: Sequence[UUID]) -> Set[UUID]:
+    """Apply the usual receipts among these items; returns which items are done."""
+    try:
+        with db.tenant_session(tenant_id) as session:
+            done = apply_receipts(session, ids)
+            faultpoint("apply_before_commit")
+    except Exception as error:
+        # Each of them is tried again alone, and what is wrong shows there.
+        log.warning("cannot_apply_together", items=len(ids), error=type(error).__name__)
+        return frozenset()
+    if done:
+        faultpoint("apply_after_commit")
+    return done
+
+
+def apply_receipts(session: Session, ids: Sequence[UUID]) -> Set[UUID]:
+    """Apply the usual receipts among these items; returns which items are done."""
+    found = [
+        (row.id, messages.Told(row.channel_id, event, row.created_at))
+        for row in repository.lock_received_together(session, ids)
+        if (event := _receipt_in(row)) is not None
+    ]
+    usual = messages.apply_group(session, [told for _, told in found])
+    done = [item_id for (item_id, _), is_done in zip(found, usual, strict=True) if is_done]
+    if done:
+        repository.note_applied(session, done)
+        metrics.count_inbox(session, InboxState.APPLIED, len(done))
+    return frozenset(done)
+
+
+def _receipt_in(row: Row[*tuple[Any, ...]]) -> StatusReceipt | None:
+    """The item's receipt; None for anything else, also for what cannot be read."""
+    if row.tries > MOST_LOST:
+        return None
+    try:
+        event = provider_of(row.provider).parse(row.raw)
+    except ValueError:
+        return None
+    return event if isinstance(event, StatusReceipt) else None
+
+
+def _apply_alone(tenant_id: UUID, item_id: UUID) -> None:
+    try:
+        with db.tenant_session(tenant_id) as session:
+            apply_item(session, item_id)
+            faultpoint("apply_before_commit")
+    except (OperationalError, InterfaceError) as error:
+        # Nothing is wrong with the item (the database is away, a deadlock, a timeout): its
+        # lease brings it back.
+        log.warning("cannot_apply_now", item_id=str(item_id), error=type(error.orig).__name__)
+        if error.connection_invalidated:
+            raise
+    except Exception as error:
+        log.exception("cannot_apply", item_id=str(item_id))
+        _put_back(tenant_id, item_id, f"{type(error).__name__}: {error}"[:500])
+    else:
+        faultpoint("apply_after_commit")
 
 
 def apply_item(session: Session, item_id: UUID) -> None:
@@ -106,4 +161,5 @@ def _park(session: Session, item: InboxItem, reason: str) -> None:
     item.reason = reason
     item.finished_at = func.now()
     log.error("parked", item_id=str(item.id), tries=item.tries)
-    events.record(session, "inbox.parked", {"item_id": str(item.id), "reason": reason})
+    told = {"item_id": str(item.id), "reason": reason}
+    events.record(session, EventType.INBOX_ITEM_PARKED, told)

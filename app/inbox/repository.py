@@ -5,10 +5,11 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Uuid, and_, any_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
+from app import db
 from app.channels.providers.base import HeardMessage
 from app.common.ids import id_at, id_floor, new_id
 from app.common.pagination import Page, PageRequest, fetch_page
@@ -26,21 +27,37 @@ class InboxFilter:
     channel_id: UUID | None = None
 
 
-_STORE = (
-    insert(InboxItem)
-    .on_conflict_do_update(
-        index_elements=["tenant_id", "channel_id", "event_key"],
-        set_={"duplicates": InboxItem.duplicates + 1},
-    )
-    .returning(InboxItem.id)
-)
+AnyRow = Row[*tuple[Any, ...]]
+
+Told = tuple[UUID, str, str]
+"""(channel, event key, raw text)."""
+
+_STORE = """
+    insert into recado.inbox_items as i
+        (tenant_id, id, channel_id, event_key, raw, state, tries, duplicates)
+    select %(tenant_id)s::uuid, told.*, 'received', 0, 0
+    from unnest(
+        %(ids)s::uuid[], %(channel_ids)s::uuid[], %(keys)s::text[], %(raws)s::text[]
+    ) as told
+    on conflict (tenant_id, channel_id, event_key) do update set duplicates = i.duplicates + 1
+    returning i.id
+"""
 
 
-def store(session: Session, channel_id: UUID, event_key: str, raw: str) -> UUID | None:
-    """Keep an event; None when it was here before, which is counted."""
-    item_id = new_id()
-    given = {"id": item_id, "channel_id": channel_id, "event_key": event_key, "raw": raw}
-    return item_id if session.scalar(_STORE, given) == item_id else None
+def store(tenant_id: UUID, told: Sequence[Told]) -> int:
+    """Keep events, in a transaction of its own; returns how many are new. The others were here
+    before, which is counted. No two of them may be the same event.
+    """
+    ids = [str(new_id()) for _ in told]
+    given = {
+        "tenant_id": str(tenant_id),
+        "ids": ids,
+        "channel_ids": [str(channel_id) for channel_id, _, _ in told],
+        "keys": [key for _, key, _ in told],
+        "raws": [raw for _, _, raw in told],
+    }
+    stored = {str(row.id) for row in db.run_alone(tenant_id, _STORE, given)}
+    return len(stored.intersection(ids))
 
 
 def store_heard(session: Session, channel_id: UUID, heard: Mapping[str, HeardMessage]) -> int:
@@ -120,6 +137,48 @@ def lock_received(session: Session, item_id: UUID) -> Row[InboxItem, str] | None
     hands.
     """
     return session.execute(_RECEIVED, {"item_id": item_id}).one_or_none()
+
+
+_RECEIVED_TOGETHER = (
+    select(
+        InboxItem.id,
+        InboxItem.channel_id,
+        InboxItem.raw,
+        InboxItem.created_at,
+        InboxItem.tries,
+        Channel.provider,
+    )
+    .join(
+        Channel,
+        and_(Channel.tenant_id == InboxItem.tenant_id, Channel.id == InboxItem.channel_id),
+    )
+    .where(
+        InboxItem.id == any_(bindparam("ids", type_=ARRAY(Uuid()))),
+        InboxItem.state == InboxState.RECEIVED,
+    )
+    .order_by(InboxItem.id)
+    .with_for_update(of=InboxItem, skip_locked=True)
+)
+
+
+def lock_received_together(session: Session, ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Those of these items that wait, oldest first, held by this transaction: `id`, `channel_id`,
+    `raw`, `created_at`, `tries`, `provider`.
+    """
+    return session.execute(_RECEIVED_TOGETHER, {"ids": list(ids)}).all()
+
+
+_APPLIED = (
+    update(InboxItem)
+    .where(InboxItem.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .values(state=InboxState.APPLIED, reason=None, finished_at=func.now())
+    .execution_options(synchronize_session=False)
+)
+
+
+def note_applied(session: Session, ids: Sequence[UUID]) -> None:
+    """These items are done; the caller holds them."""
+    session.execute(_APPLIED, {"ids": list(ids)})
 
 
 def find(session: Session, item_id: UUID, *, lock: bool = False) -> InboxItem | None:

@@ -63,10 +63,10 @@ def _apply_some(tenant: UUID) -> bool:
 
 @celery.task(name=names.REPAIR_CHANNEL)
 def repair_channel(tenant_id: str, channel_id: str) -> None:
-    """Compare one channel with its provider's list, if it is due and its tenant has a place."""
+    """Compare one channel with its provider's list, if it is due and its tenant has a free slot."""
     tenant, channel = UUID(tenant_id), UUID(channel_id)
-    with repair.place(tenant) as has_place:
-        if not has_place:
+    with repair.slot(tenant) as has_slot:
+        if not has_slot:
             doubts.wait_in_line(tenant, channel)
             return
         drain(

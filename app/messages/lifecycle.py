@@ -4,28 +4,33 @@
 nothing when the message cannot make its move.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import Row, func
 from sqlalchemy.orm import Session
 
 from app import config
 from app.channels.providers.base import ProviderError
 from app.common import clock
+from app.events import catalogue
 from app.events import service as events
-from app.messages import repository
+from app.events.catalogue import EventType
+from app.messages import receipts_repository, repository
 from app.messages.status import Step, transition
 from app.metrics import service as metrics
-from app.models import AttemptOutcome, Message, Status
+from app.models import AttemptOutcome, Direction, Message, Status
 
-EVENTS = {
-    Status.ACCEPTED: "accepted",
-    Status.SENT: "sent",
-    Status.DELIVERED: "delivered",
-    Status.READ: "read",
-    Status.FAILED: "failed",
+REPORTED_EVENTS = {
+    Status.ACCEPTED: EventType.MESSAGE_ACCEPTED,
+    Status.SENT: EventType.MESSAGE_SENT,
+    Status.DELIVERED: EventType.MESSAGE_DELIVERED,
+    Status.READ: EventType.MESSAGE_READ,
+    Status.FAILED: EventType.MESSAGE_FAILED,
 }
 
 
@@ -45,10 +50,76 @@ def report(
     target = transition(Status(message.status), reported)
     if target is None:
         return False
-    at = at or clock.now()
     _move(session, message, target)
     message.retry_at = None
     message.error = error.to_json() if error else None
+    _note_time(message, target, at or clock.now())
+    more = {"error": message.error} if target is Status.FAILED else {}
+    events.record_message(session, REPORTED_EVENTS[target], message, **more)
+    return True
+
+
+@dataclass
+class Progress:
+    """A message as far as reports without a failure move it. `steps` are the moves it has made."""
+
+    id: UUID
+    conversation_id: UUID
+    status: Status
+    provider_message_id: str | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    let_go: bool = False
+    steps: list[Status] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> "Progress":
+        """From a row that has these columns of a message."""
+        return cls(
+            id=row.id,
+            conversation_id=row.conversation_id,
+            status=Status(row.status),
+            provider_message_id=row.provider_message_id,
+            sent_at=row.sent_at,
+            delivered_at=row.delivered_at,
+            read_at=row.read_at,
+        )
+
+
+def advance(message: Progress, reported: Status, at: datetime) -> None:
+    """Move `message` up to a status that the provider reported at that time, if that is above it.
+
+    `report_group` writes it down.
+    """
+    target = transition(message.status, reported)
+    if target is None:
+        return
+    message.let_go = message.let_go or _lets_go(message.status, target)
+    message.status = target
+    message.steps.append(target)
+    _note_time(message, target, at)
+
+
+def report_group(session: Session, messages: Sequence[Progress]) -> None:
+    """Write down, by one statement, how far many messages advanced. The caller holds the rows."""
+    moved = [message for message in messages if message.steps]
+    if not moved:
+        return
+    steps = [_event_of(message, status) for message in moved for status in message.steps]
+    receipts_repository.advance(session, moved, steps)
+    for status, number in Counter(step for each in moved for step in each.steps).items():
+        metrics.count_message(session, status, number)
+
+
+def _event_of(message: Progress, status: Status) -> receipts_repository.Step:
+    payload = catalogue.message_payload(
+        message.id, message.provider_message_id, status, Direction.OUTGOING
+    )
+    return receipts_repository.Step(message.id, REPORTED_EVENTS[status], payload)
+
+
+def _note_time(message: Message | Progress, target: Status, at: datetime) -> None:
     if target is Status.SENT:
         message.sent_at = at
     if target in {Status.DELIVERED, Status.READ}:
@@ -56,23 +127,34 @@ def report(
         message.delivered_at = message.delivered_at or at
     if target is Status.READ:
         message.read_at = at
-    data = {"error": message.error} if error else None
-    events.record_message(session, message, EVENTS[target], data)
-    return True
 
 
-def accept_group(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
+def _lets_go(status: str, target: Status) -> bool:
+    """Whether later messages of the conversation waited for this one, and wait no more."""
+    return status in GOES_BEFORE and target not in GOES_BEFORE
+
+
+def accept_group(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> int:
     """Accept many messages by one statement: (message, number of the attempt, provider's id) each.
 
-    The caller holds the rows and has checked that each of them may move.
+    The caller holds the rows and has checked that each of them may move. Returns how many messages
+    that were held behind them are let go.
     """
-    if accepted:
-        repository.accept(session, accepted)
-        metrics.count_message(session, Status.ACCEPTED, len(accepted))
-        metrics.count_attempt(session, AttemptOutcome.ACCEPTED, len(accepted))
+    if not accepted:
+        return 0
+    metrics.count_message(session, Status.ACCEPTED, len(accepted))
+    metrics.count_attempt(session, AttemptOutcome.ACCEPTED, len(accepted))
+    return repository.accept(session, accepted)
 
 
-def claim_group(session: Session, messages: Sequence[Message]) -> None:
+class Claimable(Protocol):
+    """A queued message."""
+
+    id: UUID
+    status: str
+
+
+def claim_group(session: Session, messages: Sequence[Claimable]) -> None:
     """Put queued messages in flight: one more attempt each, under a lease."""
     targets = {transition(Status(each.status), Step.CLAIM) for each in messages}
     if targets != {Status.SENDING}:
@@ -87,7 +169,7 @@ def refuse(session: Session, message: Message, error: ProviderError) -> bool:
     if not _step(session, message, Step.REFUSE):
         return False
     message.error = error.to_json()
-    events.record_message(session, message, "failed", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_FAILED, message, error=message.error)
     return True
 
 
@@ -103,7 +185,7 @@ def postpone(
     message.error = error.to_json()
     if seconds is not None:
         message.retry_at = func.now() + timedelta(seconds=seconds)
-    events.record_message(session, message, "postponed", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_POSTPONED, message, error=message.error)
     return True
 
 
@@ -114,7 +196,7 @@ def doubt(session: Session, message: Message, error: ProviderError) -> bool:
     message.error = error.to_json()
     message.settle_reads = 0
     message.lease_until = func.now() + timedelta(seconds=config.current().settle_after_seconds)
-    events.record_message(session, message, "uncertain", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_MARKED_UNCERTAIN, message, error=message.error)
     return True
 
 
@@ -123,7 +205,7 @@ def resend(session: Session, message: Message, seconds: float = 0.0) -> bool:
     if not _step(session, message, Step.RESEND):
         return False
     message.retry_at = func.now() + timedelta(seconds=seconds) if seconds else None
-    events.record_message(session, message, "requeued")
+    events.record_message(session, EventType.MESSAGE_REQUEUED, message)
     return True
 
 
@@ -138,7 +220,7 @@ def throttle(session: Session, message: Message, error: ProviderError, seconds: 
     message.provider_message_id = None
     message.sent_at = None
     message.retry_at = func.least(func.now() + timedelta(seconds=seconds), message.valid_until)
-    events.record_message(session, message, "postponed", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_POSTPONED, message, error=message.error)
     return True
 
 
@@ -147,7 +229,7 @@ def give_up(session: Session, message: Message, error: ProviderError) -> bool:
     if not _step(session, message, Step.GIVE_UP):
         return False
     message.error = error.to_json()
-    events.record_message(session, message, "unknown", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_MARKED_UNKNOWN, message, error=message.error)
     return True
 
 
@@ -156,7 +238,7 @@ def write_off(session: Session, message: Message, error: ProviderError) -> bool:
     if not _step(session, message, Step.WRITE_OFF):
         return False
     message.error = error.to_json()
-    events.record_message(session, message, "failed", {"error": message.error})
+    events.record_message(session, EventType.MESSAGE_FAILED, message, error=message.error)
     return True
 
 
@@ -164,7 +246,7 @@ def cancel(session: Session, message: Message) -> bool:
     """A queued message will not be sent."""
     if not _step(session, message, Step.CANCEL):
         return False
-    events.record_message(session, message, "canceled")
+    events.record_message(session, EventType.MESSAGE_CANCELED, message)
     return True
 
 
@@ -178,9 +260,9 @@ def _step(session: Session, message: Message, step: Step) -> bool:
 
 def _move(session: Session, message: Message, target: Status) -> None:
     """When it goes before others of its conversation no more, the next of them may leave."""
-    goes_on = message.status in GOES_BEFORE and target not in GOES_BEFORE
+    lets_go = _lets_go(message.status, target)
     message.status = target
     message.lease_until = None
     message.is_held = False
-    if goes_on:
+    if lets_go:
         repository.free_next(session, message.conversation_id)

@@ -9,26 +9,24 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    any_,
     bindparam,
     func,
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from app.common.ids import new_id
-from app.events import service as events
+from app.events import catalogue
+from app.events.catalogue import EventType
 from app.models import (
     Attempt,
     AttemptOutcome,
     Channel,
     ChannelStatus,
     Direction,
-    Event,
     Message,
     Status,
 )
@@ -102,11 +100,6 @@ def by_attempt(session: Session, channel_id: UUID, provider_message_id: str) -> 
     ).first()
 
 
-def events_of(session: Session, message_id: UUID) -> Sequence[Event]:
-    query = select(Event).where(Event.message_id == message_id).order_by(Event.id)
-    return session.scalars(query).all()
-
-
 def attempts_of(session: Session, message_id: UUID) -> Sequence[Attempt]:
     query = select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
     return session.scalars(query).all()
@@ -162,10 +155,14 @@ _ACCEPT = text("""
             order by h.priority, h.due_at, h.id limit 1
         ) as held
         where m.tenant_id = moved.tenant_id and m.id = held.id
+        returning m.id
+    ), told as (
+        insert into recado.events (tenant_id, id, type, version, conversation_id, message_id, data)
+        select m.tenant_id, g.event_id, :event_type, :event_version, m.conversation_id, m.id,
+            g.event
+        from moved m join given g on g.message_id = m.id
     )
-    insert into recado.events (tenant_id, id, type, conversation_id, message_id, data)
-    select m.tenant_id, g.event_id, 'message.accepted', m.conversation_id, m.id, g.event
-    from moved m join given g on g.message_id = m.id
+    select count(*) from freed
 """).bindparams(
     bindparam("message_ids", type_=ARRAY(Uuid())),
     bindparam("attempts", type_=ARRAY(Integer())),
@@ -174,24 +171,20 @@ _ACCEPT = text("""
     bindparam("events", type_=ARRAY(JSONB())),
     status=Status.ACCEPTED,
     outcome=AttemptOutcome.ACCEPTED,
+    event_type=EventType.MESSAGE_ACCEPTED,
+    event_version=catalogue.version_of(EventType.MESSAGE_ACCEPTED),
 )
 
 
-def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
-    """Of each (message, attempt's number, provider's id): the provider has it."""
+def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> int:
+    """Of each (message, attempt's number, provider's id): the provider has it. Returns how many
+    held messages are let go."""
     message_ids, attempts, provider_ids = map(list, zip(*accepted, strict=True))
     told = [
-        events.message_data(
-            Message(
-                id=message_id,
-                provider_message_id=provider_id,
-                status=Status.ACCEPTED,
-                direction=Direction.OUTGOING,
-            )
-        )
+        catalogue.message_payload(message_id, provider_id, Status.ACCEPTED, Direction.OUTGOING)
         for message_id, _, provider_id in accepted
     ]
-    session.execute(
+    freed: int = session.execute(
         _ACCEPT,
         {
             "message_ids": message_ids,
@@ -200,7 +193,8 @@ def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> None:
             "event_ids": [new_id() for _ in accepted],
             "events": told,
         },
-    )
+    ).scalar_one()
+    return freed
 
 
 _FREE_NEXT = text("""
@@ -222,19 +216,26 @@ def free_next(session: Session, conversation_id: UUID) -> None:
     session.execute(_FREE_NEXT, {"conversation_id": conversation_id})
 
 
-_CLAIM = (
-    update(Message)
-    .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
-    .values(
-        status=Status.SENDING,
-        attempts=Message.attempts + 1,
-        retry_at=None,
-        lease_until=func.now() + bindparam("lease", type_=Interval()),
+_CLAIM = text("""
+    with claimed as (
+        update recado.messages m
+        set status = :status, attempts = m.attempts + 1, retry_at = null,
+            lease_until = now() + :lease, updated_at = now()
+        from unnest(:ids, :attempt_ids) as g (id, attempt_id) where m.id = g.id
+        returning m.tenant_id, m.id, m.attempts, g.attempt_id
     )
-    .execution_options(synchronize_session=False)
+    insert into recado.attempts (tenant_id, id, message_id, number, outcome)
+    select tenant_id, attempt_id, id, attempts, :outcome from claimed
+""").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid())),
+    bindparam("attempt_ids", type_=ARRAY(Uuid())),
+    bindparam("lease", type_=Interval()),
+    status=Status.SENDING,
+    outcome=AttemptOutcome.STARTED,
 )
 
 
 def claim(session: Session, ids: Sequence[UUID], lease: timedelta) -> None:
-    """Put these queued messages in flight under a lease, with one attempt more each."""
-    session.execute(_CLAIM, {"ids": list(ids), "lease": lease})
+    """Put these queued messages in flight under a lease, each with a new attempt."""
+    given = {"ids": list(ids), "attempt_ids": [new_id() for _ in ids], "lease": lease}
+    session.execute(_CLAIM, given)

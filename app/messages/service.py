@@ -8,6 +8,7 @@ from app import db
 from app.messages import repository, search
 from app.messages.quota import recount_today
 from app.messages.reading import history
+from app.messages.receipts import Told, apply_group
 from app.messages.receive import receive
 from app.messages.reports import apply_receipt
 from app.messages.repository import attempt
@@ -17,6 +18,8 @@ from app.models import Message
 
 __all__ = [
     "Order",
+    "Told",
+    "apply_group",
     "apply_receipt",
     "attempt",
     "history",

@@ -17,6 +17,7 @@ __all__ = [
     "count_attempt",
     "count_inbox",
     "count_message",
+    "count_stored",
     "count_task",
     "init",
     "init_app",
@@ -51,8 +52,13 @@ def count_request(response: Response) -> Response:
 
 def count_inbox(session: Session, state: str, number: int = 1) -> None:
     """Of rows that are written without the session knowing them; counts when durable."""
+    db.after_commit(session, lambda: count_stored(state, number))
+
+
+def count_stored(state: str, number: int) -> None:
+    """Of inbox items that are durable already."""
     if number:
-        db.after_commit(session, lambda: samples.INBOX.labels(state).inc(number))
+        samples.INBOX.labels(state).inc(number)
 
 
 def count_message(session: Session, status: str, number: int = 1) -> None:
@@ -62,7 +68,8 @@ def count_message(session: Session, status: str, number: int = 1) -> None:
 
 def count_attempt(session: Session, outcome: str, number: int) -> None:
     """The same of attempts."""
-    db.after_commit(session, lambda: samples.ATTEMPTS.labels(outcome).inc(number))
+    if number:
+        db.after_commit(session, lambda: samples.ATTEMPTS.labels(outcome).inc(number))
 
 
 def count_task(task: str, outcome: str, seconds: float) -> None:

@@ -158,6 +158,5 @@ def test_the_beat_finds_an_inbox_whose_ring_was_lost(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel = create_channel(tenant.id)
-    with db.tenant_session(tenant.id) as session:
-        repository.store(session, channel.id, "in:SM1", "MessageSid=SM1\n")
+    repository.store(tenant.id, [(channel.id, "in:SM1", "MessageSid=SM1\n")])
     assert (names.APPLY_INBOX, str(tenant.id)) in beat(monkeypatch)

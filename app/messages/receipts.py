@@ -1,0 +1,80 @@
+"""Many receipts at once: the usual ones are applied together, by few statements.
+
+Usual is what nearly all are: the provider reports that the present attempt of a message went on,
+and nothing else has to be found out. Whatever asks for more (a failure, an earlier attempt, another
+address of the person, a message that a person settled) is left to `app/messages/reports.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from app import db
+from app.channels.providers.base import StatusReceipt
+from app.messages import attempt_token, lifecycle, receipts_repository
+from app.messages.attempt_token import AttemptRef
+from app.messages.lifecycle import Progress
+from app.metrics import service as metrics
+from app.models import AttemptOutcome, Status
+
+USUAL_NEWS = frozenset({Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ})
+USUAL_STATUSES = USUAL_NEWS | {Status.SENDING, Status.UNCERTAIN}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A receipt of a channel's provider; `at` is when we heard it."""
+
+    channel_id: UUID
+    receipt: StatusReceipt
+    at: datetime
+
+
+def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
+    """Apply the usual receipts among these, in their order; returns for each whether it was done.
+
+    Locks the messages in the order of their ids.
+    """
+    tenant_id = db.tenant_of(session)
+    refs = [attempt_token.read(tenant_id, each.receipt.token) for each in told]
+    rows = receipts_repository.lock(session, sorted({ref.message_id for ref in refs if ref}))
+    messages: dict[UUID, Progress] = {}
+    left: set[UUID] = set()
+    bound: list[tuple[UUID, int, str]] = []
+    done = [False] * len(told)
+    for place, (each, ref) in enumerate(zip(told, refs, strict=True)):
+        row = rows.get(ref.message_id) if ref else None
+        if ref is None or row is None:
+            continue
+        message = messages.setdefault(row.id, Progress.of(row))
+        if row.id in left or not _is_usual(row, message, each, ref):
+            # Later receipts of this message do not overtake it.
+            left.add(row.id)
+            continue
+        if message.provider_message_id is None:
+            message.provider_message_id = each.receipt.provider_message_id
+            bound.append((row.id, ref.attempt, message.provider_message_id))
+        lifecycle.advance(message, each.receipt.status, each.at)
+        done[place] = True
+    lifecycle.report_group(session, list(messages.values()))
+    newly = receipts_repository.bind_attempts(session, bound)
+    metrics.count_attempt(session, AttemptOutcome.ACCEPTED, newly)
+    return done
+
+
+def _is_usual(row: Row[*tuple[Any, ...]], message: Progress, told: Told, ref: AttemptRef) -> bool:
+    """Whether the receipt speaks of the present attempt, and only moves the message up."""
+    receipt = told.receipt
+    return (
+        receipt.status in USUAL_NEWS
+        and message.status in USUAL_STATUSES
+        and row.channel_id == told.channel_id
+        and row.attempts == ref.attempt
+        and message.provider_message_id in {None, receipt.provider_message_id}
+        and all(alias.value == row.to_number for alias in receipt.aliases)
+    )
