@@ -13,9 +13,7 @@ the other mistake would keep a business from answering its customer.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
-
-from app.models import Conversation
+from typing import NamedTuple, Protocol
 
 LENGTH = timedelta(hours=24)
 """From the last message of the customer, per sender and customer (Twilio and Meta alike)."""
@@ -41,7 +39,17 @@ class WindowState(NamedTuple):
     expires_at: datetime | None
 
 
-def state_of(conversation: Conversation, now: datetime) -> WindowState:
+class Evidence(Protocol):
+    """A conversation, or a row that has these columns of one."""
+
+    @property
+    def last_inbound_at(self) -> datetime | None: ...
+
+    @property
+    def window_closed_at(self) -> datetime | None: ...
+
+
+def state_of(conversation: Evidence, now: datetime) -> WindowState:
     """By evidence: what the customer wrote, and what the provider said since."""
     heard, shut = conversation.last_inbound_at, conversation.window_closed_at
     if heard is None:
@@ -52,5 +60,5 @@ def state_of(conversation: Conversation, now: datetime) -> WindowState:
     return WindowState(Window.OPEN if now < expires_at else Window.CLOSED, expires_at)
 
 
-def window_of(conversation: Conversation, now: datetime) -> Window:
+def window_of(conversation: Evidence, now: datetime) -> Window:
     return state_of(conversation, now).window

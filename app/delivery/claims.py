@@ -3,25 +3,28 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import config, db
 from app.channels.providers.base import ProviderError
+from app.channels.providers.registry import provider_of
 from app.common import clock
 from app.conversations.window import Window, window_of
 from app.delivery import pacing, repository
 from app.delivery.pacing import Plan
+from app.delivery.repository import Queued
 from app.messages import content as contents
 from app.messages import lifecycle
+from app.messages import service as messages
 from app.messages.content import Content
 from app.messages.errors import OutsideWindow
-from app.models import Conversation, Message, Priority
+from app.models import Priority
 
 SPARE_ROWS = 10
 """Looked at beside twice as many as there is room for, since some may be blocked."""
@@ -73,12 +76,14 @@ class Claim:
 class Claimed:
     """What one look at a queue brought: claims, each with the seconds until it may leave.
 
-    `look_again`: whether more is due already. `pause`: seconds before which no look can bring more.
-    `rate` and `updated_at` are those of the channel.
+    `look_again`: whether more is due already. `has_rest`: something else was due and was not
+    claimed. `pause`: seconds before which no look can bring more. `rate` and `updated_at` are those
+    of the channel.
     """
 
     claims: Sequence[tuple[Claim, float]] = ()
     look_again: bool = False
+    has_rest: bool = False
     pause: float = 0.0
     rate: int = 0
     updated_at: Any = None
@@ -111,7 +116,14 @@ def claim_due(queue: Queue, room: int, is_ours: Callable[[], bool], *, is_busy: 
     # A page that brought nothing was held or must wait: those behind it come next.
     look_again = plan.is_short or (not claims and (bool(plan.delays) or len(rows) == most))
     pause = max(plan.next_slot, SHORTEST_PAUSE_SECONDS if look_again else 0.0)
-    return Claimed(claims, look_again, pause, rate, rows[0].updated_at)
+    return Claimed(
+        claims,
+        look_again,
+        has_rest=len(rows) > len(claims),
+        pause=pause,
+        rate=rate,
+        updated_at=rows[0].updated_at,
+    )
 
 
 def due(queue: Queue, most: int) -> Sequence[Row[Any]]:
@@ -131,13 +143,14 @@ def take(
     try:
         with db.tenant_session(tenant_id) as session:
             started = time.monotonic()
-            leaving = []
-            planned = [*plan.delays, *plan.waits]
-            for message, conversation in repository.lock_queued(session, planned):
-                if message.id in plan.waits:
-                    message.retry_at = func.now() + timedelta(seconds=plan.waits[message.id])
-                elif _may_leave(session, message, conversation):
-                    leaving.append(message)
+            queued = repository.lock_queued(session, [*plan.delays, *plan.waits])
+            waits = {each.id: plan.waits[each.id] for each in queued if each.id in plan.waits}
+            repository.put_off(session, waits)
+            leaving = [
+                (each, content)
+                for each in queued
+                if each.id not in waits and (content := _what_may_leave(session, each)) is not None
+            ]
             if blocked:
                 session.flush()
                 repository.hold(session, blocked)
@@ -147,46 +160,53 @@ def take(
         return []
 
 
-def _may_leave(session: Session, message: Message, conversation: Conversation) -> bool:
-    """Look once more at what may have changed while it was queued."""
+def _what_may_leave(session: Session, queued: Queued) -> Content | None:
+    """Look once more at what may have changed while it was queued; returns what is to be sent, None
+    when the message has failed instead."""
     now = clock.now()
-    if now >= valid_until(message):
-        lifecycle.refuse(session, message, EXPIRED)
-        return False
-    if not contents.needs_window(message.content) or message.is_test:
-        return True
-    if window_of(conversation, now) is not Window.CLOSED:
-        return True
-    if message.fallback is None:
-        lifecycle.refuse(session, message, WINDOW_CLOSED)
-        return False
-    use_fallback(message)
-    return True
+    if now >= valid_until(queued):
+        _fail(session, queued, EXPIRED)
+        return None
+    capabilities = provider_of(queued.provider).capabilities
+    if not contents.needs_window(queued.content, capabilities) or queued.is_test:
+        return queued.content
+    if window_of(queued, now) is not Window.CLOSED:
+        return queued.content
+    if queued.fallback is None:
+        _fail(session, queued, WINDOW_CLOSED)
+        return None
+    _use_fallback(session, queued, queued.fallback)
+    return queued.fallback
 
 
-def valid_until(message: Message) -> Any:
+def valid_until(queued: Queued) -> datetime:
     """When it is too late to send it: by default MESSAGE_VALIDITY_HOURS after it was due."""
     longest = timedelta(hours=config.current().message_validity_hours)
-    return message.valid_until or (message.due_at or message.created_at) + longest
+    return queued.valid_until or queued.due_at + longest
 
 
-def use_fallback(message: Message) -> None:
+def _fail(session: Session, queued: Queued, error: ProviderError) -> None:
+    message = messages.lock(session, queued.id)
+    if message is not None:
+        lifecycle.refuse(session, message, error)
+
+
+def _use_fallback(session: Session, queued: Queued, fallback: Content) -> None:
     """From now on the message is the template that was given for a shut window."""
-    if message.fallback is None:
-        raise AssertionError("only a message with a fallback falls back")
-    message.content = message.fallback
-    message.type, message.body = message.fallback["type"], message.fallback["body"]
-    message.fallback = None
+    message = messages.lock(session, queued.id)
+    if message is not None:
+        message.content, message.fallback = fallback, None
+        message.type, message.body = fallback["type"], fallback["body"]
 
 
 def _claim(
-    session: Session, messages: Sequence[Message], started: float, is_trial: bool
+    session: Session, leaving: Sequence[tuple[Queued, Content]], started: float, is_trial: bool
 ) -> list[Claim]:
-    """Put them in flight by one statement, and write the attempt of each by another."""
-    if not messages:
+    """Put them in flight, with a new attempt of each."""
+    if not leaving:
         return []
-    lifecycle.claim_group(session, messages)
-    repository.start_attempts(session, [(each.id, each.attempts + 1) for each in messages])
+    session.flush()
+    lifecycle.claim_group(session, [each for each, _ in leaving])
     return [
         Claim(
             message_id=each.id,
@@ -194,10 +214,10 @@ def _claim(
             attempt=each.attempts + 1,
             from_number=each.from_number,
             to_number=each.to_number,
-            content=each.content,
+            content=content,
             is_test=each.is_test,
             claimed_at=started,
             is_trial=is_trial,
         )
-        for each in messages
+        for each, content in leaving
     ]

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -37,8 +37,9 @@ from app.delivery.call import call
 from app.delivery.claims import Claim, Claimed, Queue
 from app.delivery.desk import Desk
 from app.delivery.timer import Timer
+from app.models import Priority
 from app.tasks.drain import name_of
-from app.tasks.ring import answered
+from app.tasks.ring import answered, unneeded
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,15 @@ BUSY_GROUP_SECONDS = 0.1
 many are under way, for then the cost of a transaction is what limits the pace."""
 
 BUSY = 8
+
+GATHER_SECONDS = {Priority.REPLY: 0.03}
+USUAL_GATHER_SECONDS = 0.1
+"""After a look that claimed something: what becomes due meanwhile is claimed by one look, for each
+is two transactions. The first message after a rest never waits."""
+
+STREAM_SECONDS = 0.5
+"""Two looks within these that claimed something: messages come in a stream. The drain then looks
+again by itself, and nobody needs to wake it for each message."""
 
 RECORD_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 1.0
@@ -89,7 +99,8 @@ class Look(Enum):
 class Drain:
     """The sending of one queue. Its fields are guarded by the engine's lock.
 
-    `connection` is what its calls go over, or why none can be made.
+    `connection` is what its calls go over, or why none can be made. `has_rest`: the last look saw
+    more than it claimed.
     `open_calls` counts claims whose outcome is not recorded yet; `answers` are those that came.
     """
 
@@ -98,9 +109,11 @@ class Drain:
     look: Look = Look.IDLE
     not_before: float = 0.0
     looked_at: float = 0.0
+    claimed_at: float = 0.0
     gate: pacing.Gate = field(default_factory=pacing.Gate)
     connection: channels.Connection | NotProcessed = GONE
     lease: leases.Lease | None = None
+    has_rest: bool = False
     open_calls: int = 0
     answers: list[tuple[Claim, SendOutcome]] = field(default_factory=list)
     is_recording: bool = False
@@ -184,11 +197,22 @@ class Engine:
                 take = partial(self._take_lease, drain)
                 found = claims.claim_due(drain.queue, len(tickets), take, is_busy=is_busy)
                 faultpoint("claim_after_commit")
+                found = self._follow_stream(drain, found)
         except SQLAlchemyError as error:
             log.warning("cannot_look_now", error=type(error).__name__)
             found = Claimed(look_again=True, pause=LOOK_AGAIN_SECONDS)
         finally:
             self._looked(drain, found, tickets)
+
+    def _follow_stream(self, drain: Drain, found: Claimed) -> Claimed:
+        """In a stream of messages, look again soon and let nobody ring meanwhile."""
+        if not found.claims:
+            return found
+        is_stream = drain.looked_at - drain.claimed_at < STREAM_SECONDS
+        drain.claimed_at = drain.looked_at
+        if is_stream:
+            unneeded(self._task, drain.queue.tenant_id, drain.queue.channel_id)
+        return replace(found, look_again=found.look_again or is_stream)
 
     def _take_lease(self, drain: Drain) -> bool:
         if drain.lease is None:
@@ -210,7 +234,8 @@ class Engine:
                 self._budget.give_back(unused)
             is_wanted = drain.look is Look.WANTED_AGAIN
             drain.look = Look.IDLE
-            drain.not_before = time.monotonic() + found.pause
+            drain.has_rest = found.has_rest
+            drain.not_before = time.monotonic() + max(found.pause, _gather_seconds(drain, found))
             if is_wanted or found.look_again:
                 self._want_look(drain)
             self._admit()
@@ -318,8 +343,9 @@ class Engine:
         with self._lock:
             group, drain.answers = drain.answers, []
         left: list[tuple[Claim, SendOutcome]] = []
+        frees_others = True
         try:
-            outcomes.record(drain.queue.tenant_id, drain.queue.channel_id, group)
+            frees_others = outcomes.record(drain.queue.tenant_id, drain.queue.channel_id, group)
             faultpoint("record_after_commit")
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("cannot_record_now", error=type(error).__name__, answers=len(group))
@@ -333,7 +359,9 @@ class Engine:
             drain.sent += len(group) - len(left)
             drain.is_recording = False
             self._want_record(drain, RECORD_AGAIN_SECONDS if left else None)
-            self._want_look(drain)
+            if frees_others or drain.has_rest or not drain.open_calls:
+                # The last look is also for whoever was turned away while this drain was busy.
+                self._want_look(drain)
             self._retire_if_done(drain)
 
     def _record_each(self, drain: Drain, group: Sequence[tuple[Claim, SendOutcome]]) -> None:
@@ -343,6 +371,12 @@ class Engine:
                 outcomes.record(drain.queue.tenant_id, drain.queue.channel_id, [result])
             except Exception:
                 log.exception("cannot_record_answer", message_id=str(result[0].message_id))
+
+
+def _gather_seconds(drain: Drain, found: Claimed) -> float:
+    if not found.claims:
+        return 0.0
+    return GATHER_SECONDS.get(drain.queue.lowest_priority, USUAL_GATHER_SECONDS)
 
 
 def _is_worth_recording(claim: Claim) -> bool:

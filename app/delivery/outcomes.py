@@ -35,8 +35,8 @@ MOST_ATTEMPTS = 20
 OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 
-def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None:
-    """Write a group of answers by one transaction."""
+def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> bool:
+    """Write a group of answers by one transaction; returns whether others may be due by it."""
     usual: list[tuple[UUID, int, str]] = []
     others: list[Result] = []
     with db.tenant_session(tenant_id) as session:
@@ -47,11 +47,12 @@ def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> None
                 usual.append((claim.message_id, claim.attempt, outcome.provider_message_id))
             else:
                 others.append((claim, outcome))
-        lifecycle.accept_group(session, usual)
+        freed = lifecycle.accept_group(session, usual)
         _apply_each(session, others)
         _note_trouble(session, channel_id, results)
     if any(isinstance(outcome, NotProcessed) and outcome.throttled for _, outcome in results):
         pacing.slow_down(channel_id)
+    return bool(freed or others)
 
 
 def _note_trouble(session: Session, channel_id: UUID, results: Sequence[Result]) -> None:

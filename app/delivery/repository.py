@@ -1,10 +1,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Float,
     Row,
     Uuid,
     and_,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     select,
     text,
 )
@@ -119,7 +119,22 @@ def hold(session: Session, blocked: Sequence[Row[Any]]) -> None:
 
 
 _QUEUED = (
-    select(Message, Conversation)
+    select(
+        Message.id,
+        Message.conversation_id,
+        Message.status,
+        Message.attempts,
+        Message.from_number,
+        Message.to_number,
+        Message.content,
+        Message.fallback,
+        Message.is_test,
+        Message.due_at,
+        Message.valid_until,
+        Conversation.last_inbound_at,
+        Conversation.window_closed_at,
+        Channel.provider,
+    )
     .join(
         Conversation,
         and_(
@@ -139,17 +154,45 @@ _QUEUED = (
 )
 
 
-def lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Row[Message, Conversation]]:
+class Queued(Protocol):
+    """A message that waits to be sent: what a claim needs of it, of its conversation's window, and
+    the name of its channel's provider."""
+
+    id: UUID
+    conversation_id: UUID
+    status: str
+    attempts: int
+    from_number: str
+    to_number: str
+    content: dict[str, Any]
+    fallback: dict[str, Any] | None
+    is_test: bool
+    due_at: datetime
+    valid_until: datetime | None
+    last_inbound_at: datetime | None
+    window_closed_at: datetime | None
+    provider: str
+
+
+def lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Queued]:
     """Those of these messages that are still queued, whose channel can send and that nobody else
     holds.
     """
-    return session.execute(_QUEUED, {"ids": list(ids)}).all()
+    rows: Any = session.execute(_QUEUED, {"ids": list(ids)}).all()
+    found: Sequence[Queued] = rows
+    return found
 
 
-def start_attempts(session: Session, attempts: Sequence[tuple[UUID, int]]) -> None:
-    """Write (message, number) for each call that is about to be made."""
-    rows = [{"message_id": message_id, "number": number} for message_id, number in attempts]
-    session.execute(insert(Attempt), rows)
+_PUT_OFF = text("""
+    update recado.messages m set retry_at = now() + make_interval(secs => g.seconds)
+    from unnest(:ids, :seconds) as g (id, seconds) where m.id = g.id
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("seconds", type_=ARRAY(Float())))
+
+
+def put_off(session: Session, waits: Mapping[UUID, float]) -> None:
+    """Let each of these messages wait so many seconds; the caller holds them."""
+    if waits:
+        session.execute(_PUT_OFF, {"ids": list(waits), "seconds": list(waits.values())})
 
 
 Standing = Mapping[UUID, Row[UUID, str, int, str | None]]

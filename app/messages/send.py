@@ -7,12 +7,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app import db
+from app.channels.providers.registry import provider_of
 from app.common import clock
 from app.common.faultpoint import faultpoint
 from app.common.ids import new_id
 from app.common.principal import Principal
+from app.conversations import service as conversations
 from app.conversations.window import Window, window_of
 from app.errors import InvalidInput
+from app.events import catalogue
+from app.events import service as events
+from app.events.catalogue import EventType
 from app.messages import content as contents
 from app.messages import quota, route
 from app.messages import sending_repository as repository
@@ -20,15 +25,7 @@ from app.messages.content import Content
 from app.messages.errors import ConversationQueueFull, OutsideWindow
 from app.messages.route import Order, Route
 from app.metrics import service as metrics
-from app.models import (
-    Conversation,
-    Direction,
-    Message,
-    Policy,
-    Priority,
-    Sender,
-    Status,
-)
+from app.models import Direction, Message, Policy, Priority, Sender, Status
 from app.tasks import names
 from app.tasks.ring import ring
 
@@ -93,9 +90,9 @@ def queue_message(session: Session, order: Order) -> Message:
     way = route.find(session, order)
     if way.queued >= repository.MOST_QUEUED:
         raise ConversationQueueFull(way.queued)
-    content = _content_for(session, way.conversation, order)
+    content = _content_for(session, way, order)
     message = _message(order, way, content)
-    repository.insert_queued(session, message)
+    _insert(session, message)
     quota.count(session, way.daily_quota, way.timezone)
     metrics.count_message(session, message.status)
     faultpoint("send_before_commit")
@@ -105,6 +102,24 @@ def queue_message(session: Session, order: Order) -> Message:
         task = names.DELIVER_REPLIES if is_reply else names.DELIVER_CHANNEL
         ring(session, task, message.tenant_id, message.channel_id)
     return message
+
+
+_INSERT_QUEUED = repository.queueing(events.RECORD, conversations.COUNT_OUTGOING)
+
+
+def _insert(session: Session, message: Message) -> None:
+    """Write the message, its event and its conversation's count by one statement."""
+    event_type = EventType.MESSAGE_QUEUED
+    given = {
+        "given_by_person": message.sender == Sender.USER,
+        "given_event_id": new_id(),
+        "given_event_type": event_type,
+        "given_event_version": catalogue.version_of(event_type),
+        "given_event_data": catalogue.message_payload(
+            message.id, None, message.status, message.direction
+        ),
+    }
+    repository.insert_queued(session, _INSERT_QUEUED, message, given)
 
 
 def _message(order: Order, way: Route, content: Content) -> Message:
@@ -136,12 +151,17 @@ def _message(order: Order, way: Route, content: Content) -> Message:
     )
 
 
-def _content_for(session: Session, conversation: Conversation, order: Order) -> Content:
+def _content_for(session: Session, way: Route, order: Order) -> Content:
     """What to send now: the fallback when a free-form message would be refused.
 
-    Raises OutsideWindow.
+    Raises OutsideWindow, and UnsupportedContent or InvalidInput for what the provider cannot send.
     """
-    if not contents.needs_window(order.content):
+    capabilities = provider_of(way.channel.provider).capabilities
+    for content in (order.content, order.fallback):
+        if content is not None:
+            contents.check(content, way.channel.provider, capabilities)
+    conversation = way.conversation
+    if not contents.needs_window(order.content, capabilities):
         return order.content
     if window_of(conversation, clock.now()) is Window.CLOSED:
         # It may have been read before a merge that the send waited for.

@@ -1,11 +1,14 @@
 """What a send asks of the database and writes to it: few statements, made once."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Insert,
     Row,
+    Update,
     and_,
     bindparam,
     func,
@@ -14,12 +17,9 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, load_only
 
-from app.common.ids import new_id
 from app.common.phone import Address
-from app.conversations import service as conversations
-from app.events import service as events
 from app.models import (
     Channel,
     ChannelStatus,
@@ -27,7 +27,6 @@ from app.models import (
     ContactAlias,
     Conversation,
     Message,
-    Sender,
     Status,
     Tenant,
 )
@@ -91,6 +90,29 @@ _PERSON = (
 )
 
 
+_NEEDED = (
+    load_only(
+        Channel.tenant_id,
+        Channel.id,
+        Channel.provider,
+        Channel.phone_number,
+        Channel.status,
+        raiseload=True,
+    ),
+    load_only(
+        Conversation.tenant_id,
+        Conversation.id,
+        Conversation.contact_id,
+        Conversation.channel_id,
+        Conversation.address,
+        Conversation.last_inbound_at,
+        Conversation.window_closed_at,
+        raiseload=True,
+    ),
+)
+"""What a send needs of these rows; each further column costs it time."""
+
+
 def _route_query(is_sender: ColumnElement[bool]) -> Any:
     return (
         select(
@@ -112,6 +134,7 @@ def _route_query(is_sender: ColumnElement[bool]) -> Any:
                 Conversation.contact_id == _PERSON.c.id,
             ),
         )
+        .options(*_NEEDED)
         # Of several channels with one number, the active one.
         .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
         .limit(1)
@@ -167,26 +190,22 @@ _QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declare
         "settle_reads": 0,
     }
 )
-# A parameter that has a column's name would also be written to that column by the UPDATE.
-_INSERT_QUEUED = events.RECORD.add_cte(
-    _QUEUED.cte("queued"), conversations.COUNT_OUTGOING.cte("counted")
-)
 
 
-def insert_queued(session: Session, message: Message) -> None:
-    """Write a new message, its event and its conversation's count by one statement.
+def queueing(recorded: Insert, counted: Update) -> Insert:
+    """One statement that writes a new message and, with it, its event and its conversation's count.
 
-    Of the busiest write of the service a round trip to the database is the dearest part.
+    Of the busiest write of the service a round trip to the database is the dearest part. Takes
+    what `recorded` and `counted` take, and `given_…` for the message. (A parameter that has a
+    column's name would also be written to that column by the UPDATE.)
     """
+    return recorded.add_cte(_QUEUED.cte("queued"), counted.cte("counted"))
+
+
+def insert_queued(
+    session: Session, statement: Insert, message: Message, given: Mapping[str, Any]
+) -> None:
+    """Run a statement made by `queueing`; `given` is what its other parts take."""
     session.flush()
-    session.execute(
-        _INSERT_QUEUED,
-        {
-            **{f"given_{name}": getattr(message, name) for name in _AS_ORDERED},
-            "given_message_id": message.id,
-            "given_by_person": message.sender == Sender.USER,
-            "given_event_id": new_id(),
-            "given_event_type": "message.queued",
-            "given_event_data": events.message_data(message),
-        },
-    )
+    columns = {f"given_{name}": getattr(message, name) for name in _AS_ORDERED}
+    session.execute(statement, {**columns, "given_message_id": message.id, **given})

@@ -1,6 +1,6 @@
-"""Ringing the doorbell: enqueue by name after the commit, and never mind if it is lost.
+"""Enqueuing a task by name after the commit, called ringing. A ring may be lost.
 
-The beat looks for due work each second, so a ring that fails costs a second and nothing else.
+The scheduler looks for due work each second, so a lost ring delays the work by a second at most.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ log = structlog.get_logger(__name__)
 
 REST_SECONDS = 3.0
 SAME_RING_MS = 1000
-"""As long as the beat's tick: a ring that was lost holds back the next one for no longer."""
+"""One tick of the scheduler: for so long a lost ring suppresses the next ones."""
 
 
 class Breaker:
-    """After a failed ring, spares the next callers the wait for a broker that is away."""
+    """Skips rings for some seconds after one failed, so that callers do not wait for the broker."""
 
     def __init__(self) -> None:
         self._closed_until = 0.0
@@ -42,28 +42,28 @@ breaker = Breaker()
 
 
 def ring(session: Session, task: str, *ids: Any) -> None:
-    """Wake `task` with these ids once the transaction is durable.
+    """Enqueue `task` with these ids once the transaction is committed.
 
-    Of many rings for the same work one is enough, until somebody answers it: the task calls
-    `answered` before the look at the database that must see what the unsent rings were for.
+    Duplicate rings for the same work are dropped until the task calls `answered`. It does so before
+    it reads the database, so that it sees what the dropped rings were for.
     """
     db.after_commit(session, lambda: ring_once(task, *ids))
 
 
 def answered(task: str, *ids: Any) -> None:
-    """From now on a ring for this work is sent again."""
+    """Send rings for this work again."""
     with contextlib.suppress(RedisError):
         redis_handle.client.delete(_key(task, ids))
 
 
 def unneeded(task: str, *ids: Any) -> None:
-    """For a second no ring for this work is sent: whoever says so goes on looking."""
+    """Suppress rings for this work for a second. For a worker that looks for it again by itself."""
     with contextlib.suppress(RedisError):
         redis_handle.client.set(_key(task, ids), 1, px=SAME_RING_MS)
 
 
 def ring_once(task: str, *ids: Any) -> None:
-    """Ring now, unless somebody did within a second and nobody has answered it."""
+    """Enqueue `task` now, unless a ring for this work was sent within a second and not answered."""
     if breaker.is_open():
         return
     try:
@@ -80,7 +80,7 @@ def _key(task: str, ids: tuple[Any, ...]) -> str:
 
 
 def send(task: str, *ids: Any) -> None:
-    """Enqueue now; a broker that is away is logged and left to the beat."""
+    """Enqueue `task` now. While the broker is away, log it: the scheduler finds the work later."""
     if breaker.is_open():
         return
     try:

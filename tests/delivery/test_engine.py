@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -14,6 +16,7 @@ from app.common.ids import new_id
 from app.delivery import claims, due, expiry
 from app.delivery.claims import Queue
 from app.delivery.engine import Engine
+from app.extensions import redis_handle
 from app.messages import lifecycle
 from app.models import AttemptOutcome, Channel, Message, Priority, Status
 from app.tasks import names, schedule
@@ -112,6 +115,59 @@ def test_paced_channels_keep_no_thread_while_they_wait(world: World) -> None:
     # A call is over after some milliseconds, the next one a second later.
     assert threading.active_count() < before + MANY
     assert engine.stop(30)
+
+
+def test_in_a_stream_messages_leave_without_a_ring_for_each(world: World) -> None:
+    rule = {"fault": "slow", "account": world.channel.account, "seconds": 1.0}
+    world.simulator.control("PUT", "/faults", {"create": [rule]})
+    engine = Engine(names.DELIVER_CHANNEL)
+
+    def is_claimed(message_id: UUID) -> Callable[[], bool]:
+        return lambda: world.message(message_id).attempts > 0
+
+    for person in ("+15550100001", "+15550100002"):
+        message_id = world.send(to_number=person)
+        engine.wake(queue_of(world))
+        wait_until(is_claimed(message_id), 5)
+    key = f"ring:{names.DELIVER_CHANNEL}:{world.tenant.id}:{world.channel.id}"
+    wait_until(lambda: redis_handle.client.exists(key), 5)
+    wait_until(is_claimed(world.send(to_number="+15550100003")), 5)
+    assert engine.stop(30)
+    wait_until(lambda: not redis_handle.client.exists(key), 5)
+
+
+def test_an_answer_brings_a_look_only_if_something_may_be_due(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two messages under way, and nothing else: one look that claims them, and a last one."""
+    looks = []
+    claim_due = claims.claim_due
+
+    def counted_look(*args: Any, **options: Any) -> claims.Claimed:
+        looks.append(args[0])
+        return claim_due(*args, **options)
+
+    monkeypatch.setattr(claims, "claim_due", counted_look)
+    slow = {"fault": "slow", "to": "+15550100002", "seconds": 0.7}
+    world.simulator.control("PUT", "/faults", {"create": [slow]})
+    for person in ("+15550100001", "+15550100002"):
+        world.send(to_number=person)
+    engine = Engine(names.DELIVER_CHANNEL)
+    engine.wake(queue_of(world))
+    assert engine.wait_until_idle(20)
+    assert counted(world.channel, "status = 'queued'") == 0
+    assert len(looks) == 2
+
+
+def test_what_waits_behind_a_message_leaves_once_it_is_answered(world: World) -> None:
+    first, second = world.send(body="first"), world.send(body="second")
+    engine = Engine(names.DELIVER_CHANNEL)
+    engine.wake(queue_of(world))
+    assert engine.wait_until_idle(20)
+    assert world.message(first).provider_message_id
+    assert world.message(second).provider_message_id
+    bodies = [call["form"]["Body"] for call in creates(world)]
+    assert bodies == ["first", "second"]
 
 
 def test_messages_of_a_disabled_channel_wait_without_work_and_leave_once_it_is_enabled(
