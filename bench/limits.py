@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
 
-from bench.load import Outcome, Shot, flat_out
+from bench import processes
+from bench.load import Outcome, Shot, at_rate, flat_out
 from dev import ports
 from dev.processes import WEB_THREADS, WEB_WORKERS
 
@@ -21,6 +22,15 @@ async def empty_route(body: bytes, connections: int, seconds: float) -> Outcome:
     with _serving() as url:
         shot = Shot(url, body, {"Content-Type": "application/json"})
         return await flat_out(repeat(shot), connections, seconds)
+
+
+async def empty_cost(rate: float, seconds: float) -> float:
+    """Milliseconds of CPU that each such POST costs, at so many a second."""
+    with _serving() as url:
+        shots = repeat(Shot(url, b"", {"Content-Type": "application/json"}))
+        with processes.cost() as cost:
+            outcome = await at_rate(shots, rate, seconds)
+    return 1000 * cost.seconds.get("empty", 0.0) / outcome.good
 
 
 @contextmanager

@@ -13,7 +13,18 @@ from pathlib import Path
 
 from bench import figures, picture
 from bench.figures import Sheet
-from bench.measures import accept, crowd, drain, fairness, growth, memory, slow_provider, webhook
+from bench.measures import (
+    accept,
+    cost,
+    crowd,
+    drain,
+    fairness,
+    growth,
+    life,
+    memory,
+    slow_provider,
+    webhook,
+)
 from bench.scale import FULL, SHORT, Scale
 from bench.world import World
 
@@ -22,6 +33,8 @@ Measure = Callable[[World, Scale, Sheet], Awaitable[None]]
 MEASURES: dict[str, Measure] = {
     "accept": accept.measure,
     "webhook": webhook.measure,
+    "cost": cost.measure,
+    "life": life.measure,
     "drain": drain.measure,
     "fairness": fairness.measure,
     "crowd": crowd.measure,

@@ -12,6 +12,7 @@ ROLES = {
     "beat": (b"celery", b"beat"),
     "simulator": (b"simulator",),
     "load": (b"bench.measure",),
+    "empty": (b"bench.empty:app",),
 }
 """What the arguments of each kind of process hold. The databases are known by their program."""
 

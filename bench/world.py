@@ -212,17 +212,30 @@ class World:
             message_id = new_id()
             seeded.append(Seeded(message_id, number, sid))
             ids = (place.tenant_id, message_id, place.channel_id, conversation, contact)
-            rows.append((*ids, status, place.number, number, Json(content), sid))
+            tries = 1 if sid else 0
+            rows.append((*ids, status, place.number, number, Json(content), sid, tries))
         with self.database(place.tenant_id) as cursor:
             execute_values(
                 cursor,
                 "insert into recado.messages (tenant_id, id, channel_id, conversation_id,"
                 " contact_id, status, from_number, to_number, content, provider_message_id,"
-                " direction, sender, type, body, policy, priority, is_test, attempts,"
+                " attempts, direction, sender, type, body, policy, priority, is_test,"
                 " settle_reads, due_at) values %s",
                 rows,
-                template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'outgoing', 'api', 'text',"
-                " 'bench', 'default', 2, false, 0, 0, now())",
+                template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'outgoing', 'api', 'text',"
+                " 'bench', 'default', 2, false, 0, now())",
+                page_size=1000,
+            )
+            execute_values(
+                cursor,
+                "insert into recado.attempts (tenant_id, id, message_id, number, outcome,"
+                " provider_message_id, finished_at) values %s",
+                [
+                    (place.tenant_id, new_id(), each.message_id, 1, "accepted", each.provider_id)
+                    for each in seeded
+                    if each.provider_id
+                ],
+                template="(%s, %s, %s, %s, %s, %s, now())",
                 page_size=1000,
             )
         return seeded
@@ -267,6 +280,32 @@ class World:
                 " where state = 'received')"
             )
             return int(cursor.fetchone()[0])
+
+    def analyze(self) -> None:
+        """What autovacuum does by itself within minutes: no installation is without statistics for
+        long, and the planner makes other plans without."""
+        opened = self.connect()
+        opened.autocommit = True
+        with opened.cursor() as cursor:
+            cursor.execute("set role recado_owner")
+            cursor.execute("analyze")
+        opened.close()
+
+    def not_over(self, place: Place) -> int:
+        """Messages of this tenant that are on their way and not read yet, and events that wait.
+
+        Raises RuntimeError if one has failed.
+        """
+        with self.database(place.tenant_id) as cursor:
+            cursor.execute(
+                "select count(*) filter (where status <> 'read'), count(*) filter (where status"
+                " in ('failed', 'unknown')), (select count(*) from recado.inbox_items where state ="
+                " 'received') from recado.messages where direction = 'outgoing'"
+            )
+            on_their_way, failed, received = cursor.fetchone()
+            if failed:
+                raise RuntimeError(f"{failed} messages failed.")
+            return int(on_their_way + received)
 
     @contextmanager
     def database(self, tenant_id: UUID) -> Iterator[Any]:

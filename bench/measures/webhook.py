@@ -7,8 +7,8 @@ from uuid import uuid4
 from flask import Flask
 from twilio.request_validator import RequestValidator
 
-from app.messages import callback
-from app.messages.callback import AttemptRef
+from app.messages import attempt_token
+from app.messages.attempt_token import AttemptRef
 from bench import limits, processes, tape
 from bench.application import quiet_app
 from bench.figures import Figure, Sheet
@@ -76,11 +76,11 @@ def _is_prompt(outcome: Outcome) -> bool:
     return not outcome.bad and outcome.percentile(0.99) <= MOST_P99_MS
 
 
-def signed_posts(place: Place, sent: list[Seeded], people: list[str]) -> Iterator[Shot]:
-    """Per message its three receipts, then something that a customer wrote."""
-    for index, message in enumerate(sent):
-        query = callback.query_for(place.tenant_id, AttemptRef(message.message_id, 1))
-        url = f"{place.webhook_url}?{query}"
+def signed_receipts(place: Place, sent: list[Seeded]) -> Iterator[Shot]:
+    """The three receipts of each message."""
+    for message in sent:
+        token = attempt_token.make(place.tenant_id, AttemptRef(message.message_id, 1))
+        url = f"{place.webhook_url}?{token}"
         base = {
             "AccountSid": place.account,
             "MessageSid": message.provider_id or "",
@@ -89,6 +89,12 @@ def signed_posts(place: Place, sent: list[Seeded], people: list[str]) -> Iterato
         }
         for status in STATUSES:
             yield _signed(place, url, {**base, "MessageStatus": status, "SmsStatus": status})
+
+
+def signed_posts(place: Place, sent: list[Seeded], people: list[str]) -> Iterator[Shot]:
+    """Per message its three receipts, then something that a customer wrote."""
+    for index, message in enumerate(sent):
+        yield from signed_receipts(place, [message])
         yield _signed(place, place.webhook_url, inbound(place, people[index % len(people)]))
 
 
