@@ -1,4 +1,4 @@
-"""THE table: which blueprint answers where, and who guards it. A route is in no other way."""
+"""THE table: each blueprint with its prefix and its guard. The service has no other routes."""
 
 from enum import StrEnum
 from typing import NamedTuple

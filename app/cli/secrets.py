@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import config, db
 from app.common import audit, encryption, vault
-from app.common.encryption import CannotOpen, Place
+from app.common.encryption import CannotOpen, SealedColumn
 from app.models import Channel, IdempotencyKey, Tenant
 
 LIST_TENANTS = text("select recado.list_tenants(:asking, :after, :at_most)")
@@ -90,7 +90,7 @@ def _page(session: Session, asking: Any, after: UUID | None) -> Sequence[UUID]:
 def rotate_tenant(tenant_id: UUID, *, data_keys: bool) -> bool:
     """Whether anything had to change. Raises CannotOpen, changing nothing."""
     ring = config.current().encryption_keys
-    place = vault.data_key_place(tenant_id)
+    where = vault.data_key_column(tenant_id)
     with db.tenant_session(tenant_id) as session:
         # Whoever changes a channel waits for this row, and reads the new key afterwards.
         wrapped = session.scalars(select(Tenant.data_key).with_for_update()).one_or_none()
@@ -98,12 +98,12 @@ def rotate_tenant(tenant_id: UUID, *, data_keys: bool) -> bool:
             raise CannotOpen("there is no such tenant")
         if not data_keys and encryption.is_wrapped_by_primary(ring, wrapped):
             return False
-        key = encryption.unwrap_data_key(ring, wrapped, place)
+        key = encryption.unwrap_data_key(ring, wrapped, where)
         if data_keys:
             old, key = key, encryption.new_data_key()
             for sealed in SEALED:
                 seal_anew(session, sealed, old, key)
-        fresh = encryption.wrap_data_key(ring, key, place)
+        fresh = encryption.wrap_data_key(ring, key, where)
         session.execute(update(Tenant).values(data_key=fresh))
         action = "data_key.replaced" if data_keys else "data_key.rewrapped"
         audit.record(session, None, action, ("tenant", tenant_id))
@@ -115,7 +115,7 @@ def seal_anew(session: Session, sealed: Sealed, old: bytes, new: bytes) -> None:
     model, column = sealed.model, sealed.column
     query = select(model.id, column).where(column.is_not(None)).with_for_update()
     for row_id, value in session.execute(query).all():
-        place = Place(db.tenant_of(session), model.__tablename__, column.key, row_id)
-        plain = encryption.unseal(old, value, place)
-        anew = encryption.seal(new, plain, place)
+        where = SealedColumn(db.tenant_of(session), model.__tablename__, column.key, row_id)
+        plain = encryption.unseal(old, value, where)
+        anew = encryption.seal(new, plain, where)
         session.execute(update(model).where(model.id == row_id).values({column.key: anew}))

@@ -22,8 +22,8 @@ class CannotOpen(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a secret lives; part of what the seal protects."""
+class SealedColumn:
+    """The column of the row that holds a secret. The seal opens nowhere else."""
 
     tenant_id: UUID
     table: str
@@ -38,36 +38,36 @@ def new_data_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def seal(key: bytes, plain: bytes, place: Place) -> bytes:
+def seal(key: bytes, plain: bytes, column: SealedColumn) -> bytes:
     """version | nonce | ciphertext and tag."""
     nonce = os.urandom(NONCE_BYTES)
-    return VERSION + nonce + AESGCM(key).encrypt(nonce, plain, place.associated_data())
+    return VERSION + nonce + AESGCM(key).encrypt(nonce, plain, column.associated_data())
 
 
-def unseal(key: bytes, sealed: bytes, place: Place) -> bytes:
+def unseal(key: bytes, sealed: bytes, column: SealedColumn) -> bytes:
     """Raises CannotOpen."""
     if sealed[:1] != VERSION:
         raise CannotOpen("unknown version of sealed text")
     nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     try:
-        return AESGCM(key).decrypt(nonce, body, place.associated_data())
+        return AESGCM(key).decrypt(nonce, body, column.associated_data())
     except InvalidTag as error:
         raise CannotOpen("sealed text does not open here") from error
 
 
-def wrap_data_key(ring: Mapping[str, bytes], data_key: bytes, place: Place) -> bytes:
+def wrap_data_key(ring: Mapping[str, bytes], data_key: bytes, column: SealedColumn) -> bytes:
     """Seal a data key under the primary master key: `<key id>:` and the sealed bytes."""
     key_id, master = next(iter(ring.items()))
-    return key_id.encode() + b":" + seal(master, data_key, place)
+    return key_id.encode() + b":" + seal(master, data_key, column)
 
 
-def unwrap_data_key(ring: Mapping[str, bytes], wrapped: bytes, place: Place) -> bytes:
+def unwrap_data_key(ring: Mapping[str, bytes], wrapped: bytes, column: SealedColumn) -> bytes:
     """Raises CannotOpen, naming the master key that is missing from ENCRYPTION_KEYS."""
     key_id, _, sealed = wrapped.partition(b":")
     master = ring.get(key_id.decode(errors="replace"))
     if master is None:
         raise CannotOpen(f"ENCRYPTION_KEYS lacks the key {key_id.decode(errors='replace')!r}")
-    return unseal(master, sealed, place)
+    return unseal(master, sealed, column)
 
 
 def is_wrapped_by_primary(ring: Mapping[str, bytes], wrapped: bytes) -> bool:

@@ -7,18 +7,18 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.common import encryption
-from app.common.encryption import Place
+from app.common.encryption import SealedColumn
 from app.models import Tenant
 
 
-def data_key_place(tenant_id: UUID) -> Place:
-    return Place(tenant_id, "tenants", "data_key", tenant_id)
+def data_key_column(tenant_id: UUID) -> SealedColumn:
+    return SealedColumn(tenant_id, "tenants", "data_key", tenant_id)
 
 
 def new_wrapped_data_key(tenant_id: UUID) -> bytes:
     """A fresh data key for a tenant about to be made."""
     ring = config.current().encryption_keys
-    return encryption.wrap_data_key(ring, encryption.new_data_key(), data_key_place(tenant_id))
+    return encryption.wrap_data_key(ring, encryption.new_data_key(), data_key_column(tenant_id))
 
 
 def data_key(session: Session, *, hold: bool = False) -> bytes:
@@ -32,16 +32,16 @@ def data_key(session: Session, *, hold: bool = False) -> bytes:
         query = query.with_for_update(read=True, key_share=True)
     wrapped = session.scalars(query).one()
     ring = config.current().encryption_keys
-    return encryption.unwrap_data_key(ring, wrapped, data_key_place(tenant_id))
+    return encryption.unwrap_data_key(ring, wrapped, data_key_column(tenant_id))
 
 
 def seal(session: Session, table: str, column: str, row_id: UUID, plain: bytes) -> bytes:
     """Holds off a rotation, which would leave what is sealed just now under a dead key."""
-    place = Place(db.tenant_of(session), table, column, row_id)
-    return encryption.seal(data_key(session, hold=True), plain, place)
+    where = SealedColumn(db.tenant_of(session), table, column, row_id)
+    return encryption.seal(data_key(session, hold=True), plain, where)
 
 
 def unseal(session: Session, table: str, column: str, row_id: UUID, sealed: bytes) -> bytes:
     """Raises CannotOpen."""
-    place = Place(db.tenant_of(session), table, column, row_id)
-    return encryption.unseal(data_key(session), sealed, place)
+    where = SealedColumn(db.tenant_of(session), table, column, row_id)
+    return encryption.unseal(data_key(session), sealed, where)

@@ -24,7 +24,7 @@ def find_or_create(session: Session, addresses: Sequence[Address], profile_name:
     message they are the same person: the one of the first address takes the other's history.
     The contact cannot be merged by another transaction until this one ends.
     """
-    contact_id, known = _settle(session, addresses, profile_name)
+    contact_id, known = _find(session, addresses, profile_name)
     for address in addresses:
         if address not in known:
             repository.add_alias(session, contact_id, address)
@@ -33,7 +33,7 @@ def find_or_create(session: Session, addresses: Sequence[Address], profile_name:
     return contact_id
 
 
-def _settle(
+def _find(
     session: Session, addresses: Sequence[Address], profile_name: str
 ) -> tuple[UUID, Mapping[Address, UUID]]:
     """The contact, held, and which of the addresses are known; the others are locked."""

@@ -10,6 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import db
 from app.extensions import redis_handle
+from app.health.backlog import read as read_backlog
+
+__all__ = ["beat", "read_backlog", "services", "silence"]
 
 log = structlog.get_logger(__name__)
 

@@ -77,7 +77,8 @@ def send_message(body: dict[str, Any]) -> Response:
 def send_whatsapp(body: dict[str, Any]) -> Response:
     """Send a template
 
-    Waits up to 8 s for the provider's word. Credentials belong into a channel, not in here.
+    Waits up to 8 s for the provider's answer. Store credentials in a channel (`POST /channels`):
+    a request that carries them is refused.
     """
     if any(name in body for name in CREDENTIALS):
         raise CredentialsInBody
@@ -93,7 +94,7 @@ def answer(order: Order, *, wait: bool) -> Response:
     """
     queued = Queued.of(queue_message(session(), order))
     if wait:
-        with waiting.place(session(), queued) as may_wait:
+        with waiting.slot(session(), queued) as may_wait:
             if may_wait:
                 idempotency.commit_with(queued_response(queued))
                 queued = waiting.wait_for_word(principal().tenant_id, queued)

@@ -94,8 +94,8 @@ class SendWhatsAppArgs(BaseSchema):
     content_sid = text_field(34, required=True)
     content_variables = fields.Raw(load_default=None, allow_none=True)
     twilio_number = PhoneField(load_default=None)
-    account_sid = fields.Raw(metadata={"description": "Refused: it belongs into POST /channels."})
-    auth_token = fields.Raw(metadata={"description": "Refused: it belongs into POST /channels."})
+    account_sid = fields.Raw(metadata={"description": "Refused: store it with POST /channels."})
+    auth_token = fields.Raw(metadata={"description": "Refused: store it with POST /channels."})
 
 
 class QueuedSchema(BaseSchema):

@@ -60,7 +60,7 @@ class Places:
         self._taken: Counter[UUID] = Counter()
 
     def take(self, tenant_id: UUID) -> bool:
-        """Take a place, if there is one; it must be given back."""
+        """Take a slot, if one is free; it must be given back."""
         most = max(1, config.current().web_threads // 4)
         with self._lock:
             if self._taken.total() >= most or self._taken[tenant_id] >= max(1, most // 2):
@@ -79,7 +79,7 @@ places = Places()
 
 
 @contextmanager
-def place(session: Session, queued: Queued) -> Iterator[bool]:
+def slot(session: Session, queued: Queued) -> Iterator[bool]:
     """Whether the caller may wait during the block.
 
     False when too many wait already, or when the message cannot leave within the wait.

@@ -27,6 +27,7 @@ TASK_DOORS = ("names", "ring", "drain", "due")
 OPEN_MODULES = {
     "app.channels.providers.base": "the words in which every provider speaks with us",
     "app.channels.providers.registry": "the table of providers: who reads and writes their words",
+    "app.events.catalogue": "the names of events and what they say; pure data",
     "app.conversations.window": "the pure rule of the 24-hour window; it has no queries",
     "app.conversations.merging": "the use case 'two threads become one'; it knows no contact",
     "app.messages.send": "the use case 'queue a message', split off the service of messages",
@@ -34,8 +35,9 @@ OPEN_MODULES = {
     "app.messages.reports": "the use case 'the provider reported', split off likewise",
     "app.messages.lifecycle": "the one place that changes a status",
     "app.messages.status": "the pure rule of how a status moves",
-    "app.messages.callback": "the proof in a callback URL; pure",
+    "app.messages.attempt_token": "names an attempt and proves that we made it; pure",
     "app.messages.content": "our own words for what a message holds; pure data",
+    "app.health.backlog": "what waits in the whole installation, and its dataclass",
     "app.auth.passwords": "hashing; pure",
     "app.auth.guards": "the guards that app/blueprints.py puts before routes",
     "app.auth.tokens": "set up by the application factory",

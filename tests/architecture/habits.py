@@ -22,15 +22,12 @@ READS_ENVIRONMENT = {
 MAKES_ENGINES = {
     "app.db": "the one place",
     "app.cli.database": "the gate looks at the catalogue from outside, unpinned",
-    "migrations.env": "migrations run as the login, over DIRECT_URL",
 }
 
 VENDOR_WORDS = frozenset({"twilio", "messagingservice", "accountsid", "wamid"})
 VENDOR_HOMES = {
     "app.config": "reads the providers' settings",
-    "app.models.channel": "the list of providers that a channel may have",
-    "app.webhook.endpoints": "the routes that providers call",
-    "app.openapi": "describes those routes",
+    "app.openapi": "has examples of what providers send",
     "app.common.logging": "quiets the loggers of their libraries, which would log phone numbers",
     "app.cli.demo": "the demonstration's channel is at a provider",
     "app.cli.default_channel": "turns a provider's settings into a channel",
@@ -151,6 +148,79 @@ def queries_outside_repositories(source: Source) -> list[str]:
         if each.target.partition(".")[0] in {"sqlalchemy", "psycopg2"}
         and not each.target.startswith("sqlalchemy.orm.Session")
     ]
+
+
+SQL_BUILDERS = frozenset({"select", "insert", "update", "delete", "text", "exists"})
+SQL_HOMES = {
+    "app.messages.lists": "the queries of the lists of messages",
+    "app.messages.search": "the queries of the search in texts",
+    "app.health.service": "asks whether the database answers",
+    "app.cli.secrets": "walks over the sealed values of all tables",
+}
+SQL_FOUNDATION = ("app.common", "app.models", "app.tasks", "app.db")
+"""What every feature stands on: it writes SQL for all of them."""
+
+
+def sql_outside_repositories(source: Source) -> list[str]:
+    """A feature's SQL stands in its repositories, and its `due.py` has what the scheduler asks."""
+    if source.package != "app" or source.name in SQL_HOMES or source.name == "app":
+        return []
+    if source.name.startswith(SQL_FOUNDATION) or is_repository(source.name):
+        return []
+    if source.name.endswith(".due"):
+        return []
+    return [
+        f"{source.name}:{each.line} imports {each.target}"
+        for each in source.imports
+        if each.target.startswith("sqlalchemy.") and each.target.rpartition(".")[2] in SQL_BUILDERS
+    ]
+
+
+def is_repository(name: str) -> bool:
+    return name.endswith("repository")
+
+
+def repositories_that_know_services(source: Source) -> list[str]:
+    """A repository reads and writes rows; what they mean is decided by services."""
+    if not is_repository(source.name):
+        return []
+    return [
+        f"{source.name}:{each.line} imports {each.target}"
+        for each in source.imports
+        if each.target.startswith("app.") and each.target.rpartition(".")[2] == "service"
+    ]
+
+
+STATUS_HOMES = {
+    "app.messages.lifecycle": "the one place that changes a message's status",
+    "app.messages.repository": "writes what lifecycle decides, for one message and for many",
+    "app.messages.receipts_repository": "writes what lifecycle decides for a group of receipts",
+}
+OF_MESSAGES = ("app.messages.", "app.delivery.", "app.inbox.", "app.bots.", "app.webhook.")
+SETS_STATUS = re.compile(r"update\s+recado\.messages\b[^;]*?\bset\b[^;]*?\bstatus\s*=", re.DOTALL)
+
+
+def writes_status(source: Source) -> list[str]:
+    """A message's status changes in app/messages/lifecycle.py, which also writes the event."""
+    if not source.name.startswith(OF_MESSAGES) or source.name in STATUS_HOMES:
+        return []
+    return [
+        f"{source.name}:{getattr(node, 'lineno', 0)} writes a status"
+        for node in ast.walk(source.tree)
+        if is_status_written(node)
+    ]
+
+
+def is_status_written(node: ast.AST) -> bool:
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr="status")]):
+            return True
+        case ast.Call(func=ast.Attribute(attr="values"), keywords=keywords):
+            return any(keyword.arg == "status" for keyword in keywords)
+        case ast.Constant(value=str(sql)):
+            return SETS_STATUS.search(sql.partition(" where ")[0]) is not None
+        case _:
+            return False
 
 
 def is_vendor(word: str) -> bool:

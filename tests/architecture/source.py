@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("app", "simulator", "dev", "migrations", "tests")
+PACKAGES = ("app", "simulator", "dev", "migrations", "tests", "bench")
 
 
 @dataclass(frozen=True)

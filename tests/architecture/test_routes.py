@@ -98,14 +98,14 @@ def test_no_signed_route_answers_a_stranger(app: Flask, client: FlaskClient) -> 
     for call, rule in routes:
         form = {"From": "whatsapp:+15551234567", "To": "whatsapp:+14155238886", "Body": "hola"}
         response = client.open(filled(rule), method=call.split(" ")[0], data=form)
-        if response.status_code != 403:
+        if response.status_code not in {403, 405}:
             answered.append(f"{call} → {response.status_code}")
     assert answered == []
 
 
 def filled(rule: Rule) -> str:
-    """The rule's path with an id that nobody has."""
-    value = {name: uuid4() for name in rule.arguments}
+    """The rule's path with an id that nobody has, and a provider that there is."""
+    value = {name: "twilio" if name == "provider" else uuid4() for name in rule.arguments}
     return rule.build(value)[1]  # type: ignore[index]
 
 

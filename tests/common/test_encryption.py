@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.common.encryption import (
     CannotOpen,
-    Place,
+    SealedColumn,
     is_wrapped_by_primary,
     new_data_key,
     seal,
@@ -18,7 +18,7 @@ from app.common.encryption import (
     wrap_data_key,
 )
 
-PLACE = Place(uuid4(), "channels", "credentials", uuid4())
+PLACE = SealedColumn(uuid4(), "channels", "credentials", uuid4())
 KEY = new_data_key()
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -44,7 +44,7 @@ def test_no_two_seals_are_alike() -> None:
     ],
     ids=["tenant", "table", "column", "row"],
 )
-def test_a_secret_that_was_copied_does_not_open(elsewhere: Place) -> None:
+def test_a_secret_that_was_copied_does_not_open(elsewhere: SealedColumn) -> None:
     with pytest.raises(CannotOpen):
         unseal(KEY, seal(KEY, b"secret", PLACE), elsewhere)
 
