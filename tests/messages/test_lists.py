@@ -70,6 +70,8 @@ def rows_read(tenant_id: UUID, limit: int = 10, **wanted: Any) -> int:
     page = PageRequest(limit)
     with db.tenant_session(tenant_id) as session:
         look = partial(lists.list_page, session, MessageFilter(**wanted), page)
+        if "q" in wanted:
+            reads.as_if_large(session)
         return reads.rows_read(session, "messages", look)
 
 

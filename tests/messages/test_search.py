@@ -15,6 +15,7 @@ from app import db
 from app.common import clock, pagination
 from app.common.ids import new_id
 from app.common.pagination import PageRequest
+from app.config import Settings
 from app.messages import lists, search, service, tasks
 from app.messages.lists import MessageFilter
 from app.messages.search import HIGHEST, LOWEST, Span, disjoint, pieces
@@ -27,6 +28,7 @@ from tests.factories import (
     create_tenant,
 )
 from tests.messages.test_lists import rows_read, walk
+from tests.reads import analyze
 
 YEAR_AGO = clock.now() - timedelta(days=365)
 
@@ -97,9 +99,12 @@ def test_a_block_is_written_when_it_is_full_and_only_of_what_is_settled(
     assert len(blocks(thread.tenant_id)) == 2
 
 
-def test_a_search_reads_the_blocks_that_may_hold_it_and_no_others(thread: Conversation) -> None:
+def test_a_search_reads_the_blocks_that_may_hold_it_and_no_others(
+    thread: Conversation, settings: Settings
+) -> None:
     say(thread, *(f"pedido {number:04}" for number in range(400)))
     index(thread.tenant_id)
+    analyze(settings)
     for wanted in ("0007", "pedido 0007", "PEDIDO 0007", "ido 0007"):
         assert found(thread.tenant_id, wanted) == ["pedido 0007"]
         assert rows_read(thread.tenant_id, q=wanted) <= 20
