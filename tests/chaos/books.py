@@ -90,8 +90,13 @@ def unsettled(admin_url: str) -> Counter[str]:
 def ready_to_go(admin_url: str) -> frozenset[str]:
     """Ids of queued messages that are due and wait for nothing but a worker."""
     statement = (
-        "select m.id::text from recado.messages m where m.status = 'queued' and m.due_at <= now()"
+        "select m.id::text from recado.messages m"
+        " join recado.channels c on c.tenant_id = m.tenant_id and c.id = m.channel_id"
+        " join recado.tenants t on t.tenant_id = m.tenant_id"
+        " where m.status = 'queued' and m.due_at <= now()"
         " and (m.retry_at is null or m.retry_at <= now())"
+        " and c.status = 'active' and t.status = 'active'"
+        " and (c.paused_until is null or c.paused_until <= now())"
         " and not exists (select from recado.messages o where"
         " o.conversation_id = m.conversation_id and o.status in ('sending', 'uncertain'))"
     )
