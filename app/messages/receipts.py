@@ -45,11 +45,15 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     rows = receipts_repository.lock(session, sorted({ref.message_id for ref in refs if ref}))
     messages: dict[UUID, Progress] = {}
     left: set[UUID] = set()
+    nameless: set[UUID] = set()
     bound: list[tuple[UUID, int, str]] = []
     done = [False] * len(told)
     for place, (each, ref) in enumerate(zip(told, refs, strict=True)):
+        if ref is None:
+            # It may be of any message of its channel: no later receipt there overtakes it.
+            nameless.add(each.channel_id)
         row = rows.get(ref.message_id) if ref else None
-        if ref is None or row is None:
+        if ref is None or row is None or each.channel_id in nameless:
             continue
         message = messages.setdefault(row.id, Progress.of(row))
         if row.id in left or not _is_usual(row, message, each, ref):

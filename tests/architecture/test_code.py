@@ -178,7 +178,9 @@ def test_what_only_looks_like_a_violation_passes(rule: str, name: str, text: str
     assert RULES[rule][0](Source(name, text)) == []
 
 
-@pytest.mark.parametrize(("rule", "exceptions"), EXCEPTIONS, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("rule", "exceptions"), EXCEPTIONS, ids=[rule.__name__ for rule, _ in EXCEPTIONS]
+)
 def test_every_declared_exception_is_still_needed(
     rule: Rule, exceptions: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -182,6 +182,13 @@ OF_THE_ONE_BEHIND = """
 
 
 @SAME_AS_ALONE
+@example(
+    news=[
+        News(0, Status.SENT, attempt=0, is_known_address=True, error=0),
+        News(0, Status.SENT, attempt=1, is_known_address=True, error=0),
+    ],
+    starts=["accepted"] * MESSAGES,
+)
 @given(news=NEWS_OF_SOME, starts=STARTS)
 def test_a_group_does_what_its_receipts_do_one_by_one(
     tenant: Tenant, news: list[News], starts: list[str]

@@ -245,7 +245,8 @@ class ProviderContract:
         assert wrong is not None
         refused = place.app.test_client().get(wrong)
         assert refused.status_code == 403
-        assert "42" not in refused.text
+        assert refused.json is not None
+        assert refused.json["code"] == "handshake_refused"
 
     # Words
 
