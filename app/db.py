@@ -5,6 +5,7 @@ That holds behind a transaction pooler, and a login that may bypass row-level se
 does. A statement in a transaction that pinned nothing raises `UnpinnedTransaction`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,7 @@ PIN = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
     " set_config('statement_timeout', :timeout, true)"
 )
+STATEMENT_TIMEOUT = f"{db_deadline.STATEMENT_SECONDS}s"
 
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 """What a transaction raises while the database is away, silent or overloaded."""
@@ -102,8 +104,8 @@ def _refuse_unpinned(
 
 def _pin(session: Session, role: str, tenant: str) -> None:
     connection = session.connection()
-    timeout = f"{db_deadline.STATEMENT_SECONDS}s"
-    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": timeout})
+    given = {"role": role, "tenant": tenant, "timeout": STATEMENT_TIMEOUT}
+    connection.execute(PIN, given)
     connection.info["pinned"] = role
     connection.info["tenant_id"] = UUID(tenant) if tenant else None
 
@@ -181,10 +183,8 @@ def system_session() -> Iterator[Session]:
         yield session
 
 
-RUN_ALONE = (
-    "select set_config('role', %(pinned_role)s, true),"
-    " set_config('app.tenant_id', %(pinned_tenant)s, true);\n"
-)
+DRIVER_PIN = re.sub(r":(\w+)", r"%(pinned_\1)s", PIN.text)
+"""The same statement with the driver's placeholders."""
 
 
 def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequence[Row[Any]]:
@@ -197,11 +197,16 @@ def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequ
     It is run again when the connection turns out to be broken, and then the first run may have
     been committed: give only a statement that does no harm when it is repeated.
     """
-    pinned = {"pinned_role": APP_ROLE, "pinned_tenant": str(tenant_id), **given}
+    pinned = {
+        "pinned_role": APP_ROLE,
+        "pinned_tenant": str(tenant_id),
+        "pinned_timeout": STATEMENT_TIMEOUT,
+    }
+    together = f"{DRIVER_PIN};\n{statement}"
     for last_try in (False, True):
         try:
             with _engine().connect() as connection, _autocommit(connection):
-                return connection.exec_driver_sql(RUN_ALONE + statement, pinned).all()
+                return connection.exec_driver_sql(together, {**pinned, **given}).all()
         except DBAPIError as error:
             is_silent = isinstance(error.orig, DeadlineExceeded)
             if last_try or is_silent or not error.connection_invalidated:

@@ -6,12 +6,11 @@ nothing when the message cannot make its move.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Row, func
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import config
@@ -21,6 +20,7 @@ from app.events import catalogue
 from app.events import service as events
 from app.events.catalogue import EventType
 from app.messages import receipts_repository, repository
+from app.messages.receipts_repository import Progress
 from app.messages.status import Step, transition
 from app.metrics import service as metrics
 from app.models import AttemptOutcome, Direction, Message, Status
@@ -59,34 +59,6 @@ def report(
     return True
 
 
-@dataclass
-class Progress:
-    """A message as far as reports without a failure move it. `steps` are the moves it has made."""
-
-    id: UUID
-    conversation_id: UUID
-    status: Status
-    provider_message_id: str | None
-    sent_at: datetime | None
-    delivered_at: datetime | None
-    read_at: datetime | None
-    let_go: bool = False
-    steps: list[Status] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, row: Row[*tuple[Any, ...]]) -> "Progress":
-        """From a row that has these columns of a message."""
-        return cls(
-            id=row.id,
-            conversation_id=row.conversation_id,
-            status=Status(row.status),
-            provider_message_id=row.provider_message_id,
-            sent_at=row.sent_at,
-            delivered_at=row.delivered_at,
-            read_at=row.read_at,
-        )
-
-
 def advance(message: Progress, reported: Status, at: datetime) -> None:
     """Move `message` up to a status that the provider reported at that time, if that is above it.
 
@@ -112,11 +84,11 @@ def report_group(session: Session, messages: Sequence[Progress]) -> None:
         metrics.count_message(session, status, number)
 
 
-def _event_of(message: Progress, status: Status) -> receipts_repository.Step:
+def _event_of(message: Progress, status: Status) -> receipts_repository.StepEvent:
     payload = catalogue.message_payload(
         message.id, message.provider_message_id, status, Direction.OUTGOING
     )
-    return receipts_repository.Step(message.id, REPORTED_EVENTS[status], payload)
+    return receipts_repository.StepEvent(message.id, REPORTED_EVENTS[status], payload)
 
 
 def _note_time(message: Message | Progress, target: Status, at: datetime) -> None:

@@ -8,17 +8,15 @@ address of the person, a message that a person settled) is left to `app/messages
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app import db
 from app.channels.providers.base import StatusReceipt
 from app.messages import attempt_token, lifecycle, receipts_repository
 from app.messages.attempt_token import AttemptRef
-from app.messages.lifecycle import Progress
+from app.messages.receipts_repository import Progress
 from app.metrics import service as metrics
 from app.models import AttemptOutcome, Status
 
@@ -42,8 +40,7 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     """
     tenant_id = db.tenant_of(session)
     refs = [attempt_token.read(tenant_id, each.receipt.token) for each in told]
-    rows = receipts_repository.lock(session, sorted({ref.message_id for ref in refs if ref}))
-    messages: dict[UUID, Progress] = {}
+    messages = receipts_repository.lock(session, sorted({ref.message_id for ref in refs if ref}))
     left: set[UUID] = set()
     nameless: set[UUID] = set()
     bound: list[tuple[UUID, int, str]] = []
@@ -52,17 +49,17 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
         if ref is None:
             # It may be of any message of its channel: no later receipt there overtakes it.
             nameless.add(each.channel_id)
-        row = rows.get(ref.message_id) if ref else None
-        if ref is None or row is None or each.channel_id in nameless:
             continue
-        message = messages.setdefault(row.id, Progress.of(row))
-        if row.id in left or not _is_usual(row, message, each, ref):
+        message = messages.get(ref.message_id)
+        if message is None or each.channel_id in nameless:
+            continue
+        if message.id in left or not _is_usual(message, each, ref):
             # Later receipts of this message do not overtake it.
-            left.add(row.id)
+            left.add(message.id)
             continue
         if message.provider_message_id is None:
             message.provider_message_id = each.receipt.provider_message_id
-            bound.append((row.id, ref.attempt, message.provider_message_id))
+            bound.append((message.id, ref.attempt, message.provider_message_id))
         lifecycle.advance(message, each.receipt.status, each.at)
         done[place] = True
     lifecycle.report_group(session, list(messages.values()))
@@ -71,14 +68,14 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     return done
 
 
-def _is_usual(row: Row[*tuple[Any, ...]], message: Progress, told: Told, ref: AttemptRef) -> bool:
+def _is_usual(message: Progress, told: Told, ref: AttemptRef) -> bool:
     """Whether the receipt speaks of the present attempt, and only moves the message up."""
     receipt = told.receipt
     return (
         receipt.status in USUAL_NEWS
         and message.status in USUAL_STATUSES
-        and row.channel_id == told.channel_id
-        and row.attempts == ref.attempt
+        and message.channel_id == told.channel_id
+        and message.attempts == ref.attempt
         and message.provider_message_id in {None, receipt.provider_message_id}
-        and all(alias.value == row.to_number for alias in receipt.aliases)
+        and all(alias.value == message.to_number for alias in receipt.aliases)
     )

@@ -1,16 +1,15 @@
 """What a group of receipts asks of the database, and writes to it by one statement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     DateTime,
     Integer,
-    Row,
     Text,
     Uuid,
     any_,
@@ -24,13 +23,35 @@ from sqlalchemy.orm import Session
 from app.common.ids import new_id
 from app.events import catalogue
 from app.events.catalogue import EventType
+from app.messages import repository
 from app.models import AttemptOutcome, Message, Status
+
+
+@dataclass
+class Progress:
+    """A message as far as receipts without a failure move it.
+
+    `steps` are the moves that it has made since it was read, `let_go` whether one of them lets the
+    next message of its conversation go.
+    """
+
+    id: UUID
+    channel_id: UUID
+    status: Status
+    attempts: int
+    provider_message_id: str | None
+    to_number: str
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    let_go: bool = False
+    steps: list[Status] = field(default_factory=list)
+
 
 _LOCK = (
     select(
         Message.id,
         Message.channel_id,
-        Message.conversation_id,
         Message.status,
         Message.attempts,
         Message.provider_message_id,
@@ -45,11 +66,12 @@ _LOCK = (
 )
 
 
-def lock(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, Row[*tuple[Any, ...]]]:
-    """These messages as far as receipts need them, held until the transaction ends."""
+def lock(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, Progress]:
+    """These messages, held until the transaction ends."""
     if not ids:
         return {}
-    return {row.id: row for row in session.execute(_LOCK, {"ids": list(ids)})}
+    rows = session.execute(_LOCK, {"ids": list(ids)})
+    return {row.id: Progress(row.id, row.channel_id, Status(row.status), *row[3:]) for row in rows}
 
 
 _BIND = text("""
@@ -79,7 +101,7 @@ def bind_attempts(session: Session, bound: Sequence[tuple[UUID, int, str]]) -> i
 
 
 @dataclass(frozen=True)
-class Step:
+class StepEvent:
     """A move of a message, as its event tells it."""
 
     message_id: UUID
@@ -87,19 +109,7 @@ class Step:
     payload: dict[str, Any]
 
 
-class Advanced(Protocol):
-    """A message as it is after its moves."""
-
-    id: UUID
-    status: Status
-    provider_message_id: str | None
-    sent_at: datetime | None
-    delivered_at: datetime | None
-    read_at: datetime | None
-    let_go: bool
-
-
-_ADVANCE = text("""
+_ADVANCE = text(f"""
     with given as (
         select * from unnest(:ids, :statuses, :provider_ids, :sent, :delivered, :read, :let_go)
             as given (id, status, provider_message_id, sent_at, delivered_at, read_at, let_go)
@@ -110,23 +120,13 @@ _ADVANCE = text("""
             is_held = false, retry_at = null, error = null, updated_at = now()
         from given g where m.id = g.id
         returning m.tenant_id, m.id, m.conversation_id, g.let_go
-    ), freed as (
-        update recado.messages m set is_held = false
-        from moved cross join lateral (
-            select h.id from recado.messages h
-            where h.tenant_id = moved.tenant_id and h.conversation_id = moved.conversation_id
-                and h.status in ('queued', 'sending', 'uncertain')
-                and h.status = 'queued' and h.is_held
-            order by h.priority, h.due_at, h.id limit 1
-        ) as held
-        where moved.let_go and m.tenant_id = moved.tenant_id and m.id = held.id
-    )
+    ), freed as ({repository.LET_GO})
     insert into recado.events (tenant_id, id, type, version, conversation_id, message_id, data)
     select m.tenant_id, e.id, e.type, e.version, m.conversation_id, m.id, e.data
     from unnest(:event_ids, :event_types, :event_versions, :event_message_ids, :event_data)
         as e (id, type, version, message_id, data)
     join moved m on m.id = e.message_id
-""").bindparams(
+""").bindparams(  # noqa: S608 (our own SQL)
     bindparam("ids", type_=ARRAY(Uuid())),
     bindparam("statuses", type_=ARRAY(Text())),
     bindparam("provider_ids", type_=ARRAY(Text())),
@@ -142,7 +142,7 @@ _ADVANCE = text("""
 )
 
 
-def advance(session: Session, moved: Sequence[Advanced], steps: Sequence[Step]) -> None:
+def advance(session: Session, moved: Sequence[Progress], steps: Sequence[StepEvent]) -> None:
     """Write where these messages are now and an event for each step, and let go of what was held
     behind those that `let_go`."""
     session.execute(

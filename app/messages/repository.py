@@ -131,7 +131,22 @@ def count_throttled(session: Session, message_id: UUID) -> int:
     return session.scalar(query) or 0
 
 
-_ACCEPT = text("""
+LET_GO = """
+        update recado.messages m set is_held = false
+        from moved cross join lateral (
+            select h.id from recado.messages h
+            where h.tenant_id = moved.tenant_id and h.conversation_id = moved.conversation_id
+                and h.status in ('queued', 'sending', 'uncertain')
+                and h.status = 'queued' and h.is_held
+            order by h.priority, h.due_at, h.id limit 1
+        ) as held
+        where moved.let_go and m.tenant_id = moved.tenant_id and m.id = held.id
+        returning m.id
+    """
+"""Puts the first message that is held behind each row of `moved` back into the queue, if that row
+says `let_go`. For a statement that also moves those before."""
+
+_ACCEPT = text(f"""
     with given as (
         select * from unnest(:message_ids, :attempts, :provider_ids, :event_ids, :events)
             as given (message_id, attempt, provider_message_id, event_id, event)
@@ -144,26 +159,15 @@ _ACCEPT = text("""
         set status = :status, provider_message_id = g.provider_message_id,
             lease_until = null, retry_at = null, error = null, updated_at = now()
         from given g where m.id = g.message_id
-        returning m.tenant_id, m.id, m.conversation_id
-    ), freed as (
-        update recado.messages m set is_held = false
-        from moved cross join lateral (
-            select h.id from recado.messages h
-            where h.tenant_id = moved.tenant_id and h.conversation_id = moved.conversation_id
-                and h.status in ('queued', 'sending', 'uncertain')
-                and h.status = 'queued' and h.is_held
-            order by h.priority, h.due_at, h.id limit 1
-        ) as held
-        where m.tenant_id = moved.tenant_id and m.id = held.id
-        returning m.id
-    ), told as (
+        returning m.tenant_id, m.id, m.conversation_id, true as let_go
+    ), freed as ({LET_GO}), told as (
         insert into recado.events (tenant_id, id, type, version, conversation_id, message_id, data)
         select m.tenant_id, g.event_id, :event_type, :event_version, m.conversation_id, m.id,
             g.event
         from moved m join given g on g.message_id = m.id
     )
     select count(*) from freed
-""").bindparams(
+""").bindparams(  # noqa: S608 (our own SQL)
     bindparam("message_ids", type_=ARRAY(Uuid())),
     bindparam("attempts", type_=ARRAY(Integer())),
     bindparam("provider_ids", type_=ARRAY(Text())),

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from werkzeug.exceptions import MethodNotAllowed
 
-from app.channels import service as channels
 from app.channels.providers.base import Json, WebhookRequest
 from app.channels.providers.registry import provider_at
-from app.common.schema import is_storable
 from app.errors import Forbidden
+from app.webhook.candidates import candidates
 
 
 class HandshakeRefused(Forbidden):
@@ -36,14 +35,8 @@ def answer(path: str, incoming: WebhookRequest, channel_key: str | None) -> str:
 
 
 def _credentials(provider: str, channel_key: str | None) -> Iterator[Json]:
-    """Those of the channel in the URL, and once more if they have just changed; {} without one."""
+    """Those of the channel in the URL; {} without one."""
     if channel_key is None:
         yield {}
-        return
-    if not is_storable(channel_key):
-        return
-    for fresh in (False, True):
-        for tenant_id, channel_id in channels.resolve_webhook(channel_key, "", "", fresh=fresh):
-            channel = channels.webhook_channel(tenant_id, channel_id, fresh=fresh)
-            if channel is not None and channel.provider == provider:
-                yield channel.credentials
+    else:
+        yield from (channel.credentials for channel in candidates(provider, channel_key))

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import structlog
 
-from app.channels import service as channels
 from app.channels.providers.base import Answer, Provider, RawEvent, WebhookRequest
 from app.channels.providers.registry import provider_at
 from app.channels.service import WebhookChannel
@@ -17,6 +16,7 @@ from app.inbox import service as inbox
 from app.metrics import service as metrics
 from app.tasks import names
 from app.tasks.ring import ring_once
+from app.webhook.candidates import candidates
 
 log = structlog.get_logger(__name__)
 
@@ -91,15 +91,7 @@ class _Signers:
         return self._found[sender]
 
     def _look(self, account: str, phone_number: str) -> WebhookChannel | None:
-        if not is_storable(f"{self._key}{account}{phone_number}"):
-            return None
-        # Looked up anew before a refusal: a channel or its credentials may have just changed.
-        for fresh in (False, True):
-            candidates = channels.resolve_webhook(self._key, account, phone_number, fresh=fresh)
-            for tenant_id, channel_id in candidates:
-                channel = channels.webhook_channel(tenant_id, channel_id, fresh=fresh)
-                if channel is None or channel.provider != self._provider.name:
-                    continue
-                if self._provider.is_signed(self._incoming, channel.credentials):
-                    return channel
+        for channel in candidates(self._provider.name, self._key, account, phone_number):
+            if self._provider.is_signed(self._incoming, channel.credentials):
+                return channel
         return None

@@ -33,8 +33,8 @@ from app.inbox import doubts, repair
 from app.models import Status, Tenant
 from tests.common.census import row_counts
 from tests.factories import ApiClient
-from tests.providers.outside import Fate, Hook, Outside, Place, Receipt, Written
-from tests.webhook.twilio_posts import ledger
+from tests.providers.outside import Fate, Outside, Place, Receipt, Written
+from tests.webhook.twilio_posts import Signed, ledger
 
 REPORTED = (Status.SENT, Status.DELIVERED, Status.READ)
 ORDERS = list(itertools.permutations(REPORTED))
@@ -224,7 +224,7 @@ class ProviderContract:
         provider = provider_of(outside.provider)
         person = outside.person(Fate.ACCEPTED)
         (hook,) = outside.tell(place.webhook_path, [Written("SM1", person, "mine")])
-        url = f"{_public_base()}{hook.url}"
+        url = f"{_public_base()}{hook.path}"
         request = WebhookRequest(url, url.partition("?")[2], hook.body, hook.headers)
         assert provider.is_signed(request, provider.read_credentials(outside.credentials, {}))
         secrets = {
@@ -319,6 +319,6 @@ def _public_base() -> str:
     return config.current().public_base_url
 
 
-def _request(hook: Hook) -> WebhookRequest:
-    url = f"{_public_base()}{hook.url}"
+def _request(hook: Signed) -> WebhookRequest:
+    url = f"{_public_base()}{hook.path}"
     return WebhookRequest(url, url.partition("?")[2], hook.body, hook.headers)

@@ -1,7 +1,7 @@
 """The outside world of one provider, as the contract drives it, and a channel of ours in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,6 +19,7 @@ from app.messages import attempt_token, repository
 from app.messages.attempt_token import AttemptRef
 from app.models import Message, Status, Tenant
 from tests.factories import ApiClient
+from tests.webhook.twilio_posts import Signed
 from tests.world import engine_of_tests
 
 
@@ -51,18 +52,6 @@ class Written:
     body: str
 
 
-@dataclass(frozen=True)
-class Hook:
-    """A signed request of the provider: `path` follows the channel's webhook URL."""
-
-    url: str
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def send(self, app: Flask) -> TestResponse:
-        return app.test_client().post(self.url, data=self.body, headers=self.headers)
-
-
 class Outside(Protocol):
     """The outside world of one provider, with an account and a sender of ours in it."""
 
@@ -78,7 +67,7 @@ class Outside(Protocol):
         """The tokens of the attempts that the provider processed, in their order."""
         ...
 
-    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Hook]:
+    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Signed]:
         """Signed requests that tell these facts: one, where the provider puts many into one."""
         ...
 

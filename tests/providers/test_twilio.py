@@ -10,9 +10,9 @@ from app.channels.providers.base import Json
 from app.common.ids import new_id
 from app.models import Status
 from tests.providers.contract import ProviderContract
-from tests.providers.outside import Fate, Hook, Receipt, Written
+from tests.providers.outside import Fate, Receipt, Written
 from tests.simulator.harness import Simulator
-from tests.webhook.twilio_posts import sign
+from tests.webhook.twilio_posts import Signed, sign
 from tests.world import outside as simulated
 
 PEOPLE = {
@@ -51,10 +51,10 @@ class TwilioOutside:
             if entry["account"] == self._account and entry["processed"]
         ]
 
-    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Hook]:
+    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Signed]:
         return [self._tell(webhook_path, fact) for fact in facts]
 
-    def _tell(self, path: str, fact: Receipt | Written) -> Hook:
+    def _tell(self, path: str, fact: Receipt | Written) -> Signed:
         ours = f"whatsapp:{self.phone_number}"
         form = {"AccountSid": self._account, "MessageSid": fact.provider_message_id}
         if isinstance(fact, Written):
@@ -65,8 +65,7 @@ class TwilioOutside:
             form |= {"From": ours, "To": f"whatsapp:{PEOPLE[Fate.ACCEPTED]}"}
             form |= {"MessageStatus": WORDS.get(fact.status, str(fact.status))}
             form |= {"ErrorCode": "30008"} if fact.status is Status.FAILED else {}
-        signed = sign(path, form, secret=self._token)
-        return Hook(signed.path, signed.body, signed.headers)
+        return sign(path, form, secret=self._token)
 
     def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:
         return None

@@ -21,9 +21,9 @@ from app.models import Tenant
 from tests.conftest import SignIn
 from tests.factories import create_channel, create_tenant
 from tests.providers.contract import ProviderContract
-from tests.providers.outside import Fate, Hook, Place, Receipt, Written
+from tests.providers.outside import Fate, Place, Receipt, Written
 from tests.providers.pigeon.provider import SIGNATURE, STATUSES, PigeonProvider, signature
-from tests.webhook.twilio_posts import ledger
+from tests.webhook.twilio_posts import Signed, ledger
 
 PEOPLE = {fate: f"+155501000{number:02}" for number, fate in enumerate(Fate, start=20)}
 FATES = {number: fate for fate, number in PEOPLE.items()}
@@ -94,11 +94,11 @@ class PigeonOutside:
         word = WORDS[fact.status]
         return {**told, "kind": "status", "person": person, "status": word, "ref": fact.token}
 
-    def sign(self, webhook_path: str, events: Sequence[dict[str, Any]]) -> Hook:
+    def sign(self, webhook_path: str, events: Sequence[dict[str, Any]]) -> Signed:
         body = json.dumps({"events": events}, ensure_ascii=False).encode()
-        return Hook(webhook_path, body, {SIGNATURE: signature(body, self.credentials)})
+        return Signed(webhook_path, body, {SIGNATURE: signature(body, self.credentials)})
 
-    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Hook]:
+    def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Signed]:
         return [self.sign(webhook_path, [self.event(fact) for fact in facts])]
 
     def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:

@@ -1,0 +1,23 @@
+"""The channels that a request of a provider may be for, before anybody verified it."""
+
+from collections.abc import Iterator
+
+from app.channels import service as channels
+from app.channels.service import WebhookChannel
+from app.common.schema import is_storable
+
+
+def candidates(
+    provider: str, key: str | None, account: str = "", phone_number: str = ""
+) -> Iterator[WebhookChannel]:
+    """By the key in the URL, else by account and sender. All of them once more, read anew, for a
+    channel or its credentials may have just changed.
+    """
+    if not is_storable(f"{key}{account}{phone_number}"):
+        return
+    for fresh in (False, True):
+        found = channels.resolve_webhook(key, account, phone_number, fresh=fresh)
+        for tenant_id, channel_id in found:
+            channel = channels.webhook_channel(tenant_id, channel_id, fresh=fresh)
+            if channel is not None and channel.provider == provider:
+                yield channel
