@@ -36,7 +36,7 @@ class Told:
 def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     """Apply the usual receipts among these, in their order; returns for each whether it was done.
 
-    Locks the messages in the order of their ids.
+    Waits for no message: the receipts of one that somebody else holds are left, too.
     """
     tenant_id = db.tenant_of(session)
     refs = [attempt_token.read(tenant_id, each.receipt.token) for each in told]

@@ -62,12 +62,12 @@ _LOCK = (
     )
     .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     .order_by(Message.id)
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
 def lock(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, Progress]:
-    """These messages, held until the transaction ends."""
+    """Those of these messages that nobody else holds, held until the transaction ends."""
     if not ids:
         return {}
     rows = session.execute(_LOCK, {"ids": list(ids)})

@@ -237,6 +237,18 @@ def in_flight(tenant: Tenant, channel: Channel) -> UUID:
     return message.id
 
 
+def test_a_group_does_not_wait_for_a_message_that_somebody_else_holds(
+    app: Flask, tenant: Tenant
+) -> None:
+    copy = Copy.make(tenant, ["accepted"] * 2)
+    news = [News(each, Status.READ, 1, is_known_address=True, error=0) for each in range(2)]
+    with db.tenant_session(tenant.id) as holder:
+        query = text("select id from recado.messages where id = :id for update")
+        holder.execute(query, {"id": copy.message_ids[0]})
+        with db.tenant_session(tenant.id) as session:
+            assert receipts.apply_group(session, copy.told(news)) == [False, True]
+
+
 def test_a_repeat_in_one_group_and_a_stranger_change_nothing(app: Flask, tenant: Tenant) -> None:
     channel = create_channel(tenant.id)
     message_id = in_flight(tenant, channel)

@@ -4,7 +4,9 @@ each of them."""
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode
@@ -13,11 +15,13 @@ import pytest
 from flask import Flask
 
 from app.channels import cache
+from app.channels import service as channels
 from app.channels.providers import registry
 from app.channels.providers.base import Json
 from app.common.ids import new_id
 from app.inbox import apply
 from app.models import Tenant
+from app.webhook import receive
 from tests.conftest import SignIn
 from tests.factories import create_channel, create_tenant
 from tests.providers.contract import ProviderContract
@@ -151,6 +155,37 @@ class TestPigeon(ProviderContract):
             assert ledger(tenant.id) == {"applied": 1, "duplicates": 0}
         assert place.heard() == ["for the one"]
         cache.forget_all()
+
+    def test_a_forger_who_names_thousands_of_senders_costs_a_few_look_ups(
+        self, app: Flask, place: Place, outside: PigeonOutside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        resolve = channels.resolve_webhook
+
+        def counted(*args: Any, **options: Any) -> Any:
+            asked.append(args[2])
+            return resolve(*args, **options)
+
+        monkeypatch.setattr(channels, "resolve_webhook", counted)
+        event = outside.event(Written("P1", PEOPLE[Fate.ACCEPTED], "hi"))
+        many = [{**event, "sender": f"+1419{number:07d}"} for number in range(2_000)]
+        hook = replace(outside.sign(place.webhook_path, many), headers={SIGNATURE: "0" * 64})
+        assert hook.send(app).status_code == 403
+        assert len(set(asked)) == receive.MOST_STRANGERS
+
+    def test_thousands_of_events_twice_at_once_are_all_stored(
+        self, app: Flask, place: Place, outside: PigeonOutside
+    ) -> None:
+        """In another order the second time: none is lost, doubled, or in another's way."""
+        events = [
+            outside.event(Written(f"P{number}", PEOPLE[Fate.ACCEPTED], "hi"))
+            for number in range(5_000)
+        ]
+        hooks = [outside.sign(place.webhook_path, each) for each in (events, events[::-1])]
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda hook: hook.send(app).status_code, hooks))
+        assert answers == [200, 200]
+        assert ledger(place.tenant.id) == {"received": 5_000, "duplicates": 5_000}
 
     def test_a_secret_opens_no_other_business(
         self, app: Flask, place: Place, outside: PigeonOutside, tenant: Tenant, sign_in: SignIn
