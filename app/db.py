@@ -32,7 +32,6 @@ PIN = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
     " set_config('statement_timeout', :timeout, true)"
 )
-STATEMENT_TIMEOUT = f"{db_deadline.STATEMENT_SECONDS}s"
 
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 """What a transaction raises while the database is away, silent or overloaded."""
@@ -104,10 +103,13 @@ def _refuse_unpinned(
 
 def _pin(session: Session, role: str, tenant: str) -> None:
     connection = session.connection()
-    given = {"role": role, "tenant": tenant, "timeout": STATEMENT_TIMEOUT}
-    connection.execute(PIN, given)
+    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": _statement_timeout()})
     connection.info["pinned"] = role
     connection.info["tenant_id"] = UUID(tenant) if tenant else None
+
+
+def _statement_timeout() -> str:
+    return f"{db_deadline.STATEMENT_SECONDS}s"
 
 
 def _begin(role: str, tenant: str) -> Session:
@@ -200,7 +202,7 @@ def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequ
     pinned = {
         "pinned_role": APP_ROLE,
         "pinned_tenant": str(tenant_id),
-        "pinned_timeout": STATEMENT_TIMEOUT,
+        "pinned_timeout": _statement_timeout(),
     }
     together = f"{DRIVER_PIN};\n{statement}"
     for last_try in (False, True):
