@@ -95,7 +95,7 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         settle(driver, outside)
         if troubles:
             troubles.mend()
-        repair(driver, load, settings.web_url)
+        repair(driver, load, settings.web_url, troubles)
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
@@ -152,10 +152,11 @@ def settle(driver: Driver, outside: Outside) -> None:
         driver.rest(1.0)
 
 
-def repair(driver: Driver, load: Load, web_url: str) -> None:
+def repair(driver: Driver, load: Load, web_url: str, troubles: Troubles | None) -> None:
     """Have what was never heard read from the provider's list, once it is old enough to be late."""
     driver.rest(load.ended + OLD_ENOUGH_SECONDS - time.monotonic())
-    ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1))
+    tokens = troubles.tokens() if troubles else ()
+    ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1), tokens)
     until = time.monotonic() + REPAIR_SECONDS
     while unrepaired(driver.fleet.database_url) and time.monotonic() < until:
         driver.rest(0.5)

@@ -1,6 +1,7 @@
 """Before the chaos: three senders of two tenants, each with a key and a webhook that retries."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -44,11 +45,11 @@ def open_businesses(web_url: str, outside: Outside) -> list[Business]:
     return found
 
 
-def ask_for_repair(web_url: str, since: datetime) -> None:
-    """As an operator does after an outage: have the provider's lists read."""
-    for tenant in ("demo", "otra"):
-        body = {"since": since.isoformat()}
-        ask(web_url, sign_in(web_url, tenant), "POST", "/api/inbox/repair", body)
+def ask_for_repair(web_url: str, since: datetime, others: Iterable[str]) -> None:
+    """As after an outage: have the provider's lists of the load's businesses read, and those of
+    the `others`, each by its token."""
+    for token in (*(sign_in(web_url, tenant) for tenant in ("demo", "otra")), *others):
+        ask(web_url, token, "POST", "/api/inbox/repair", {"since": since.isoformat()})
 
 
 def sign_in(web_url: str, username: str) -> str:

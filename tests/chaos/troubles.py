@@ -7,9 +7,8 @@ and nothing may leave while a channel is disabled or a tenant closed.
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -60,14 +59,14 @@ class Troubles:
     ended: float = 0.0
     pairs: list[tuple[str, str]] = field(default_factory=list)
     _numbers: int = 0
+    _tenants: list[Tenant] = field(default_factory=list)
 
     def open(self) -> None:
         """Before the load: the tenants, their channels, and what they are going to send."""
         self._admin = sign_in(self.web_url, "admin")
         count = max(10, self.plan.messages // 50)
         self._refusing = self._sender(self._tenant(), 80)
-        self._unreadable = self._sender(tenant := self._tenant(), 80)
-        self._unreadable_tenant = tenant
+        self._unreadable = self._sender(self._tenant(), 80)
         self._disabled = self._sender(tenant := self._tenant(), 1)
         self._disabled_tenant = tenant
         self._closed_tenant = self._tenant()
@@ -110,11 +109,12 @@ class Troubles:
         self._show_both()
 
     def mend(self) -> None:
-        """After all is settled: the provider works for everybody, and who was hurt says so."""
+        """After all is settled: the provider works for everybody."""
         self.outside.call("DELETE", "/faults")
-        since = {"since": datetime.fromtimestamp(self.began, UTC).isoformat()}
-        token = self._token(self._unreadable_tenant.owner)
-        ask(self.web_url, token, "POST", "/api/inbox/repair", since)
+
+    def tokens(self) -> Iterator[str]:
+        """One of each business in trouble."""
+        return (self._token(tenant.owner) for tenant in self._tenants)
 
     @property
     def excused(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -199,7 +199,9 @@ class Troubles:
         tenant = ask(self.web_url, self._admin, "POST", "/tenants", new)
         token = self._token(name)
         key = ask(self.web_url, token, "POST", "/auth/api-keys", {"name": "chaos"})["key"]
-        return Tenant(tenant["id"], name, key)
+        made = Tenant(tenant["id"], name, key)
+        self._tenants.append(made)
+        return made
 
     def _token(self, owner: str) -> str:
         body = {"username": owner, "password": PASSWORD}
