@@ -10,7 +10,8 @@ from app.auth.endpoints import account, api_keys, sign_in
 from app.bots.endpoints import replies
 from app.channels.endpoints import channels
 from app.conversations.endpoints import conversations
-from app.extensions import Blueprint, api
+from app.docs.endpoints import docs
+from app.extensions import Blueprint, PageBlueprint, api
 from app.health.endpoints import health, state
 from app.inbox.endpoints import inbox
 from app.messages.endpoints import messages, sending, template_sending
@@ -30,10 +31,18 @@ class Guard(StrEnum):
     """The operator's own tools, by METRICS_TOKEN; the view looks and says 404 to all others."""
 
 
+class Kind(StrEnum):
+    API = "api"
+    """Answers JSON. Each route is in the OpenAPI document and in the Postman collection."""
+    PAGE = "page"
+    """HTML and its files, for browsers. Its routes are described nowhere else."""
+
+
 class Entry(NamedTuple):
-    blueprint: Blueprint
+    blueprint: Blueprint | PageBlueprint
     prefix: str
     guard: Guard
+    kind: Kind = Kind.API
 
 
 TABLE = (
@@ -53,13 +62,15 @@ TABLE = (
     Entry(health, "/health", Guard.PUBLIC),
     Entry(state, "/api", Guard.PUBLIC),
     Entry(metrics, "/metrics", Guard.OPERATOR),
+    Entry(docs, "/", Guard.PUBLIC, Kind.PAGE),
 )
 
 
 def init_app(app: Flask) -> None:
     """Register every blueprint of the table behind its guard."""
     for entry in TABLE:
-        api.register_blueprint(entry.blueprint, url_prefix=entry.prefix)
+        register = app if entry.kind is Kind.PAGE else api
+        register.register_blueprint(entry.blueprint, url_prefix=entry.prefix)
     names = {entry.blueprint.name: entry.guard for entry in TABLE}
     for endpoint, view in app.view_functions.items():
         if names.get(endpoint.rpartition(".")[0]) is Guard.CALLER:

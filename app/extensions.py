@@ -15,6 +15,11 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 REDIS_TIMEOUT_SECONDS = 0.25
 
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
 
 class StrictParser(FlaskParser):
     """Takes JSON objects only, refuses unknown fields everywhere, and never answers 500."""
@@ -45,6 +50,19 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest has no
     def arguments(self, schema: type[Schema], **options: Any) -> Any:
         """A view's input. One instance serves all requests: making one costs more than using it."""
         return super().arguments(schema(), **options)
+
+
+class PageBlueprint(flask.Blueprint):
+    """Pages for browsers. Each answer tells the browser to load nothing from another host."""
+
+    def __init__(self, name: str, import_name: str) -> None:
+        super().__init__(name, import_name)
+        self.after_request(add_content_policy)
+
+
+def add_content_policy(response: flask.Response) -> flask.Response:
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
+    return response
 
 
 class RecadoApi(Api):  # type: ignore[misc]  # flask-smorest has no types

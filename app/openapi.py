@@ -1,13 +1,13 @@
-"""The API's description: OpenAPI 3.1 at /openapi.json, a page for it at /docs."""
+"""The OpenAPI 3.1 document of the API; app/docs/ serves it."""
 
 import re
-from pathlib import Path
-from typing import Any, cast
+from functools import cache, partial
+from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Flask
 from werkzeug.routing import Rule
 
-from app.blueprints import TABLE, Guard
+from app.blueprints import TABLE, Guard, Kind
 from app.common.schema import ErrorSchema
 from app.config import Settings
 from app.errors import InvalidInput, NotFound
@@ -17,22 +17,6 @@ from app.extensions import api
 api.ERROR_SCHEMA = ErrorSchema
 
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
-ASSETS = Path(__file__).parent / "static" / "docs"
-FILES = {
-    "index.html": "text/html",
-    "start.js": "text/javascript",
-    "page.css": "text/css",
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui-bundle.js.LICENSE.txt": "text/plain",
-    "favicon-32x32.png": "image/png",
-    "LICENSE": "text/plain",
-    "NOTICE": "text/plain",
-}
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 DESCRIPTION = """\
 Recado talks with your customers on WhatsApp: it sends, receives, answers, and tells your systems.
@@ -87,8 +71,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 """Request bodies by operationId."""
 
-pages = Blueprint("docs", __name__)
-
 
 def flask_config(settings: Settings) -> dict[str, Any]:
     return {
@@ -116,7 +98,7 @@ def init_app(app: Flask) -> None:
         components.schema("Error", schema=ErrorSchema)
     for name, description in RATE_LIMIT_HEADERS.items():
         components.header(name, {"description": description, "schema": {"type": "integer"}})
-    app.register_blueprint(pages)
+    app.extensions["openapi"] = cache(partial(document, app))
 
 
 def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +120,7 @@ def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
 def document(app: Flask) -> dict[str, Any]:
     """The whole description: what flask-smorest collected, completed by what our tables know."""
     written: dict[str, Any] = api.spec.to_dict()
-    guards = {entry.blueprint.name: entry.guard for entry in TABLE}
+    guards = {entry.blueprint.name: entry.guard for entry in TABLE if entry.kind is Kind.API}
     for rule in app.url_map.iter_rules():
         guard = guards.get(rule.endpoint.rpartition(".")[0])
         if guard is None:
@@ -176,29 +158,3 @@ def complete(operation: dict[str, Any], rule: Rule, view: Any, guard: Guard) -> 
     example = EXAMPLES.get(operation["operationId"])
     if example is not None:
         operation["requestBody"]["content"]["application/json"]["example"] = example
-
-
-@pages.get("/openapi.json")
-def show_document() -> Response:
-    """Described once, when first asked: commands and workers never need it."""
-    kept = current_app.extensions.get("openapi")
-    if kept is None:
-        kept = current_app.extensions["openapi"] = document(current_app)
-    return jsonify(kept)
-
-
-@pages.get("/docs")
-def show_page() -> Response:
-    return show_asset("index.html")
-
-
-@pages.get("/docs/<name>")
-def show_asset(name: str) -> Response:
-    """Files of the page; nothing of it comes from another host, and the browser makes sure."""
-    if name not in FILES:
-        raise NotFound
-    response = Response((ASSETS / name).read_bytes(), mimetype=FILES[name])
-    response.headers["Content-Security-Policy"] = CONTENT_POLICY
-    response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
-    return cast(Response, response.make_conditional(request))

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.blueprints import TABLE, Guard
+from app.blueprints import TABLE, Guard, Kind
 from app.openapi import EXAMPLES, path_of
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -31,7 +31,8 @@ def operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def guarded_routes(app: Flask) -> dict[str, Guard]:
-    guards = {entry.blueprint.name: entry.guard for entry in TABLE}
+    """The guard of each route of the API."""
+    guards = {entry.blueprint.name: entry.guard for entry in TABLE if entry.kind is Kind.API}
     return {
         f"{method} {path_of(rule)}": guards[name]
         for rule in app.url_map.iter_rules()

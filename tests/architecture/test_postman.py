@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from app.blueprints import TABLE
+from app.blueprints import TABLE, Kind
 from app.openapi import path_of
 from tests.architecture.source import ROOT
 
@@ -41,7 +41,7 @@ def called(items: list[dict[str, Any]]) -> set[str]:
 
 
 def routes(app: Flask) -> set[str]:
-    names = {entry.blueprint.name for entry in TABLE}
+    names = {entry.blueprint.name for entry in TABLE if entry.kind is Kind.API}
     return {
         f"{method} {VARIABLE.sub('{}', path_of(rule))}"
         for rule in app.url_map.iter_rules()

@@ -8,8 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from app.blueprints import TABLE, Guard
+from app.blueprints import TABLE, Guard, Kind
 from app.common.permissions import Permission
+from app.extensions import CONTENT_POLICY, PageBlueprint
 
 OPEN = {
     "GET /openapi.json": "the API's description",
@@ -23,9 +24,6 @@ OPEN = {
     "GET /api/status": "for a status page",
 }
 """What anybody may call, and why. A new route is not among them by accident."""
-
-OUTSIDE_TABLE = "docs"
-"""The blueprint of the description itself, which describes the table."""
 
 
 def calls(app: Flask) -> Iterator[tuple[str, Rule]]:
@@ -45,7 +43,7 @@ def unguarded(app: Flask) -> list[str]:
     found = []
     for call, rule in calls(app):
         guard = guard_of(rule)
-        if guard is None and rule.endpoint.partition(".")[0] != OUTSIDE_TABLE:
+        if guard is None:
             found.append(f"{call} is not in app/blueprints.TABLE")
         if guard in {None, Guard.PUBLIC} and call not in OPEN:
             found.append(f"{call} is public, but no reason is given here")
@@ -71,6 +69,20 @@ def test_a_view_without_a_permission_is_noticed() -> None:
     name = next(entry.blueprint.name for entry in TABLE if entry.guard is Guard.CALLER)
     planted.add_url_rule("/planted", view_func=lambda: "open", endpoint=f"{name}.planted")
     assert unguarded(planted) == ["GET /planted names no permission"]
+
+
+def test_a_blueprint_is_of_the_kind_that_the_table_says() -> None:
+    for entry in TABLE:
+        is_page = isinstance(entry.blueprint, PageBlueprint)
+        assert is_page is (entry.kind is Kind.PAGE), entry.blueprint.name
+
+
+def test_every_page_carries_the_content_policy(app: Flask, client: FlaskClient) -> None:
+    pages = {entry.blueprint.name for entry in TABLE if entry.kind is Kind.PAGE}
+    paths = [filled(rule) for _, rule in calls(app) if rule.endpoint.rpartition(".")[0] in pages]
+    assert paths, "there are pages"
+    for path in paths:
+        assert client.get(path).headers["Content-Security-Policy"] == CONTENT_POLICY, path
 
 
 def test_every_public_route_that_is_listed_exists(app: Flask) -> None:

@@ -1,0 +1,46 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Response, current_app, jsonify, request
+
+from app.errors import NotFound
+from app.extensions import PageBlueprint
+
+FOLDER = Path(__file__).parent / "static"
+FILES = {
+    "index.html": "text/html",
+    "start.js": "text/javascript",
+    "page.css": "text/css",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-bundle.js.LICENSE.txt": "text/plain",
+    "favicon-32x32.png": "image/png",
+    "LICENSE": "text/plain",
+    "NOTICE": "text/plain",
+}
+
+docs = PageBlueprint("docs", __name__)
+
+
+@docs.get("/openapi.json")
+def show_description() -> Response:
+    """Return the OpenAPI document that app/openapi.py makes on the first request."""
+    describe: Callable[[], dict[str, Any]] = current_app.extensions["openapi"]
+    return jsonify(describe())
+
+
+@docs.get("/docs")
+def show_page() -> Response:
+    return show_file("index.html")
+
+
+@docs.get("/docs/<name>")
+def show_file(name: str) -> Response:
+    """Return a file of the page. Raises NotFound for a name that FILES does not list."""
+    if name not in FILES:
+        raise NotFound
+    response = Response((FOLDER / name).read_bytes(), mimetype=FILES[name])
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return cast(Response, response.make_conditional(request))
