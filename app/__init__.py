@@ -6,7 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import blueprints, config, db, errors, openapi
 from app.auth import guards, tokens
 from app.cli import commands
-from app.common import logging
+from app.common import logging, rate_counts
 from app.config import Settings
 from app.extensions import api, limiter, redis_handle
 from app.metrics import service as metrics
@@ -59,7 +59,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
         "ANONYMOUS_RATE_LIMIT": settings.anonymous_rate_limit,
         "TENANT_RATE_LIMIT": settings.tenant_rate_limit,
-        "RATELIMIT_STORAGE_URI": settings.redis_url,
+        "RATELIMIT_STORAGE_URI": rate_counts.SCHEME + settings.redis_url,
         "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
         "RATELIMIT_KEY_PREFIX": "recado",
         **openapi.flask_config(settings),
