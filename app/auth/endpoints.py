@@ -46,7 +46,7 @@ def address() -> str:
     return f"login:{request.remote_addr}"
 
 
-@sign_in.route("/login", methods=["POST"])
+@sign_in.post("/login")
 @limiter.limit(login_limit, key_func=address_and_username)
 @limiter.limit(address_limit, key_func=address)
 @sign_in.arguments(schemas.LoginSchema)
@@ -61,7 +61,7 @@ def login(body: dict[str, Any]) -> TokenPair:
     return signing.sign_in(body["username"], body["password"], request.remote_addr)
 
 
-@sign_in.route("/refresh", methods=["POST"])
+@sign_in.post("/refresh")
 @limiter.limit(address_limit, key_func=address)
 @sign_in.arguments(schemas.RefreshSchema)
 @sign_in.response(200, schemas.TokenPairSchema)
@@ -75,7 +75,7 @@ def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
     return signing.refresh_pair(body["refresh_token"])
 
 
-@account.route("/logout", methods=["POST"])
+@account.post("/logout")
 @requires(Permission.ACCOUNT)
 @account.response(204)
 def logout() -> None:
@@ -83,7 +83,7 @@ def logout() -> None:
     signing.sign_out(session(), principal())
 
 
-@account.route("/me", methods=["GET"])
+@account.get("/me")
 @requires(Permission.ACCOUNT)
 @account.response(200, schemas.MeSchema)
 def read_me() -> profile.Profile:
@@ -91,7 +91,7 @@ def read_me() -> profile.Profile:
     return profile.read_profile(session(), principal())
 
 
-@account.route("/change-password", methods=["POST"])
+@account.post("/change-password")
 @requires(Permission.ACCOUNT)
 @account.arguments(schemas.ChangePasswordSchema)
 @account.response(204)
@@ -101,16 +101,16 @@ def change_password(body: dict[str, Any]) -> None:
     signing.change_password(principal(), body["current_password"], body["new_password"])
 
 
-@api_keys.route("", methods=["GET"])
+@api_keys.get("")
 @requires(Permission.API_KEYS_READ)
 @api_keys.arguments(PageArgs, location="query")
-@api_keys.response(200, schemas.ApiKeyPageSchema)
+@api_keys.response(200, schemas.ApiKeyPage)
 def list_api_keys(page: dict[str, Any]) -> Page[ApiKey]:
     """List the API keys in force, newest first."""
     return keys.list_api_keys(session(), PageRequest(**page))
 
 
-@api_keys.route("", methods=["POST"])
+@api_keys.post("")
 @requires(Permission.API_KEYS_WRITE)
 @idempotent
 @api_keys.arguments(schemas.NewApiKeySchema)
@@ -124,7 +124,7 @@ def create_api_key(body: dict[str, Any]) -> keys.CreatedKey:
     return keys.create_api_key(session(), principal(), keys.NewKey(**body))
 
 
-@api_keys.route("/<uuid:key_id>", methods=["DELETE"])
+@api_keys.delete("/<uuid:key_id>")
 @requires(Permission.API_KEYS_WRITE)
 @api_keys.response(204)
 def revoke_api_key(key_id: UUID) -> None:

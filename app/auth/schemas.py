@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from app.auth.api_keys import scope_names
 from app.auth.errors import MissingCredentials
-from app.common.schema import BaseSchema, text_field
+from app.common.schema import BaseSchema, PageSchema, text_field
 from app.models import KeyMode, Role
 
 
@@ -32,7 +32,7 @@ class RefreshSchema(BaseSchema):
     refresh_token = text_field(4096, shortest=1, required=True)
 
 
-class TokenPairSchema(Schema):
+class TokenPairSchema(BaseSchema):
     access_token = fields.String(required=True)
     refresh_token = fields.String(
         required=True,
@@ -49,14 +49,14 @@ class ChangePasswordSchema(BaseSchema):
     new_password = text_field(200, required=True, metadata={"description": "8 to 200 characters."})
 
 
-class OwnTenantSchema(Schema):
+class OwnTenantSchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     timezone = fields.String(required=True)
     language = fields.String(required=True)
 
 
-class MeSchema(Schema):
+class MeSchema(BaseSchema):
     id = fields.UUID(required=True)
     username = fields.String(required=True)
     name = fields.String(required=True)
@@ -84,7 +84,7 @@ class NewApiKeySchema(BaseSchema):
     )
 
 
-class ApiKeySchema(Schema):
+class ApiKeySchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     mode = fields.String(required=True, validate=validate.OneOf([str(mode) for mode in KeyMode]))
@@ -105,6 +105,5 @@ class CreatedApiKeySchema(ApiKeySchema):
     )
 
 
-class ApiKeyPageSchema(Schema):
+class ApiKeyPage(PageSchema):
     items = fields.List(fields.Nested(ApiKeySchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)

@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, text_field, words_field
+from app.common.schema import BaseSchema, PageSchema, text_field, words_field
 from app.messages.content import LONGEST_TEXT
 
 MOST_KEYWORDS = 50
@@ -34,6 +34,5 @@ class KeywordReplySchema(BaseSchema):
     updated_at = fields.DateTime(required=True)
 
 
-class KeywordReplyPage(BaseSchema):
+class KeywordReplyPage(PageSchema):
     items = fields.List(fields.Nested(KeywordReplySchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)

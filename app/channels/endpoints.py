@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.channels import schemas, service
-from app.channels.providers.base import Json
+from app.channels.service import ChannelDetails, VerificationResult
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
@@ -15,52 +15,52 @@ from app.extensions import Blueprint
 channels = Blueprint("channels", __name__, description="Senders: numbers at a provider.")
 
 
-@channels.route("", methods=["GET"])
+@channels.get("")
 @requires(Permission.CHANNELS_READ)
 @channels.arguments(PageArgs, location="query")
-@channels.response(200, schemas.ChannelPageSchema)
-def list_channels(page: dict[str, Any]) -> Page[Json]:
+@channels.response(200, schemas.ChannelPage)
+def list_channels(page: dict[str, Any]) -> Page[ChannelDetails]:
     """List your channels, newest first."""
     return service.list_channels(session(), PageRequest(**page))
 
 
-@channels.route("", methods=["POST"])
+@channels.post("")
 @requires(Permission.CHANNELS_WRITE)
 @idempotent
 @channels.arguments(schemas.NewChannelSchema)
 @channels.response(201, schemas.ChannelSchema)
-def create_channel(body: dict[str, Any]) -> Json:
+def create_channel(body: dict[str, Any]) -> ChannelDetails:
     """Add a sender.
 
     Paste the answer's `webhook_url` at the provider, whole, then call `verify`. The first channel
     is the default one.
     """
-    return service.answer(service.create_channel(session(), principal(), body))
+    return service.describe(service.create_channel(session(), principal(), body))
 
 
-@channels.route("/<uuid:channel_id>", methods=["GET"])
+@channels.get("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_READ)
 @channels.response(200, schemas.ChannelSchema)
-def read_channel(channel_id: UUID) -> Json:
+def read_channel(channel_id: UUID) -> ChannelDetails:
     """Read one channel. Its credentials are answered as their last characters."""
-    return service.answer(service.get_channel(session(), channel_id))
+    return service.describe(service.get_channel(session(), channel_id))
 
 
-@channels.route("/<uuid:channel_id>", methods=["PUT"])
+@channels.put("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_WRITE)
 @channels.arguments(schemas.ChannelChangeSchema)
 @channels.response(200, schemas.ChannelSchema)
-def change_channel(body: dict[str, Any], channel_id: UUID) -> Json:
+def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
     """Change a channel; what you leave out stays, credentials one by one.
 
     A new `auth_token` moves the old one to `previous_auth_token`, so that no webhook is lost
     while you rotate; set that to null when the old token is dead. Null removes an optional
     credential.
     """
-    return service.answer(service.change_channel(session(), principal(), channel_id, body))
+    return service.describe(service.change_channel(session(), principal(), channel_id, body))
 
 
-@channels.route("/<uuid:channel_id>", methods=["DELETE"])
+@channels.delete("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_WRITE)
 @channels.response(204)
 def delete_channel(channel_id: UUID) -> None:
@@ -73,10 +73,10 @@ def delete_channel(channel_id: UUID) -> None:
     service.delete_channel(session(), principal(), channel_id)
 
 
-@channels.route("/<uuid:channel_id>/verify", methods=["POST"])
+@channels.post("/<uuid:channel_id>/verify")
 @requires(Permission.CHANNELS_WRITE)
 @channels.response(200, schemas.VerificationSchema)
-def verify_channel(channel_id: UUID) -> Json:
+def verify_channel(channel_id: UUID) -> VerificationResult:
     """Ask the provider whether the credentials are valid and own the number."""
     probe = service.prepare_verification(session(), channel_id)
     commit_request()

@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from app.channels.providers.registry import PROVIDERS
-from app.common.schema import BaseSchema, PhoneField, text_field
+from app.common.schema import BaseSchema, PageSchema, PhoneField, text_field
 from app.models import ChannelStatus
 
 FASTEST = 400
@@ -95,9 +95,8 @@ class ChannelSchema(BaseSchema):
     updated_at = fields.AwareDateTime()
 
 
-class ChannelPageSchema(BaseSchema):
-    items = fields.List(fields.Nested(ChannelSchema))
-    next_cursor = fields.String(allow_none=True)
+class ChannelPage(PageSchema):
+    items = fields.List(fields.Nested(ChannelSchema), required=True)
 
 
 class VerificationSchema(BaseSchema):

@@ -1,8 +1,8 @@
 """A tenant's senders: adding, changing, removing, checking them, and choosing one to send from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from uuid import UUID
 
 from marshmallow import ValidationError
@@ -59,9 +59,49 @@ DEFAULT_RATE = 80
 SETTINGS = ("name", "messages_per_second", "status")
 
 
-def list_channels(session: Session, page: PageRequest) -> Page[Json]:
+@dataclass(frozen=True)
+class ChannelSummary:
+    """What other answers show of a channel."""
+
+    id: UUID
+    name: str
+    provider: str
+    phone_number: str
+
+
+@dataclass(frozen=True)
+class ChannelDetails:
+    """What its business may see of a channel: no secret, only the last characters of each."""
+
+    id: UUID
+    name: str
+    provider: str
+    phone_number: str
+    credentials: Json
+    webhook_url: str
+    messages_per_second: int
+    is_default: bool
+    status: str
+    trouble: Json | None
+    verified_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class VerificationResult:
+    """The provider's answer about a channel; `owns_sender` is None when it does not say."""
+
+    verified: bool
+    credentials_valid: bool
+    owns_sender: bool | None
+    detail: str
+    checked_at: datetime
+
+
+def list_channels(session: Session, page: PageRequest) -> Page[ChannelDetails]:
     found = repository.list_page(session, page)
-    return Page([answer(channel) for channel in found.items], found.next_cursor)
+    return Page([describe(channel) for channel in found.items], found.next_cursor)
 
 
 def get_channel(session: Session, channel_id: UUID, *, lock: bool = False) -> Channel:
@@ -193,37 +233,32 @@ def open_credentials(session: Session, channel: Channel) -> Json:
     return secrets.unseal(session, channel)
 
 
-def describe(session: Session, channel_ids: Sequence[UUID]) -> dict[UUID, Json]:
-    """What other answers say of a channel, by its id."""
+def summaries(session: Session, channel_ids: Sequence[UUID]) -> dict[UUID, ChannelSummary]:
+    """Return the summary of each of these channels that exists, by its id."""
     return {
-        channel.id: {
-            "id": channel.id,
-            "name": channel.name,
-            "provider": channel.provider,
-            "phone_number": channel.phone_number,
-        }
+        channel.id: ChannelSummary(channel.id, channel.name, channel.provider, channel.phone_number)
         for channel in repository.find_many(session, channel_ids)
     }
 
 
-def answer(channel: Channel) -> Json:
-    """As the API answers it: no secret in it."""
+def describe(channel: Channel) -> ChannelDetails:
+    """Return what its business may see of a channel."""
     suffix = provider_of(channel.provider).webhook_suffix
-    return {
-        "id": channel.id,
-        "name": channel.name,
-        "provider": channel.provider,
-        "phone_number": channel.phone_number,
-        "credentials": channel.credential_hints,
-        "webhook_url": cache.public_webhook_url(channel.provider, channel.key) + suffix,
-        "messages_per_second": channel.messages_per_second,
-        "is_default": channel.is_default,
-        "status": channel.status,
-        "trouble": trouble.describe(channel),
-        "verified_at": channel.verified_at,
-        "created_at": channel.created_at,
-        "updated_at": channel.updated_at,
-    }
+    return ChannelDetails(
+        id=channel.id,
+        name=channel.name,
+        provider=channel.provider,
+        phone_number=channel.phone_number,
+        credentials=channel.credential_hints,
+        webhook_url=cache.public_webhook_url(channel.provider, channel.key) + suffix,
+        messages_per_second=channel.messages_per_second,
+        is_default=channel.is_default,
+        status=channel.status,
+        trouble=trouble.describe(channel),
+        verified_at=channel.verified_at,
+        created_at=channel.created_at,
+        updated_at=channel.updated_at,
+    )
 
 
 @dataclass(frozen=True)
@@ -246,7 +281,7 @@ def prepare_verification(session: Session, channel_id: UUID) -> Probe:
     return Probe(channel.id, channel.phone_number, client)
 
 
-def verify(actor: Principal, probe: Probe) -> Json:
+def verify(actor: Principal, probe: Probe) -> VerificationResult:
     """Ask the provider, with no transaction open, and keep its answer.
 
     Raises Unavailable when it cannot be asked, ChannelNotFound when the channel went meanwhile.
@@ -264,21 +299,22 @@ def verify(actor: Principal, probe: Probe) -> Json:
 
 def _keep_verification(
     session: Session, actor: Principal, channel_id: UUID, found: Verification
-) -> Json:
+) -> VerificationResult:
     repository.lock_tenant(session)
     channel = get_channel(session, channel_id, lock=True)
     now = clock.now()
-    verified = found.credentials_valid and found.owns_sender is not False
-    result: dict[str, Any] = {
-        "verified": verified,
-        "credentials_valid": found.credentials_valid,
-        "owns_sender": found.owns_sender,
-        "detail": found.detail,
-    }
-    channel.verified_at = now if verified else None
-    channel.verification = {**result, "checked_at": clock.isoformat(now)}
-    audit.record(session, actor, "channel.verified", ("channel", channel_id), result)
-    return {**result, "checked_at": now}
+    result = VerificationResult(
+        verified=found.credentials_valid and found.owns_sender is not False,
+        credentials_valid=found.credentials_valid,
+        owns_sender=found.owns_sender,
+        detail=found.detail,
+        checked_at=now,
+    )
+    kept = {**asdict(result), "checked_at": clock.isoformat(now)}
+    channel.verified_at = now if result.verified else None
+    channel.verification = kept
+    audit.record(session, actor, "channel.verified", ("channel", channel_id), kept)
+    return result
 
 
 def _read_credentials(provider: str, given: Json, present: Json) -> Json:

@@ -136,6 +136,16 @@ class PageArgs(BaseSchema):
     )
 
 
+class PageSchema(BaseSchema):
+    """One page of a list. A subclass adds `items`: a list of what the page holds."""
+
+    next_cursor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Pass it as `cursor` to get the next page; null on the last."},
+    )
+
+
 class ErrorSchema(Schema):
     """The envelope of every failure."""
 

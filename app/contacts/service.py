@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -15,6 +16,16 @@ from app.models import Contact
 
 MOST_TRIES = 5
 """Each try after the first needs another merge of the same person in the meantime."""
+
+
+@dataclass(frozen=True)
+class ContactSummary:
+    """What other answers show of a contact; `phone` and `user_id` are its newest addresses."""
+
+    id: UUID
+    name: str
+    phone: str | None = None
+    user_id: str | None = None
 
 
 def find_or_create(session: Session, addresses: Sequence[Address], profile_name: str = "") -> UUID:
@@ -99,19 +110,16 @@ def remember_profile_name(session: Session, contact_id: UUID, profile_name: str)
         contact.profile_name = profile_name
 
 
-def describe(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, str | None]]:
-    """Contact id → `{id, name, phone, user_id}`, for lists."""
-    found: dict[UUID, dict[str, str | None]] = {}
+def summaries(session: Session, ids: Sequence[UUID]) -> dict[UUID, ContactSummary]:
+    """Return the summary of each of these contacts that exists, by its id."""
+    addresses: dict[UUID, dict[str, str]] = {}
+    names: dict[UUID, str] = {}
     for row in repository.described(session, list(set(ids))):
-        contact = found.setdefault(
-            row.id,
-            {
-                "id": str(row.id),
-                "name": row.name or row.profile_name,
-                "phone": None,
-                "user_id": None,
-            },
-        )
+        names[row.id] = row.name or row.profile_name
+        of_contact = addresses.setdefault(row.id, {})
         if row.kind is not None:
-            contact[row.kind] = row.value
-    return found
+            of_contact[row.kind] = row.value
+    return {
+        contact_id: ContactSummary(contact_id, name, **addresses[contact_id])
+        for contact_id, name in names.items()
+    }

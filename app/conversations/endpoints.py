@@ -12,7 +12,7 @@ from app.conversations.schemas import (
     ConversationSchema,
     HistoryPage,
 )
-from app.conversations.service import ConversationFilter
+from app.conversations.service import ConversationDetails, ConversationFilter
 from app.extensions import Blueprint
 from app.messages import service as messages
 from app.models import Message
@@ -24,7 +24,7 @@ conversations = Blueprint("conversations", "conversations", description="Threads
 @requires(Permission.CONVERSATIONS_READ)
 @conversations.arguments(ConversationArgs, location="query")
 @conversations.response(200, ConversationPage)
-def list_conversations(args: dict[str, Any]) -> Page[dict[str, Any]]:
+def list_conversations(args: dict[str, Any]) -> Page[ConversationDetails]:
     """List conversations, the one with the newest message first
 
     Follow `next_cursor` until it is null: at most 4,000 conversations are read for one page, so a
@@ -37,7 +37,7 @@ def list_conversations(args: dict[str, Any]) -> Page[dict[str, Any]]:
 @conversations.get("/conversations/<uuid:conversation_id>")
 @requires(Permission.CONVERSATIONS_READ)
 @conversations.response(200, ConversationSchema)
-def get_conversation(conversation_id: UUID) -> dict[str, Any]:
+def get_conversation(conversation_id: UUID) -> ConversationDetails:
     """Show one conversation"""
     return service.describe(session(), service.get(session(), conversation_id))
 
@@ -60,7 +60,7 @@ def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
 @conversations.post("/conversations/<uuid:conversation_id>/close")
 @requires(Permission.CONVERSATIONS_WRITE)
 @conversations.response(200, ConversationSchema)
-def close_conversation(conversation_id: UUID) -> dict[str, Any]:
+def close_conversation(conversation_id: UUID) -> ConversationDetails:
     """Close a conversation; the next message of either side reopens it"""
     return service.describe(session(), service.close(session(), principal(), conversation_id))
 
@@ -68,6 +68,6 @@ def close_conversation(conversation_id: UUID) -> dict[str, Any]:
 @conversations.post("/conversations/<uuid:conversation_id>/reopen")
 @requires(Permission.CONVERSATIONS_WRITE)
 @conversations.response(200, ConversationSchema)
-def reopen_conversation(conversation_id: UUID) -> dict[str, Any]:
+def reopen_conversation(conversation_id: UUID) -> ConversationDetails:
     """Reopen a closed conversation, and end a pause of automatic replies"""
     return service.describe(session(), service.reopen(session(), principal(), conversation_id))

@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, KnownAddressField, PageArgs, choice
+from app.common.schema import BaseSchema, KnownAddressField, PageArgs, PageSchema, choice
 from app.conversations.window import Window
 from app.messages.schemas import MessageSchema
 from app.models import ConversationStatus, Owner
@@ -13,14 +13,14 @@ class ConversationArgs(PageArgs):
     phone = KnownAddressField()
 
 
-class PersonSchema(BaseSchema):
+class ContactSummarySchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     phone = fields.String(required=True, allow_none=True)
     user_id = fields.String(required=True, allow_none=True)
 
 
-class SenderSchema(BaseSchema):
+class ChannelSummarySchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     provider = fields.String(required=True)
@@ -29,8 +29,8 @@ class SenderSchema(BaseSchema):
 
 class ConversationSchema(BaseSchema):
     id = fields.UUID(required=True)
-    contact = fields.Nested(PersonSchema, required=True)
-    channel = fields.Nested(SenderSchema, required=True)
+    contact = fields.Nested(ContactSummarySchema, required=True)
+    channel = fields.Nested(ChannelSummarySchema, required=True)
     status = choice(ConversationStatus, required=True)
     owner = choice(Owner, required=True)
     message_count = fields.Integer(required=True)
@@ -59,11 +59,9 @@ class ConversationSchema(BaseSchema):
     )
 
 
-class ConversationPage(BaseSchema):
+class ConversationPage(PageSchema):
     items = fields.List(fields.Nested(ConversationSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
-class HistoryPage(BaseSchema):
+class HistoryPage(PageSchema):
     items = fields.List(fields.Nested(MessageSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)

@@ -1,22 +1,24 @@
 """Threads between a contact and a channel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from app import db
 from app.channels import service as channels
+from app.channels.service import ChannelSummary
 from app.common import audit, clock
 from app.common.pagination import Page, PageRequest
 from app.common.phone import Address
 from app.common.principal import Principal
 from app.contacts import service as contacts
+from app.contacts.service import ContactSummary
 from app.conversations import auto_replies, repository, window
 from app.conversations.errors import ConversationNotFound
+from app.conversations.window import Window
 from app.events import service as events
 from app.events.catalogue import EventType
 from app.models import Conversation, ConversationStatus
@@ -35,6 +37,24 @@ class ConversationFilter:
     owner: str | None = None
     channel_id: UUID | None = None
     phone: Address | None = None
+
+
+@dataclass(frozen=True)
+class ConversationDetails:
+    """A conversation with its contact, its channel and the state of its 24-hour window."""
+
+    id: UUID
+    contact: ContactSummary | None
+    channel: ChannelSummary | None
+    status: str
+    owner: str
+    message_count: int
+    last_message_at: datetime
+    window: Window
+    window_expires_at: datetime | None
+    created_at: datetime
+    closed_at: datetime | None
+    auto_replies_paused_until: datetime | None
 
 
 def get(session: Session, conversation_id: UUID) -> Conversation:
@@ -128,7 +148,7 @@ def _set_status(
 
 def list_page(
     session: Session, wanted: ConversationFilter, page: PageRequest
-) -> Page[dict[str, Any]]:
+) -> Page[ConversationDetails]:
     address = (str(wanted.phone.kind), wanted.phone.value) if wanted.phone else None
     found = repository.list_page(
         session,
@@ -138,37 +158,41 @@ def list_page(
         channel_id=wanted.channel_id,
         address=address,
     )
-    people = contacts.describe(session, [each.contact_id for each in found.items])
-    senders = channels.describe(session, [each.channel_id for each in found.items])
-    described = [
+    return Page(_describe_all(session, found.items), found.next_cursor)
+
+
+def describe(session: Session, conversation: Conversation) -> ConversationDetails:
+    (details,) = _describe_all(session, [conversation])
+    return details
+
+
+def _describe_all(
+    session: Session, conversations: Sequence[Conversation]
+) -> list[ConversationDetails]:
+    """Describe them by one query for all contacts and one for all channels."""
+    people = contacts.summaries(session, [each.contact_id for each in conversations])
+    senders = channels.summaries(session, [each.channel_id for each in conversations])
+    return [
         _describe(each, people.get(each.contact_id), senders.get(each.channel_id))
-        for each in found.items
+        for each in conversations
     ]
-    return Page(described, found.next_cursor)
 
 
-def describe(session: Session, conversation: Conversation) -> dict[str, Any]:
-    """As the API answers it."""
-    people = contacts.describe(session, [conversation.contact_id])
-    senders = channels.describe(session, [conversation.channel_id])
-    return _describe(
-        conversation, people.get(conversation.contact_id), senders.get(conversation.channel_id)
-    )
-
-
-def _describe(conversation: Conversation, contact: Any, channel: Any) -> dict[str, Any]:
+def _describe(
+    conversation: Conversation, contact: ContactSummary | None, channel: ChannelSummary | None
+) -> ConversationDetails:
     state = window.state_of(conversation, clock.now())
-    return {
-        "id": conversation.id,
-        "contact": contact,
-        "channel": channel,
-        "status": conversation.status,
-        "owner": conversation.owner,
-        "message_count": conversation.message_count,
-        "last_message_at": conversation.last_message_at,
-        "window": state.window,
-        "window_expires_at": state.expires_at,
-        "created_at": conversation.created_at,
-        "closed_at": conversation.closed_at,
-        "auto_replies_paused_until": auto_replies.paused_until(conversation),
-    }
+    return ConversationDetails(
+        id=conversation.id,
+        contact=contact,
+        channel=channel,
+        status=conversation.status,
+        owner=conversation.owner,
+        message_count=conversation.message_count,
+        last_message_at=conversation.last_message_at,
+        window=state.window,
+        window_expires_at=state.expires_at,
+        created_at=conversation.created_at,
+        closed_at=conversation.closed_at,
+        auto_replies_paused_until=auto_replies.paused_until(conversation),
+    )

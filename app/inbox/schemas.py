@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, MomentField, PageArgs, choice
+from app.common.schema import BaseSchema, MomentField, PageArgs, PageSchema, choice
 from app.inbox.replay import REPLAYABLE
 from app.models import InboxState
 
@@ -72,9 +72,8 @@ class RawItemSchema(ItemSchema):
     )
 
 
-class ItemPage(BaseSchema):
+class ItemPage(PageSchema):
     items = fields.List(fields.Nested(ItemSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class ReplaySchema(BaseSchema):

@@ -26,6 +26,7 @@ from app.messages.schemas import (
     TimelineSchema,
 )
 from app.messages.send import order_from, queue_message
+from app.messages.timeline import Timeline
 from app.messages.waiting import Queued
 from app.models import Message, Status
 
@@ -114,7 +115,7 @@ def queued_response(queued: Queued) -> Response:
 @requires(Permission.MESSAGES_READ)
 @messages.arguments(MessageArgs, location="query")
 @messages.response(200, MessagePage)
-def list_messages(args: dict[str, Any]) -> dict[str, Any]:
+def list_messages(args: dict[str, Any]) -> Page[Message]:
     """List messages, newest first
 
     A message's time, by which they are sorted and which `since` and `until` mean, is when an
@@ -123,8 +124,7 @@ def list_messages(args: dict[str, Any]) -> dict[str, Any]:
     so with a rare `q` or several filters a page may hold few messages, or none, and not be the
     last.
     """
-    page: Page[Message] = reading.list_page(session(), args)
-    return {"messages": page.items, "next_cursor": page.next_cursor}
+    return reading.list_page(session(), args)
 
 
 @messages.get("/<uuid:message_id>")
@@ -138,9 +138,9 @@ def get_message(message_id: UUID) -> Message:
 @messages.get("/<uuid:message_id>/timeline")
 @requires(Permission.MESSAGES_READ)
 @messages.response(200, TimelineSchema)
-def get_timeline(message_id: UUID) -> dict[str, Any]:
+def get_timeline(message_id: UUID) -> Timeline:
     """Show every step that a message took, with the cause and remedy of each failure"""
-    return timeline.timeline(session(), message_id)
+    return timeline.of_message(session(), message_id)
 
 
 @messages.post("/<uuid:message_id>/cancel")

@@ -8,6 +8,7 @@ from app.common.schema import (
     KnownAddressField,
     MomentField,
     PageArgs,
+    PageSchema,
     PhoneField,
     choice,
     text_field,
@@ -160,9 +161,8 @@ class MessageSchema(BaseSchema):
     read_at = fields.DateTime(required=True, allow_none=True)
 
 
-class MessagePage(BaseSchema):
-    messages = fields.List(fields.Nested(MessageSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+class MessagePage(PageSchema):
+    messages = fields.List(fields.Nested(MessageSchema), attribute="items", required=True)
 
 
 class StepSchema(BaseSchema):

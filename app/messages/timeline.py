@@ -1,7 +1,11 @@
 """Every step that a message took, from what is kept as long as the message: its own times and its
 attempts."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.messages import reading, repository
 from app.models import Attempt, AttemptOutcome, Direction, Message, Status
-
-Step = dict[str, Any]
 
 STEP_OF_OUTCOME = {
     AttemptOutcome.STARTED: "attempt started",
@@ -25,18 +27,32 @@ ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.CANCELED})
 """The status does not change any more, or only by a person's word."""
 
 
-def timeline(session: Session, message_id: UUID) -> dict[str, Any]:
-    """`{message, steps}`, the steps in the order of time. Raises MessageNotFound."""
+@dataclass(frozen=True)
+class Step:
+    """`message_sid` is the provider's id of the message; `error` has `code`, `cause`, `remedy`."""
+
+    at: datetime
+    step: str
+    attempt: int | None = None
+    message_sid: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A message and its steps, the oldest first."""
+
+    message: Message
+    steps: Sequence[Step]
+
+
+def of_message(session: Session, message_id: UUID) -> Timeline:
+    """Raises MessageNotFound."""
     message = reading.get(session, message_id)
     steps = _steps_of_message(message)
     for attempt in repository.attempts_of(session, message_id):
         steps += _steps_of_attempt(attempt)
-    return {"message": message, "steps": sorted(steps, key=_time_of)}
-
-
-def _time_of(step: Step) -> datetime:
-    at: datetime = step["at"]
-    return at
+    return Timeline(message, sorted(steps, key=attrgetter("at")))
 
 
 def _steps_of_message(message: Message) -> list[Step]:
@@ -50,22 +66,21 @@ def _steps_of_message(message: Message) -> list[Step]:
     if message.status in ENDS:
         times[message.status] = max(message.updated_at, message.created_at)
     return [
-        {
-            "at": at,
-            "step": str(step),
-            "message_sid": None if step == first else message.provider_message_id,
-            "error": message.error if step == message.status else None,
-        }
+        Step(
+            at,
+            str(step),
+            message_sid=None if step == first else message.provider_message_id,
+            error=message.error if step == message.status else None,
+        )
         for step, at in times.items()
         if at is not None
     ]
 
 
 def _steps_of_attempt(attempt: Attempt) -> list[Step]:
-    common = {"attempt": attempt.number, "message_sid": attempt.provider_message_id}
-    started = STEP_OF_OUTCOME[AttemptOutcome.STARTED]
-    steps: list[Step] = [{"at": attempt.created_at, "step": started, **common}]
+    step = partial(Step, attempt=attempt.number, message_sid=attempt.provider_message_id)
+    steps = [step(attempt.created_at, STEP_OF_OUTCOME[AttemptOutcome.STARTED])]
     if attempt.finished_at is not None:
         outcome = STEP_OF_OUTCOME[AttemptOutcome(attempt.outcome)]
-        steps.append({"at": attempt.finished_at, "step": outcome, "error": attempt.error, **common})
+        steps.append(step(attempt.finished_at, outcome, error=attempt.error))
     return steps

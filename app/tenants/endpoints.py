@@ -17,17 +17,17 @@ tenants = Blueprint("tenants", __name__, description="For platform administrator
 own_tenant = Blueprint("own_tenant", __name__, description="One's own business and its members.")
 
 
-@tenants.route("", methods=["GET"])
+@tenants.get("")
 @requires(Permission.PLATFORM)
 @tenants.arguments(PageArgs, location="query")
-@tenants.response(200, schemas.TenantPageSchema)
+@tenants.response(200, schemas.TenantPage)
 def list_tenants(page: dict[str, Any]) -> Page[Tenant]:
     """List the tenants of this installation, newest first."""
     commit_request()
     return service.list_tenants(principal().id, PageRequest(**page))
 
 
-@tenants.route("", methods=["POST"])
+@tenants.post("")
 @requires(Permission.PLATFORM)
 @idempotent
 @tenants.arguments(schemas.NewTenantSchema)
@@ -40,7 +40,7 @@ def create_tenant(body: dict[str, Any]) -> Tenant:
     return service.create_tenant(new, principal(), tenant_id=idempotency.commit_claim())
 
 
-@tenants.route("/<uuid:tenant_id>", methods=["GET"])
+@tenants.get("/<uuid:tenant_id>")
 @requires(Permission.PLATFORM)
 @tenants.response(200, schemas.TenantSchema)
 def read_tenant(tenant_id: UUID) -> Tenant:
@@ -49,7 +49,7 @@ def read_tenant(tenant_id: UUID) -> Tenant:
     return service.read_tenant(tenant_id)
 
 
-@tenants.route("/<uuid:tenant_id>", methods=["PUT"])
+@tenants.put("/<uuid:tenant_id>")
 @requires(Permission.PLATFORM)
 @tenants.arguments(schemas.TenantChangesSchema)
 @tenants.response(200, schemas.TenantSchema)
@@ -59,7 +59,7 @@ def update_tenant(body: dict[str, Any], tenant_id: UUID) -> Tenant:
     return service.update_tenant(principal(), tenant_id, body)
 
 
-@tenants.route("/<uuid:tenant_id>", methods=["DELETE"])
+@tenants.delete("/<uuid:tenant_id>")
 @requires(Permission.PLATFORM)
 @tenants.response(204)
 def close_tenant(tenant_id: UUID) -> None:
@@ -68,7 +68,7 @@ def close_tenant(tenant_id: UUID) -> None:
     service.close_tenant(principal(), tenant_id)
 
 
-@own_tenant.route("", methods=["GET"])
+@own_tenant.get("")
 @requires(Permission.TENANT_READ)
 @own_tenant.response(200, schemas.TenantSchema)
 def read_own_tenant() -> Tenant:
@@ -76,7 +76,7 @@ def read_own_tenant() -> Tenant:
     return service.own_tenant(session())
 
 
-@own_tenant.route("", methods=["PUT"])
+@own_tenant.put("")
 @requires(Permission.TENANT_WRITE)
 @own_tenant.arguments(schemas.OwnTenantChangesSchema)
 @own_tenant.response(200, schemas.TenantSchema)
@@ -85,16 +85,16 @@ def update_own_tenant(body: dict[str, Any]) -> Tenant:
     return service.update_own_tenant(session(), principal(), body)
 
 
-@own_tenant.route("/users", methods=["GET"])
+@own_tenant.get("/users")
 @requires(Permission.USERS_READ)
 @own_tenant.arguments(PageArgs, location="query")
-@own_tenant.response(200, schemas.UserPageSchema)
+@own_tenant.response(200, schemas.UserPage)
 def list_users(page: dict[str, Any]) -> Page[User]:
     """List the members of your business, newest first."""
     return users.list_users(session(), PageRequest(**page))
 
 
-@own_tenant.route("/users", methods=["POST"])
+@own_tenant.post("/users")
 @requires(Permission.USERS_WRITE)
 @idempotent
 @own_tenant.arguments(schemas.NewUserSchema)
@@ -104,7 +104,7 @@ def create_user(body: dict[str, Any]) -> User:
     return users.add_user(session(), principal(), users.new_user(**body))
 
 
-@own_tenant.route("/users/<uuid:user_id>", methods=["GET"])
+@own_tenant.get("/users/<uuid:user_id>")
 @requires(Permission.USERS_READ)
 @own_tenant.response(200, schemas.UserSchema)
 def read_user(user_id: UUID) -> User:
@@ -112,7 +112,7 @@ def read_user(user_id: UUID) -> User:
     return users.get_user(session(), user_id)
 
 
-@own_tenant.route("/users/<uuid:user_id>", methods=["PUT"])
+@own_tenant.put("/users/<uuid:user_id>")
 @requires(Permission.USERS_WRITE)
 @own_tenant.arguments(schemas.UserChangesSchema)
 @own_tenant.response(200, schemas.UserSchema)
@@ -125,7 +125,7 @@ def update_user(body: dict[str, Any], user_id: UUID) -> User:
     return users.update_user(session(), principal(), user_id, body)
 
 
-@own_tenant.route("/users/<uuid:user_id>", methods=["DELETE"])
+@own_tenant.delete("/users/<uuid:user_id>")
 @requires(Permission.USERS_WRITE)
 @own_tenant.response(204)
 def remove_user(user_id: UUID) -> None:
@@ -133,10 +133,10 @@ def remove_user(user_id: UUID) -> None:
     users.remove_user(session(), principal(), user_id)
 
 
-@own_tenant.route("/audit", methods=["GET"])
+@own_tenant.get("/audit")
 @requires(Permission.AUDIT_READ)
 @own_tenant.arguments(PageArgs, location="query")
-@own_tenant.response(200, schemas.AuditPageSchema)
+@own_tenant.response(200, schemas.AuditPage)
 def list_audit(page: dict[str, Any]) -> Page[AuditEntry]:
     """List who changed what, newest first."""
     return service.list_audit(session(), PageRequest(**page))

@@ -4,9 +4,9 @@ import unicodedata
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
-from app.common.schema import BaseSchema, text_field
+from app.common.schema import BaseSchema, PageSchema, text_field
 from app.models import Role, TenantStatus, UserStatus
 from app.tenants.naming import is_timezone, is_username
 
@@ -98,7 +98,7 @@ class TenantChangesSchema(OwnTenantChangesSchema):
     status = fields.Enum(TenantStatus, by_value=True)
 
 
-class TenantSchema(Schema):
+class TenantSchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     status = word_field(TenantStatus)
@@ -109,9 +109,8 @@ class TenantSchema(Schema):
     updated_at = fields.AwareDateTime(required=True)
 
 
-class TenantPageSchema(Schema):
+class TenantPage(PageSchema):
     items = fields.List(fields.Nested(TenantSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class NewUserSchema(BaseSchema):
@@ -130,7 +129,7 @@ class UserChangesSchema(BaseSchema):
     password = password_field()
 
 
-class UserSchema(Schema):
+class UserSchema(BaseSchema):
     id = fields.UUID(required=True)
     username = fields.String(required=True)
     name = fields.String(required=True)
@@ -140,12 +139,11 @@ class UserSchema(Schema):
     created_at = fields.AwareDateTime(required=True)
 
 
-class UserPageSchema(Schema):
+class UserPage(PageSchema):
     items = fields.List(fields.Nested(UserSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
-class AuditEntrySchema(Schema):
+class AuditEntrySchema(BaseSchema):
     id = fields.UUID(required=True)
     created_at = fields.AwareDateTime(required=True)
     actor_type = fields.String(required=True, metadata={"description": "user, api_key or system."})
@@ -158,6 +156,5 @@ class AuditEntrySchema(Schema):
     request_id = fields.String(required=True, allow_none=True)
 
 
-class AuditPageSchema(Schema):
+class AuditPage(PageSchema):
     items = fields.List(fields.Nested(AuditEntrySchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)

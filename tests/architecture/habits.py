@@ -223,6 +223,26 @@ def is_status_written(node: ast.AST) -> bool:
             return False
 
 
+def other_dialect(source: Source) -> list[str]:
+    """Routes are declared by `@blueprint.get` and its like; pages of a list share one schema."""
+    if source.package != "app" or source.name == "app.common.schema":
+        return []
+    found = [
+        f"{source.name}:{call.lineno} says route(methods=…); say get, post, put or delete"
+        for call in calls(source)
+        if called(call) == "route" and any(each.arg == "methods" for each in call.keywords)
+    ]
+    found += [
+        f"{source.name}:{node.lineno} declares next_cursor; inherit PageSchema"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and getattr(node.targets[0], "id", "") == "next_cursor"
+        and called(node.value) == "String"
+    ]
+    return found
+
+
 def is_vendor(word: str) -> bool:
     if word in VENDOR_WORDS_OF_OURS:
         return False

@@ -25,6 +25,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     "SQL stands in repositories": (habits.sql_outside_repositories, OURS),
     "repositories know no service": (habits.repositories_that_know_services, OURS),
     "lifecycle alone changes a status": (habits.writes_status, OURS),
+    "routes and pages have one dialect": (habits.other_dialect, OURS),
 }
 
 EXCEPTIONS: tuple[tuple[Rule, dict[str, str]], ...] = (
@@ -117,6 +118,16 @@ VIOLATIONS = (
         "repositories know no service",
         "app.messages.sending_repository",
         "from app.events import service as events",
+    ),
+    (
+        "routes and pages have one dialect",
+        "app.auth.endpoints",
+        "@account.route('/me', methods=['GET'])\ndef me(): ...",
+    ),
+    (
+        "routes and pages have one dialect",
+        "app.auth.schemas",
+        "class P(Schema):\n    next_cursor = fields.String()",
     ),
     ("lifecycle alone changes a status", "app.delivery.settle", "message.status = Status.SENT"),
     ("lifecycle alone changes a status", "app.inbox.apply", "update(M).values(status='sent')"),

@@ -13,6 +13,7 @@ from app.channels import cache, service
 from app.channels.errors import ChannelGone
 from app.channels.providers.base import Accepted, OutgoingMessage
 from app.channels.providers.twilio.retries import RETRY_FRAGMENT
+from app.channels.service import ChannelSummary
 from app.common.phone import parse_address
 from app.config import Settings
 from app.models import Channel, Tenant, TenantStatus
@@ -166,15 +167,9 @@ def test_the_client_of_a_channel_sends(
 def test_channels_are_described_without_secrets(tenant: Tenant) -> None:
     channel = add(tenant)
     with db.tenant_session(tenant.id) as session:
-        found = service.describe(session, [channel.id, uuid4()])
-    assert found == {
-        channel.id: {
-            "id": channel.id,
-            "name": "+15550001234",
-            "provider": "twilio",
-            "phone_number": "+15550001234",
-        }
-    }
+        found = service.summaries(session, [channel.id, uuid4()])
+    expected = ChannelSummary(channel.id, "+15550001234", "twilio", "+15550001234")
+    assert found == {channel.id: expected}
 
 
 def test_credentials_do_not_open_without_their_master_key(

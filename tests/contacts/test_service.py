@@ -1,6 +1,7 @@
 """One person, one contact, however they write."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from app.common import clock
 from app.common.ids import new_id
 from app.common.phone import Address, parse_address
 from app.contacts import service
+from app.contacts.service import ContactSummary
 from app.models import Contact, Message, Owner, Tenant
 from tests.factories import (
     create_channel,
@@ -33,7 +35,7 @@ def find(tenant: Tenant, *addresses: Address, profile_name: str = "") -> UUID:
 
 def described(tenant: Tenant, contact_id: UUID) -> dict[str, Any]:
     with db.tenant_session(tenant.id) as session:
-        return service.describe(session, [contact_id])[contact_id]
+        return asdict(service.summaries(session, [contact_id])[contact_id])
 
 
 def rows(tenant: Tenant, statement: str) -> list[Any]:
@@ -44,7 +46,7 @@ def rows(tenant: Tenant, statement: str) -> list[Any]:
 def test_a_stranger_becomes_a_contact_with_every_address(tenant: Tenant) -> None:
     contact_id = find(tenant, PHONE, USER_ID, profile_name="Ana")
     assert described(tenant, contact_id) == {
-        "id": str(contact_id),
+        "id": contact_id,
         "name": "Ana",
         "phone": PHONE.value,
         "user_id": USER_ID.value,
@@ -185,15 +187,10 @@ def test_a_page_of_contacts_is_described_by_one_query(tenant: Tenant) -> None:
         asked: list[str] = []
         connection = session.connection()
         event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
-        found = service.describe(session, [*ids, ids[0], new_id()])
+        found = service.summaries(session, [*ids, ids[0], new_id()])
         assert len(asked) == 1
     assert set(found) == set(ids)
-    assert found[ids[0]] == {
-        "id": str(ids[0]),
-        "name": "",
-        "phone": "+525512345600",
-        "user_id": USER_ID.value,
-    }
+    assert found[ids[0]] == ContactSummary(ids[0], "", "+525512345600", USER_ID.value)
 
 
 def test_a_contact_without_an_address_is_described(tenant: Tenant) -> None:
