@@ -1,8 +1,8 @@
-"""The only place that opens transactions, and the only one that says who may see what.
+"""The only module that opens transactions, and that decides which rows a transaction can see.
 
-Each transaction begins with one statement that pins the role and the tenant for its duration.
-That holds behind a transaction pooler, and a login that may bypass row-level security no longer
-does. A statement in a transaction that pinned nothing raises `UnpinnedTransaction`.
+Each transaction begins with one statement that sets ("pins") its role and its tenant until it ends.
+This works behind a transaction pooler, and it takes away the privileges of a login that may bypass
+row-level security. A statement in a transaction that is not pinned raises `UnpinnedTransaction`.
 """
 
 import re
@@ -26,31 +26,38 @@ log = structlog.get_logger(__name__)
 APP_ROLE = "recado_app"
 SYSTEM_ROLE = "recado_system"
 POOL_SECONDS = 5
-"""For a free connection."""
+"""How long to wait for a free connection."""
 
 PIN = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
     " set_config('statement_timeout', :timeout, true)"
 )
 
+IN_INDEX_ORDER = "select set_config('enable_sort', 'off', true)"
+"""For a query of the first rows in an order that an index has, in a transaction of its own.
+
+The planner expects few rows of a tenant that has just grown. Then it may consider any index as good
+as the one with the order, read all rows and sort them.
+"""
+
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
-"""What a transaction raises while the database is away, silent or overloaded."""
+"""Errors that a transaction raises while the database is away, silent or overloaded."""
 
 AfterCommit = Callable[[], None]
 
 
 class UnpinnedTransaction(Exception):
-    """A statement was about to run in a transaction that pinned neither role nor tenant."""
+    """A statement was about to run in a transaction whose role and tenant are not set."""
 
 
 class Database:
-    """The engine of this process; made once by `init`, thrown away in a forked child."""
+    """The engine of this process. `init` creates it; a forked child discards it."""
 
     engine: Engine | None = None
 
 
 def normalise_url(url: str) -> str:
-    """Name the driver: in SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3."""
+    """Add the driver's name: in SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgres", "postgresql"}:
         return f"postgresql+psycopg2://{rest}"
@@ -58,7 +65,7 @@ def normalise_url(url: str) -> str:
 
 
 def init(settings: Settings) -> Engine:
-    """Make this process's engine. Connections are opened when first used."""
+    """Create this process's engine. Connections are opened when first used."""
     dispose()
     engine = create_engine(
         normalise_url(settings.database_url),
@@ -80,7 +87,8 @@ def init(settings: Settings) -> Engine:
 
 
 def dispose(*, close: bool = True) -> None:
-    """Drop the pool; a forked child passes close=False, for the sockets are its parent's."""
+    """Discard the pool. A forked child passes close=False, because the sockets belong to its
+    parent."""
     if Database.engine is not None:
         Database.engine.dispose(close=close)
 
@@ -115,9 +123,9 @@ def _statement_timeout() -> str:
 def _begin(role: str, tenant: str) -> Session:
     """Open a pinned transaction.
 
-    The pin is the first statement, so when the pooled connection turns out to be dead (Postgres
-    was restarted) nothing is lost by taking a fresh one, once. Not when Postgres kept silent: a
-    fresh connection would meet the same silence.
+    If the pooled connection turns out to be dead (Postgres was restarted), the first statement
+    fails and is retried once with a new connection; nothing is lost. If Postgres was silent, there
+    is no retry: a new connection would meet the same silence.
     """
     for last_try in (False, True):
         session = Session(Database.engine, expire_on_commit=False, autoflush=True)
@@ -145,15 +153,15 @@ def _transaction(role: str, tenant: str) -> Iterator[Session]:
         yield session
         finish(session)
     finally:
-        # Rolls back what was not committed; a transaction never outlives its block.
+        # Rolls back if the transaction was not committed.
         session.close()
 
 
 def finish(session: Session) -> None:
-    """Commit, give the connection back, then run what waited for the commit.
+    """Commit, return the connection to the pool, then run the actions of `after_commit`.
 
-    Called at the end of each block; a second call does nothing. A view calls it early when it
-    must wait for the outside, so that no connection is held meanwhile.
+    Called at the end of each block; a second call does nothing. A view calls it early when it must
+    wait for the network, so that it holds no connection meanwhile.
     """
     if session.info.pop("open", None) is None:
         return
@@ -165,7 +173,7 @@ def finish(session: Session) -> None:
 
 @contextmanager
 def tenant_session(tenant_id: UUID) -> Iterator[Session]:
-    """One transaction that sees one tenant; commits at the end, rolls back on an error."""
+    """Open a transaction that sees one tenant. Commits at the end, rolls back on an error."""
     with _transaction(APP_ROLE, str(tenant_id)) as session:
         session.info["tenant_id"] = tenant_id
         yield session
@@ -173,14 +181,14 @@ def tenant_session(tenant_id: UUID) -> Iterator[Session]:
 
 @contextmanager
 def anonymous_session() -> Iterator[Session]:
-    """One transaction that sees no tenant at all: only the resolver's functions answer in it."""
+    """Open a transaction that sees no tenant. Only the resolver's functions return rows in it."""
     with _transaction(APP_ROLE, "") as session:
         yield session
 
 
 @contextmanager
 def system_session() -> Iterator[Session]:
-    """One transaction that sees the headers of due work of all tenants, never content."""
+    """Open a transaction that sees the headers of due work of all tenants, never content."""
     with _transaction(SYSTEM_ROLE, "") as session:
         yield session
 
@@ -190,14 +198,14 @@ DRIVER_PIN = re.sub(r":(\w+)", r"%(pinned_\1)s", PIN.text)
 
 
 def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequence[Row[Any]]:
-    """Run one statement in a transaction of its own, by a single round trip; returns its rows.
+    """Run one statement in a transaction of its own, with a single round trip; return its rows.
 
-    For the busiest paths, where round trips are most of the cost. Postgres runs all statements of
-    one request as one transaction, so the pin, the statement and the commit travel together.
+    Used on the busiest paths, where round trips are most of the cost. Postgres runs all statements
+    of one request as one transaction, so the pin, the statement and the commit travel together.
     `statement` has the driver's placeholders, `%(name)s`.
 
-    It is run again when the connection turns out to be broken, and then the first run may have
-    been committed: give only a statement that does no harm when it is repeated.
+    The statement is retried when the connection turns out to be broken, although the first run may
+    have been committed. Pass only a statement that is safe to repeat.
     """
     pinned = {
         "pinned_role": APP_ROLE,
@@ -218,9 +226,9 @@ def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequ
 
 @contextmanager
 def _autocommit(connection: Connection) -> Iterator[None]:
-    """No BEGIN and COMMIT of the driver's own in the block.
+    """Switch off the driver's own BEGIN and COMMIT in the block.
 
-    SQLAlchemy's way to say so costs as much as the statement.
+    SQLAlchemy's isolation level AUTOCOMMIT would cost as much as the statement itself.
     """
     driver: Any = connection.connection.driver_connection
     driver.autocommit = True
@@ -238,20 +246,20 @@ def _engine() -> Engine:
 
 
 def after_commit(session: Session, action: AfterCommit) -> None:
-    """Run `action` once the transaction is durable; dropped when it rolls back."""
+    """Run `action` after the commit; drop it on a rollback."""
     session.info["after_commit"].append(action)
 
 
 def tenant_of(session: Session) -> UUID:
-    """The tenant that this transaction is pinned to."""
+    """Return the tenant that this transaction is pinned to."""
     tenant_id: UUID = session.info["tenant_id"]
     return tenant_id
 
 
 def refuse_unsafe(settings: Settings) -> None:
-    """Raises SettingsError in production when the pin would not hold on this database.
+    """Raise SettingsError in production when row-level security would not hold on this database.
 
-    A database that is away is no reason: it may come back, and each transaction pins anew.
+    A database that is away does not count: it may come back, and each transaction pins again.
     """
     if not settings.is_production:
         return
@@ -265,10 +273,12 @@ def refuse_unsafe(settings: Settings) -> None:
 
 
 def verify_pin() -> list[str]:
-    """Why the pin does not hold on this database, each reason with its remedy; [] when it does.
+    """Return the reasons why row-level security does not hold here, each with its remedy; [] if
+    none.
 
-    Logs a warning when the login itself may bypass row-level security: the pin holds, but a
-    login without BYPASSRLS would be a second wall. Raises DBAPIError when the database is away.
+    Logs a warning when the login itself may bypass row-level security: transactions are still
+    isolated, but a login without BYPASSRLS adds a second layer. Raises DBAPIError when the database
+    is away.
     """
     statement = text(
         "select current_user = :role as pinned, rolsuper or rolbypassrls as bypasses,"
@@ -288,9 +298,9 @@ def verify_pin() -> list[str]:
         ]
     if not row.pinned or row.bypasses:
         return [
-            f"The role {APP_ROLE} bypasses row-level security, so tenants are not kept apart. "
-            f"Mend it with: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
+            f"The role {APP_ROLE} bypasses row-level security, so tenants are not isolated. "
+            f"Fix it with: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
         ]
     if row.login_bypasses:
-        log.warning("login_may_bypass_rls", remedy="nothing must be done: each transaction pins")
+        log.warning("login_may_bypass_rls", remedy="none needed: each transaction sets its role")
     return []

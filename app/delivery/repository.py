@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from app import db
 from app.models import (
     Attempt,
     AttemptOutcome,
@@ -66,20 +67,24 @@ DUE = text("""
         and (c.paused_until is null or c.paused_until <= now())
     order by m.priority, m.due_at, m.id
 """)
-"""The first due messages of a channel that can send: replies before notices before bulk, then the
-oldest first. One is blocked while another of its conversation is in flight or goes before it, so
-that the order of a conversation holds, also while its first message waits for a retry. One that is
-held blocks nothing, even if it is more urgent: it waits for the end of what was in flight.
+"""The first due messages of a channel that can send: replies, then notices, then bulk; each the
+oldest first.
 
-`offset 0` and `limit 1` have Postgres look at one conversation at a time, and the order says by
-which index, whatever its statistics are: a campaign that was just queued is in none yet, and joined
-as a whole it would take seconds."""
+A message is blocked while another one of its conversation is in flight or goes before it. So the
+order within a conversation holds, also while its first message waits for a retry. A held message
+blocks nothing, even if it is more urgent: it waits for the end of what is in flight.
+
+`offset 0` and `limit 1` make Postgres read one conversation at a time, whatever the statistics say:
+a campaign that was just queued is in no statistics yet, and joining all of it would take seconds.
+"""
+
+_DUE_IN_INDEX_ORDER = text(f"{db.IN_INDEX_ORDER}; {DUE.text}")
 
 
 def due(session: Session, channel_id: UUID, lowest_priority: int, most: int) -> Sequence[Row[Any]]:
-    """Up to `most` rows; see DUE. None while the channel cannot send."""
+    """Return up to `most` rows of DUE; none while the channel cannot send."""
     given = {"channel_id": channel_id, "lowest_priority": lowest_priority, "most": most}
-    return session.execute(DUE, given).all()
+    return session.execute(_DUE_IN_INDEX_ORDER, given).all()
 
 
 _HOLD = text("""
@@ -104,10 +109,10 @@ _HOLD = text("""
 
 
 def hold(session: Session, blocked: Sequence[Row[Any]]) -> None:
-    """Take blocked messages (id, conversation_id) out of the queue until the one before them ends.
+    """Hold blocked messages (id, conversation_id) back until the one before them ends.
 
-    What is before each of them is locked, so it cannot end unseen meanwhile: whoever ends it lets
-    the next one go (`app/messages/lifecycle.py`).
+    The messages before them are locked, so none can end unnoticed meanwhile: whatever ends one
+    releases the next (`app/messages/lifecycle.py`).
     """
     session.execute(
         _HOLD,
@@ -155,8 +160,8 @@ _QUEUED = (
 
 
 class Queued(Protocol):
-    """A message that waits to be sent: what a claim needs of it, of its conversation's window, and
-    the name of its channel's provider."""
+    """A queued message: what a claim needs to know of it, of its conversation's window, and of its
+    channel."""
 
     id: UUID
     conversation_id: UUID
@@ -175,9 +180,8 @@ class Queued(Protocol):
 
 
 def lock_queued(session: Session, ids: Sequence[UUID]) -> Sequence[Queued]:
-    """Those of these messages that are still queued, whose channel can send and that nobody else
-    holds.
-    """
+    """Lock those of these messages that are still queued, whose channel can send, and that nobody
+    else has locked."""
     rows: Any = session.execute(_QUEUED, {"ids": list(ids)}).all()
     found: Sequence[Queued] = rows
     return found
@@ -190,30 +194,30 @@ _PUT_OFF = text("""
 
 
 def put_off(session: Session, waits: Mapping[UUID, float]) -> None:
-    """Let each of these messages wait so many seconds; the caller holds them."""
+    """Postpone each of these messages by so many seconds. The caller holds their locks."""
     if waits:
         session.execute(_PUT_OFF, {"ids": list(waits), "seconds": list(waits.values())})
 
 
 Standing = Mapping[UUID, Row[UUID, str, int, str | None]]
-"""Message → (id, status, attempts, provider_message_id)."""
+"""The state of each message, by its id: (id, status, attempts, provider_message_id)."""
 
 _STANDING = (
     select(Message.id, Message.status, Message.attempts, Message.provider_message_id)
     .where(Message.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
-    # In one order, so that two groups cannot wait for each other.
+    # In one order, so that two groups cannot deadlock.
     .order_by(Message.id)
     .with_for_update()
 )
 
 
 def lock_standing(session: Session, ids: Sequence[UUID]) -> Standing:
-    """Where these messages are in their lives, held until the transaction ends."""
+    """Lock these messages until the transaction ends; return their states."""
     return {row.id: row for row in session.execute(_STANDING, {"ids": list(ids)})}
 
 
 def bound_ids(session: Session, channel_id: UUID, provider_ids: Sequence[str]) -> set[str]:
-    """Which of these ids belong to a message or to an attempt of ours already."""
+    """Return which of these provider ids belong to a message or an attempt of ours already."""
     on_messages = select(Message.provider_message_id).where(
         Message.channel_id == channel_id, Message.provider_message_id.in_(provider_ids)
     )
@@ -233,10 +237,10 @@ _LAST_ATTEMPT = and_(
 def overdue(
     session: Session, channel_id: UUID, status: Status, most: int
 ) -> Sequence[Row[Message, Attempt, datetime]]:
-    """Messages in flight with this status whose time is over, locked; what waited longest first.
+    """Lock messages in flight with this status whose time is over, the longest waiting first.
 
-    `sending`: the lease of the claim ran out. `uncertain`: the next look is due. Each with its last
-    attempt, and the database's time.
+    `sending`: the lease of the claim has ended. `uncertain`: the next check is due. Each row has
+    its last attempt and the database's time.
     """
     query = (
         select(Message, Attempt, func.now().label("now"))
@@ -250,7 +254,7 @@ def overdue(
 
 
 def count_attempts(session: Session, message_id: UUID, outcome: AttemptOutcome) -> int:
-    """How many attempts of a message ended so."""
+    """Return how many attempts of a message ended with this outcome."""
     query = select(func.count()).where(Attempt.message_id == message_id, Attempt.outcome == outcome)
     return session.scalar(query) or 0
 
@@ -258,7 +262,7 @@ def count_attempts(session: Session, message_id: UUID, outcome: AttemptOutcome) 
 def lock_expired(
     session: Session, channel_id: UUID, validity_hours: int, most: int
 ) -> Sequence[Message]:
-    """Messages that may wait no longer, locked: of each conversation the first."""
+    """Lock messages whose validity has ended: of each conversation the first."""
     longest = timedelta(hours=validity_hours)
     query = (
         select(Message)
@@ -275,7 +279,7 @@ def lock_expired(
 
 
 def has_over(session: Session, channel_id: UUID) -> bool:
-    """Whether the time of a claim or of a doubt is over."""
+    """Return whether a lease has ended or a check of an uncertain message is due."""
     in_flight = _is_over(channel_id, Status.SENDING, Status.UNCERTAIN)
     return bool(session.scalar(select(exists().where(*in_flight))))
 
@@ -289,9 +293,9 @@ def _is_over(channel_id: UUID, *statuses: Status) -> tuple[ColumnElement[bool], 
 
 
 def ambiguous_ends(session: Session, message_id: UUID) -> tuple[int, datetime | None]:
-    """How many attempts of a message ended without a clear answer, and when the first began.
+    """Return how many attempts of a message ended without a clear answer, and when the first began.
 
-    The time is that of the last attempt when all answers have become clear meanwhile.
+    If all answers have become clear meanwhile, the time is that of the last attempt.
     """
     is_ambiguous = Attempt.outcome == AttemptOutcome.UNCERTAIN
     first = func.min(Attempt.created_at).filter(is_ambiguous)
