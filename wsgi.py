@@ -1,4 +1,4 @@
-"""What gunicorn and `flask --app wsgi` load."""
+"""The application that gunicorn and `flask --app wsgi` load."""
 
 import sys
 
@@ -9,10 +9,11 @@ from app.config import SettingsError
 
 try:
     app = create_app()
-    # A command must run before all is well: `database upgrade` makes the roles.
+    # A command must run before everything is in order: `database upgrade` creates the roles.
     if click.get_current_context(silent=True) is None:
         db.refuse_unsafe(config.current())
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
-    # gunicorn gives up on 3; after any other code it would start the worker again, for ever.
+    # gunicorn gives up after exit code 3; after any other code it would start the worker again,
+    # forever.
     sys.exit(3)

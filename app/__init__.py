@@ -21,9 +21,9 @@ SECURITY_HEADERS = {
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The web service.
+    """Create the web service.
 
-    Raises SettingsError when the environment does not describe one that may start.
+    Raises SettingsError when the environment does not describe a service that may start.
     """
     settings = settings or config.load()
     config.use(settings)

@@ -1,4 +1,4 @@
-"""THE table: each blueprint with its prefix and its guard. The service has no other routes."""
+"""The table of all blueprints, with prefix, guard and kind. The service has no other routes."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,13 +22,13 @@ from app.webhook.endpoints import webhooks
 
 class Guard(StrEnum):
     PUBLIC = "public"
-    """Anybody: signing in, health, the API's description."""
+    """Everyone: signing in, health, the API's description."""
     CALLER = "caller"
-    """A person's token or an API key, holding the permission that the view names."""
+    """A person's token or an API key with the permission that the view names."""
     SIGNATURE = "signature"
-    """A provider, proved by its signature; the view verifies it before it stores a thing."""
+    """A provider, by its signature; the view verifies it before it stores anything."""
     OPERATOR = "operator"
-    """The operator's own tools, by METRICS_TOKEN; the view looks and says 404 to all others."""
+    """The operator's tools, by METRICS_TOKEN; the view checks it and answers everyone else 404."""
 
 
 class Kind(StrEnum):

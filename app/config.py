@@ -25,7 +25,8 @@ class Environment(StrEnum):
 
 
 class SettingsError(Exception):
-    """The environment does not describe a service that may start; says which and how to mend it."""
+    """The environment does not describe a service that may start. Says what is wrong and how to fix
+    it."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("Recado cannot start:\n" + "\n".join(f"  - {line}" for line in problems))
@@ -48,7 +49,7 @@ def positive_number(text: str) -> int:
 def days(text: str) -> int:
     number = whole_number(text)
     if number > LONGEST_KEPT_DAYS:
-        raise ValueError(f"at most {LONGEST_KEPT_DAYS} days; 0 keeps for ever.")
+        raise ValueError(f"at most {LONGEST_KEPT_DAYS} days; 0 keeps forever.")
     return number
 
 
@@ -63,7 +64,7 @@ def environment(text: str) -> Environment:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """`a, b` → ("a", "b")."""
+    """Parse `a, b` to ("a", "b")."""
     return tuple(filter(None, (piece.strip() for piece in text.split(","))))
 
 
@@ -71,13 +72,13 @@ def public_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(
-            "this must be the URL that the world reaches, e.g. https://recado.example.com."
+            "this must be the public URL of the service, e.g. https://recado.example.com."
         )
     return text.rstrip("/")
 
 
 def key_ring(text: str) -> dict[str, bytes]:
-    """`id:base64,id:base64` → key id to 32 bytes, the primary first."""
+    """Parse `id:base64,id:base64` to key id → 32 bytes, the primary key first."""
     ring: dict[str, bytes] = {}
     for entry in names(text):
         key_id, _, encoded = entry.partition(":")
@@ -94,13 +95,13 @@ def key_ring(text: str) -> dict[str, bytes]:
 
 
 def env(name: str, default: Any, *aliases: str, parse: Callable[[str], Any] = str) -> Any:
-    """A settings field that is read from `name`, else from one of the aliases."""
+    """A settings field that is read from the variable `name`, or from one of the aliases."""
     return field(default=default, metadata={"names": (name, *aliases), "parse": parse})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator decides. `docs/configuration.md` explains each variable."""
+    """The operator's settings. `docs/configuration.md` explains each variable."""
 
     app_env: Environment = env("APP_ENV", Environment.PRODUCTION, parse=environment)
     debug: bool = env("FLASK_DEBUG", False, parse=flag)
@@ -157,12 +158,12 @@ class Settings:
 
 
 def variables() -> dict[str, tuple[str, ...]]:
-    """Settings field → the environment variables that fill it, the preferred one first."""
+    """Return settings field → the environment variables that set it, the preferred one first."""
     return {item.name: item.metadata["names"] for item in fields(Settings)}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; the process environment wins over `.env`.
+    """Read the settings; the process environment takes precedence over `.env`.
 
     Raises SettingsError naming every problem at once.
     """
@@ -186,7 +187,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _find(environ: Mapping[str, str], candidates: tuple[str, ...]) -> tuple[str, str]:
-    """The first candidate that holds something, with its text; ("…", "") when none does."""
+    """Return the first candidate that is set, with its text; ("…", "") when none is."""
     for name in candidates:
         if text := environ.get(name, "").strip():
             return name, text
@@ -194,7 +195,8 @@ def _find(environ: Mapping[str, str], candidates: tuple[str, ...]) -> tuple[str,
 
 
 def problems(settings: Settings) -> list[str]:
-    """Every reason why a service with these settings must not start, each with its remedy."""
+    """Return every reason why a service with these settings must not start, each with its
+    remedy."""
     found = _missing(settings)
     if settings.claim_lease_seconds < 3 * settings.provider_timeout_seconds:
         found.append(
@@ -238,7 +240,7 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
     if settings.metrics_token and len(settings.metrics_token) < SHORTEST_METRICS_TOKEN:
         found.append("METRICS_TOKEN is too weak for production: use 16 or more random characters.")
     if settings.debug:
-        found.append("FLASK_DEBUG is on. Debug mode runs code for strangers: unset it.")
+        found.append("FLASK_DEBUG is on. In debug mode strangers can run code: unset it.")
     if urlsplit(settings.public_base_url).scheme != "https":
         found.append(
             "PUBLIC_BASE_URL must start with https:// in production; webhook signatures and "
@@ -257,7 +259,7 @@ def use(settings: Settings) -> None:
 
 
 def current() -> Settings:
-    """The settings of this process; read from the environment at the first call."""
+    """Return the settings of this process, read from the environment at the first call."""
     if InForce.settings is None:
         InForce.settings = load()
     return InForce.settings

@@ -1,12 +1,12 @@
-"""A bound on every wait for the database, kept by this process itself.
+"""A timeout for every call to the database, enforced by this process.
 
-`statement_timeout` is kept by the server, and TCP only asks whether the other kernel lives, so a
-server whose processes are frozen would hold its callers until it goes on. Here a thread counts
-the seconds of each call that is under way. When one has had its time, the thread shuts the
-socket: the call ends at once with an error, and the pool replaces the connection.
+The server enforces `statement_timeout`, and TCP keepalive only checks the other kernel, so a server
+whose processes are frozen would block its callers until it resumes. Here a thread counts the
+seconds of each call in progress. When a call has used up its time, the thread shuts down the
+socket: the call fails at once, and the pool replaces the connection.
 
-The seconds are counted, not read off a clock: when this process itself was frozen, the answers
-that came meanwhile are still taken.
+The thread counts seconds instead of reading a clock. When this process itself was frozen, responses
+that arrived meanwhile are still used.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ import psycopg2
 from psycopg2 import extensions
 
 CONNECT_SECONDS = 5
-"""For each address of the server, until it has accepted the login; libpq counts these itself."""
+"""For each address of the server, until it has accepted the login. libpq enforces this."""
 
 FIRST_SECONDS = 5
 """For the first statement of a transaction, which only pins it, and for a rollback."""
 
 STATEMENT_SECONDS = 15
-"""After these a server that works ends the statement itself (`statement_timeout`)."""
+"""After this time the server cancels the statement itself (`statement_timeout`)."""
 
 GRACE_SECONDS = 1
-"""For the news of that to arrive."""
+"""Extra time for the server's cancellation error to arrive."""
 
 
 class DeadlineExceeded(psycopg2.OperationalError):
-    """The database did not answer in time; its connection was given up."""
+    """The database did not answer in time, and the connection was closed."""
 
 
 class WatchedConnection(extensions.connection):
-    """A psycopg2 connection whose calls raise DeadlineExceeded instead of waiting for ever."""
+    """A psycopg2 connection whose calls raise DeadlineExceeded instead of waiting forever."""
 
     seconds_left = 0
     is_given_up = False
@@ -59,7 +59,7 @@ class WatchedConnection(extensions.connection):
         return FIRST_SECONDS if is_first else STATEMENT_SECONDS + GRACE_SECONDS
 
     def ask(self, seconds: int, call: Callable[..., None], *given: Any) -> None:
-        """Call the server. Raises DeadlineExceeded when it keeps silent for so long."""
+        """Call the server. Raises DeadlineExceeded when it does not answer within `seconds`."""
         self.seconds_left = seconds
         watch.add(self)
         try:
@@ -70,7 +70,7 @@ class WatchedConnection(extensions.connection):
                 raise DeadlineExceeded(f"the database did not answer within {seconds} s")
 
     def give_up(self) -> None:
-        """Shut the socket under the call that waits for it, which then ends with an error."""
+        """Shut down the socket of the call in progress, which then fails."""
         self.is_given_up = True
         with (
             contextlib.suppress(OSError, psycopg2.Error),
@@ -94,19 +94,20 @@ class WatchedCursor(extensions.cursor):
 
 
 class Watch:
-    """The connections of this process that wait for an answer, and the thread that counts."""
+    """The connections of this process that wait for an answer, and the thread that counts their
+    seconds."""
 
     def __init__(self) -> None:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """A forked child has neither its parent's thread nor its parent's connections."""
+        """Reset the state. A forked child has neither its parent's thread nor its connections."""
         self._lock = threading.Lock()
         self._waiting: set[WatchedConnection] = set()
         self._is_running = False
 
     def start(self) -> None:
-        """Start the thread; it stays for the life of the process."""
+        """Start the thread, which runs until the process ends."""
         with self._lock:
             if not self._is_running:
                 threading.Thread(target=self._count, name="database-deadline", daemon=True).start()
@@ -116,7 +117,8 @@ class Watch:
         self._waiting.add(connection)
 
     def remove(self, connection: WatchedConnection) -> None:
-        # Never during a look: its owner may close the socket, and the number go to another one.
+        # Take the lock, so that the thread is not at work: after this call the owner may close the
+        # socket, and its number may be reused.
         with self._lock:
             self._waiting.discard(connection)
 
@@ -138,4 +140,4 @@ CONNECT_ARGS: dict[str, Any] = {
     "connection_factory": WatchedConnection,
     "cursor_factory": WatchedCursor,
 }
-"""What `psycopg2.connect` must be given."""
+"""The arguments that `psycopg2.connect` must be given."""

@@ -1,4 +1,4 @@
-"""AppError, and the one JSON envelope in which every failure is answered."""
+"""AppError, and the JSON body in which every error is answered."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ NOT_STORABLE = ("22021", "22P05", "22003", "22008")
 
 
 class AppError(Exception):
-    """An expected failure: an HTTP status, a stable code and a sentence a person can act on."""
+    """An expected error: an HTTP status, a stable code and a sentence that a person can act on."""
 
     status = 400
     code = "bad_request"
@@ -80,11 +80,11 @@ class NotFound(AppError):
 class Conflict(AppError):
     status = 409
     code = "conflict"
-    message = "This clashes with what is already there."
+    message = "This conflicts with existing data."
 
 
 class Unavailable(AppError):
-    """503: something that we depend on is away for the moment."""
+    """503: something that we depend on is temporarily away."""
 
     status = 503
     code = "unavailable"
@@ -109,7 +109,7 @@ HTTP_CODES = {
 HTTP_MESSAGES = {
     400: "The request could not be understood: check that the body is valid JSON in UTF-8.",
     404: NotFound.message,
-    405: "This address does not take that method; the Allow header lists those it takes.",
+    405: "This address does not support that method; the Allow header lists those it supports.",
     413: "The body is larger than this service accepts.",
     415: "Send the body as JSON with 'Content-Type: application/json'.",
     429: "Too many requests. Wait for the seconds in Retry-After, then try again.",
@@ -117,7 +117,7 @@ HTTP_MESSAGES = {
 
 
 def envelope(status: int, code: str, message: str, details: dict[str, Any]) -> Response:
-    """The one shape of a failure."""
+    """Return the response of an error; all errors have this form."""
     response = jsonify(
         success=False,
         error=message,
@@ -136,7 +136,7 @@ def answer_app_error(error: AppError) -> Response:
 
 
 def answer_http_exception(error: HTTPException) -> Response:
-    """Werkzeug's, flask-smorest's and webargs' own aborts; keeps headers such as Allow."""
+    """Answer the errors of Werkzeug, flask-smorest and webargs; keeps headers such as Allow."""
     status = error.code or 500
     data = getattr(error, "data", None) or {}
     messages = data.get("messages")
@@ -151,7 +151,7 @@ def answer_http_exception(error: HTTPException) -> Response:
 
 
 def flatten_messages(messages: Any) -> dict[str, list[str]]:
-    """webargs' `{"json": {"a": {0: ["reason"]}}}` → `{"a.0": ["reason"]}`."""
+    """Convert webargs' `{"json": {"a": {0: ["reason"]}}}` to `{"a.0": ["reason"]}`."""
     found: dict[str, list[str]] = {}
 
     def walk(node: Any, path: tuple[str, ...]) -> None:
@@ -190,9 +190,9 @@ def answer_pool_timeout(_error: PoolTimeoutError) -> Response:
 
 
 def answer_unexpected(error: Exception) -> Response:
-    """A defect of ours: logged whole, answered without a word of its inside."""
+    """A bug of ours: logged in full, answered without any internal detail."""
     log.exception("unexpected_error", error_type=type(error).__name__)
-    message = "Something broke on our side. Quote the request_id when you report it."
+    message = "An internal error occurred. Quote the request_id when you report it."
     return envelope(500, "internal_error", message, {})
 
 

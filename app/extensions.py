@@ -22,9 +22,9 @@ CONTENT_POLICY = (
 
 
 class StrictParser(FlaskParser):
-    """Takes JSON objects only, refuses unknown fields everywhere, and never answers 500."""
+    """Accepts only JSON objects, refuses unknown fields, and never causes a 500."""
 
-    # webargs declares it an instance variable, so it cannot be a ClassVar.
+    # webargs declares it as an instance variable, so it cannot be a ClassVar.
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
         "query": "raise",
@@ -37,7 +37,7 @@ class StrictParser(FlaskParser):
         try:
             return super()._raw_load_json(req)
         except (RecursionError, ValueError) as error:
-            # Python reads no whole number of more than 4,300 digits.
+            # Python refuses to parse integers of more than 4,300 digits.
             raise BadRequest from error
 
     def _handle_invalid_json_error(self, error: Any, *_: Any) -> Any:
@@ -48,12 +48,14 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest has no
     ARGUMENTS_PARSER = StrictParser()
 
     def arguments(self, schema: type[Schema], **options: Any) -> Any:
-        """A view's input. One instance serves all requests: making one costs more than using it."""
+        """Declare a view's input. One schema instance serves all requests: creating one costs more
+        than using it."""
         return super().arguments(schema(), **options)
 
 
 class PageBlueprint(flask.Blueprint):
-    """Pages for browsers. Each answer tells the browser to load nothing from another host."""
+    """A blueprint of pages for browsers. Each response forbids loading anything from another
+    host."""
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name)
@@ -66,7 +68,7 @@ def add_content_policy(response: flask.Response) -> flask.Response:
 
 
 class RecadoApi(Api):  # type: ignore[misc]  # flask-smorest has no types
-    """flask-smorest's Api; failures are answered by app/errors.py instead."""
+    """flask-smorest's Api without its error handlers; app/errors.py answers errors instead."""
 
     def _register_error_handlers(self) -> None:
         return
@@ -94,7 +96,8 @@ redis_handle = RedisHandle()
 
 
 def limit_key() -> str:
-    """Who a request counts against: the tenant and key or user, else the address."""
+    """Return whom a request counts against: the tenant with its key or user, otherwise the
+    address."""
     caller = flask.g.get("caller")
     return caller.limit_key if caller is not None else f"ip:{flask.request.remote_addr}"
 
@@ -110,8 +113,8 @@ limiter = Limiter(
     default_limits_per_method=False,
     headers_enabled=True,
     in_memory_fallback_enabled=True,
-    # Of the requests that notice together that Redis is away, only the first one falls back; the
-    # others would be answered 500.
+    # When Redis goes away, only the first request that notices it falls back to memory; without
+    # this the others would be answered 500.
     swallow_errors=True,
     strategy="fixed-window",
 )

@@ -13,7 +13,7 @@ from app.config import Settings
 from app.errors import InvalidInput, NotFound
 from app.extensions import api
 
-# Must stand before api.init_app, which describes failures by it.
+# Must come before api.init_app, which describes errors by it.
 api.ERROR_SCHEMA = ErrorSchema
 
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -23,7 +23,7 @@ Recado talks with your customers on WhatsApp: it sends, receives, answers, and t
 
 Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make an API key.
 
-- Every failure has one shape: `error` says what to do next, `code` is stable.
+- Every error has the same form: `error` says what to do next, `code` is stable.
 - Every answer carries `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`; a 429
   says in `Retry-After` how many seconds to wait.
 - A POST that creates something honours `Idempotency-Key`: the same key and body get the first
@@ -39,13 +39,13 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Any text of yours that names this request; repeat it to retry safely.",
+    "description": "A unique text for this request. Send the same one again to retry safely.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "example": "order-1042-confirmation",
 }
 
 RATE_LIMIT_HEADERS = {
-    "X-RateLimit-Limit": "How many calls a window allows.",
+    "X-RateLimit-Limit": "How many requests a window allows.",
     "X-RateLimit-Remaining": "How many of them are left.",
     "X-RateLimit-Reset": "When the window ends, in seconds since 1970.",
 }
@@ -69,7 +69,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
     },
 }
-"""Request bodies by operationId."""
+"""Example request bodies by operationId."""
 
 
 def flask_config(settings: Settings) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def init_app(app: Flask) -> None:
 
 
 def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
-    """A failure in our envelope, with an example."""
+    """Return the OpenAPI response of an error, with an example."""
     example = {
         "success": False,
         "error": message,
@@ -118,7 +118,7 @@ def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
 
 
 def document(app: Flask) -> dict[str, Any]:
-    """The whole description: what flask-smorest collected, completed by what our tables know."""
+    """Return the whole document: what flask-smorest collected, completed from our own tables."""
     written: dict[str, Any] = api.spec.to_dict()
     guards = {entry.blueprint.name: entry.guard for entry in TABLE if entry.kind is Kind.API}
     for rule in app.url_map.iter_rules():
@@ -132,12 +132,12 @@ def document(app: Flask) -> dict[str, Any]:
 
 
 def path_of(rule: Rule) -> str:
-    """`/channels/<uuid:channel_id>` → `/channels/{channel_id}`."""
+    """Convert `/channels/<uuid:channel_id>` to `/channels/{channel_id}`."""
     return PLACEHOLDER.sub(r"{\1}", rule.rule)
 
 
 def complete(operation: dict[str, Any], rule: Rule, view: Any, guard: Guard) -> None:
-    """Add what only our own tables and decorators know of an operation."""
+    """Add what only our own tables and decorators know about an operation."""
     operation["operationId"] = rule.endpoint.rpartition(".")[2]
     operation["security"] = [{"bearer": []}] if guard is Guard.CALLER else []
     if guard is Guard.CALLER:

@@ -1,1 +1,2 @@
-"""Load measurements: what one machine bears, each figure beside a limit of the same run."""
+"""Load measurements: what one machine can do, each figure next to a limit measured in the same
+run."""

@@ -1,6 +1,7 @@
-"""`python -m bench`: a fresh stack on free ports, the measurements beside it, then nothing is left.
+"""`python -m bench`: start a fresh stack on free ports, run the measurements, and remove
+everything.
 
-The measurements run in a process of their own, so that reading the stack's log costs them nothing.
+The measurements run in a process of their own, so that reading the stack's log does not slow them.
 """
 
 import shutil
@@ -18,7 +19,7 @@ from dev.stack import Stack
 from dev.supervisor import Interrupted
 
 SIMULATOR = {
-    # Made-up people by the thousand: each may be written to, and nobody reads.
+    # Thousands of made-up people: each may be written to, and none of them reads.
     "SIMULATOR_WINDOW": "open",
     "SIMULATOR_AUTO_READ": "off",
 }

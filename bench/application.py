@@ -1,4 +1,4 @@
-"""The service inside this process, for the SQL that it runs."""
+"""The service inside this process, to record the SQL that it runs."""
 
 from dataclasses import replace
 
@@ -8,5 +8,5 @@ from app import config, create_app
 
 
 def quiet_app() -> Flask:
-    """With the stack's settings, but only its warnings."""
+    """Create the app with the stack's settings, logging only warnings."""
     return create_app(replace(config.current(), log_level="WARNING"))

@@ -1,4 +1,4 @@
-"""The named limit of every HTTP figure: a Flask app that does nothing, on the same server."""
+"""The baseline of every HTTP figure: a Flask app that does nothing, on the same server."""
 
 from flask import Flask
 

@@ -1,4 +1,4 @@
-"""What a measurement answers, and the table of all of them."""
+"""The result of a measurement, and the table of all results."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 class Figure:
     """One line of the table.
 
-    `limit` is what the same machine could do in the same run, by `limit_name`, in the same unit;
-    `bar` is what we want: `least` or `most` of it. `note` says what else was seen.
+    `limit` is what the same machine could do in the same run, named by `limit_name`, in the same
+    unit; `bar` is the goal: at least or at most so many times the limit (`least`, `most`). `note`
+    holds other observations.
     """
 
     name: str
@@ -49,7 +50,7 @@ def _line(figure: Figure) -> str:
 
 
 def rows(figures: list[Figure]) -> list[tuple[str, ...]]:
-    """The cells of the table, in the order of HEAD."""
+    """Return the cells of the table, in the order of HEAD."""
     return [
         (
             each.name + (f" ({each.note})" if each.note else ""),

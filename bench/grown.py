@@ -1,13 +1,13 @@
-"""A database that has grown: conversations of a year, of several tenants, written by SQL."""
+"""A large database: a year of conversations of several tenants, written by SQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 SHARES = (0.5, 0.25, 0.15, 0.1)
-"""Of all messages, what each tenant has."""
+"""The share of each tenant in all messages."""
 
 IN_A_CONVERSATION = 20
 AT_ONCE = 50_000
@@ -103,8 +103,8 @@ MESSAGES = f"""
 """  # noqa: S608 (our own words)
 
 
-def grow(world: World, places: list[Place], total: int, first: int = 0) -> None:
-    """Write the messages from number `first` on to `total` for these places, by their shares."""
+def grow(world: World, places: list[BenchChannel], total: int, first: int = 0) -> None:
+    """Write the messages with the numbers `first` to `total` for these places, by their shares."""
     with _bare(world):
         for place, share in zip(places, SHARES, strict=True):
             begin, end = int(first * share), int(total * share)
@@ -127,9 +127,10 @@ def grow(world: World, places: list[Place], total: int, first: int = 0) -> None:
 
 @contextmanager
 def _bare(world: World) -> Iterator[None]:
-    """Millions of rows are written much faster without what each single row costs.
+    """Drop indexes and foreign keys in the block, because millions of rows are written much faster
+    without.
 
-    The indexes are built afterwards, and foreign keys hold again for what is written then.
+    They are created again afterwards; the foreign keys hold for rows that are written then.
     """
     with _owner(world) as cursor:
         indexes = _asked(
@@ -172,7 +173,7 @@ def _owner(world: World) -> Iterator[Any]:
         opened.close()
 
 
-def _write_people(world: World, place: Place, count: int) -> None:
+def _write_people(world: World, place: BenchChannel, count: int) -> None:
     first = next(_numbers)
     given = {
         "tenant_id": place.tenant_id,
@@ -185,7 +186,7 @@ def _write_people(world: World, place: Place, count: int) -> None:
 
 
 def _first_numbers() -> Iterator[int]:
-    """So far apart that nobody has a number twice."""
+    """Return first numbers so far apart that no number is used twice."""
     yield from range(1_000_000_000, 9_000_000_000, 10_000_000)
 
 
@@ -193,7 +194,7 @@ _numbers = _first_numbers()
 
 
 def _tend(world: World) -> None:
-    """What autovacuum does by itself, sooner or later."""
+    """Do what autovacuum would do sooner or later."""
     connection = world.connect()
     connection.autocommit = True
     try:

@@ -18,14 +18,14 @@ START_SECONDS = 15.0
 
 
 async def empty_route(body: bytes, connections: int, seconds: float) -> Outcome:
-    """The same POST to a route that does nothing."""
+    """Send the same POST to a route that does nothing."""
     with _serving() as url:
         shot = Shot(url, body, {"Content-Type": "application/json"})
         return await flat_out(repeat(shot), connections, seconds)
 
 
 async def empty_cost(rate: float, seconds: float) -> float:
-    """Milliseconds of CPU that each such POST costs, at so many a second."""
+    """Return the milliseconds of CPU of each such POST, at so many a second."""
     with _serving() as url:
         shots = repeat(Shot(url, b"", {"Content-Type": "application/json"}))
         with processes.cost() as cost:

@@ -1,4 +1,4 @@
-"""Requests at a fixed rate or as fast as they are answered, and what became of them."""
+"""Requests at a fixed rate, or as fast as they are answered, and their results."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class Shot:
 class Outcome:
     """`statuses` counts answers by HTTP status; 0 stands for no answer.
 
-    `answered` says when (epoch seconds) the request of this body was answered with success.
+    `answered` maps each body to when (epoch seconds) its request was answered with success.
     """
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
+        """Successful answers per second."""
         return self.good / self.seconds if self.seconds else 0.0
 
     def percentile(self, share: float) -> float:
@@ -51,16 +51,16 @@ class Outcome:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the values do not exceed; 0 of none."""
+    """Return the value that `share` (0 to 1) of the values do not exceed; 0 without values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else 0.0
 
 
 async def at_rate(shots: Iterator[Shot], rate: float, seconds: float) -> Outcome:
-    """Open loop: each shot leaves at its time, whatever became of those before.
+    """Open loop: send each shot at its time, whatever became of the earlier ones.
 
-    Latency counts from the time at which the shot was due, so a server that stalls cannot hide
-    the requests that it kept from being sent. Raises RuntimeError if none is answered well.
+    Latency counts from the time at which the shot was due, so that a server that stalls cannot hide
+    the requests that it delayed. Raises RuntimeError if none succeeds.
     """
     outcome = Outcome()
     under_way: set[asyncio.Task[None]] = set()
@@ -84,7 +84,7 @@ async def at_rate(shots: Iterator[Shot], rate: float, seconds: float) -> Outcome
 async def flat_out(shots: Iterator[Shot], connections: int, seconds: float) -> Outcome:
     """Closed loop: each connection sends its next shot when the last one is answered.
 
-    Raises RuntimeError if none is answered well.
+    Raises RuntimeError if none succeeds.
     """
     outcome = Outcome()
     async with _session() as session:
@@ -114,7 +114,8 @@ def _session() -> aiohttp.ClientSession:
 
 
 async def _warm_up(session: aiohttp.ClientSession, shots: Iterator[Shot]) -> None:
-    """Both web processes open their connections and read their caches before the clock runs."""
+    """Let both web processes open their connections and fill their caches before the clock
+    starts."""
     ignored = Outcome()
     for _ in range(4):
         await asyncio.gather(

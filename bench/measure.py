@@ -1,4 +1,4 @@
-"""Runs beside a stack whose environment it inherits: `python -m bench` starts it."""
+"""The measurements; they use the stack of the environment, which `python -m bench` starts."""
 
 import argparse
 import asyncio
@@ -46,7 +46,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: list[str]) -> int:
-    """Answers 0 whatever the figures are, for a busy machine is no defect.
+    """Return 0 whatever the figures are, because a busy machine is no bug.
 
     Raises RuntimeError if a measurement breaks: nothing is answered, or messages are missing.
     """

@@ -1,4 +1,4 @@
-"""The table as bars: each figure as a share of its limit. Written by hand, needs no library."""
+"""The table as bars: each figure as a share of its limit. It needs no library."""
 
 from html import escape
 
@@ -8,7 +8,7 @@ ROW, LEFT, WIDTH, RIGHT = 46, 20, 620, 160
 
 
 def svg(figures: list[Figure], caption: str) -> str:
-    """One bar for each figure that has a limit, the limit's end marked by a line."""
+    """Return one bar for each figure that has a limit, with a line at the limit."""
     shown = [each for each in figures if each.ratio]
     longest = max([1.0, *(each.ratio or 0.0 for each in shown)])
     height = 56 + ROW * len(shown)

@@ -1,4 +1,4 @@
-"""The processes of the stack beside us, read from /proc: what each costs, and what it holds."""
+"""The processes of the stack, read from /proc: their CPU and memory."""
 
 import os
 from collections import Counter
@@ -14,19 +14,19 @@ ROLES = {
     "load": (b"bench.measure",),
     "empty": (b"bench.empty:app",),
 }
-"""What the arguments of each kind of process hold. The databases are known by their program."""
+"""A part of the command line of each kind of process. The databases are known by their program."""
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Cost:
-    """Seconds of CPU by role, of one measurement; empty on a system without /proc."""
+    """Seconds of CPU by role, in one measurement; empty on a system without /proc."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     def each(self, count: int) -> str:
-        """The milliseconds of CPU that each of `count` costs, by role, the dearest first."""
+        """Return the milliseconds of CPU that each of `count` costs, by role, the highest first."""
         if not count:
             return ""
         ranked = sorted(self.seconds.items(), key=lambda item: -item[1])
@@ -36,7 +36,7 @@ class Cost:
 
 @contextmanager
 def cost() -> Iterator[Cost]:
-    """What the stack's processes use while the block runs."""
+    """Measure what the stack's processes use during the block."""
     found = Cost()
     before = _spent()
     yield found
@@ -45,7 +45,7 @@ def cost() -> Iterator[Cost]:
 
 
 def worker_memory_mb() -> float:
-    """What the workers of our stack hold together, each page counted once; 0 if unknown."""
+    """Return the memory of the stack's workers together, each page counted once; 0 if unknown."""
     return sum(_held_mb(each) for each, role in _members() if role == "worker")
 
 
@@ -54,7 +54,7 @@ def _spent() -> Counter[str]:
     for process_id, role in _members():
         fields = _fields(process_id)
         if fields:
-            # user and system time, of itself and of its children that have ended.
+            # user and system time of the process and of its children that have ended.
             spent[role] += sum(map(float, fields[11:15])) / TICKS_A_SECOND  # type: ignore[assignment]
     return spent
 
@@ -82,7 +82,8 @@ def _descendants(ancestor: int) -> list[int]:
 
 
 def _fields(process_id: int) -> list[str]:
-    """What follows the name in stat (which ends with the last parenthesis): state, parent, …"""
+    """Return the fields behind the name in stat (which ends with the last parenthesis): state,
+    parent, …"""
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
     except OSError:

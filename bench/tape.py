@@ -1,7 +1,7 @@
-"""The named limit of the database: the SQL that a request really ran, played by bare psycopg2.
+"""The limit of the database: the SQL that a request really ran, replayed by bare psycopg2.
 
-Two runs are recorded, after one that fills the caches. What differs between them is made new for
-each repetition; the rest, so the tenant, the channel, the person, stays.
+Two runs are recorded, after one that fills the caches. Values that differ between them are replaced
+by new ones for each repetition; the others (the tenant, the channel, the person) stay.
 """
 
 import time
@@ -25,13 +25,13 @@ Connect = Callable[[], connection]
 
 @dataclass
 class Tape:
-    """Statements with their parameters in order; None marks a commit."""
+    """Statements with their parameters, in order; None marks a commit."""
 
     steps: list[tuple[str, Parameters] | None] = field(default_factory=list)
 
 
 def record(action: Callable[[], object]) -> Tape:
-    """Run `action` and keep the SQL of this process's engine meanwhile."""
+    """Run `action` and record the SQL of this process's engine."""
     tape = Tape()
 
     def on_statement(_c: Any, _cursor: Any, sql: str, given: Any, _x: Any, _many: bool) -> None:
@@ -58,14 +58,14 @@ def record(action: Callable[[], object]) -> Tape:
 
 
 def limit(action: Callable[[], object], connect: Connect, seconds: float) -> float:
-    """How often a second the database bears the SQL of `action`."""
+    """Return how often a second the database can run the SQL of `action`."""
     action()
     first, second = record(action), record(action)
     return plays_a_second(first, varying(first, second), connect, seconds)
 
 
 def varying(first: Tape, second: Tape) -> set[str]:
-    """The ids of the first run that are others in the second."""
+    """Return the ids of the first run that differ in the second."""
     if len(first.steps) != len(second.steps):
         raise RuntimeError("Two like requests ran different SQL: nothing to compare with.")
     kept = _ids(second)
@@ -73,7 +73,7 @@ def varying(first: Tape, second: Tape) -> set[str]:
 
 
 def plays_a_second(tape: Tape, changing: set[str], connect: Connect, seconds: float) -> float:
-    """How often a second THREADS connections get through the tape."""
+    """Return how often a second THREADS connections complete the tape."""
 
     def player(_index: int) -> int:
         opened = connect()

@@ -1,4 +1,4 @@
-"""Tenants, channels, keys and rows to measure with, and what the provider saw."""
+"""Tenants, channels, keys and rows for the measurements, and what the provider received."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ register_uuid()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchChannel:
     """A channel of a tenant, and the key that sends on it."""
 
     tenant_id: UUID
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Handed:
-    """A message as the provider got it: when (epoch seconds), from and to whom, its text."""
+    """A message as the provider received it: when (epoch seconds), from and to whom, its text."""
 
     at: float
     sender: str
@@ -53,7 +53,7 @@ class Handed:
 
 @dataclass(frozen=True)
 class Seeded:
-    """A message made in the database; `provider_id` if the provider is said to have taken it."""
+    """A message created in the database; `provider_id` if the provider is to have accepted it."""
 
     message_id: UUID
     to: str
@@ -61,7 +61,7 @@ class Seeded:
 
 
 class World:
-    """The running stack, as seen by a client, the database's owner and the provider."""
+    """The running stack, as seen by a client, by the database's owner and by the provider."""
 
     def __init__(self, simulator_url: str) -> None:
         settings = config.current()
@@ -73,8 +73,8 @@ class World:
         self._numbers = iter(range(1_000_000, 10_000_000))
         self._people = iter(range(2_000_000, 10_000_000))
 
-    async def tenant(self, channels: int = 1, messages_per_second: int = 80) -> list[Place]:
-        """A new tenant with so many channels of this pace, the first being its default."""
+    async def tenant(self, channels: int = 1, messages_per_second: int = 80) -> list[BenchChannel]:
+        """Create a tenant with so many channels of this pace, the first being its default."""
         if not self._admin:
             self._admin = await self._sign_in("admin", DEMO_PASSWORD)
         name = f"bench-{uuid4().hex[:12]}"
@@ -95,7 +95,9 @@ class World:
             found.append(await self._channel(tenant_id, key["key"], settings))
         return found
 
-    async def _channel(self, tenant_id: UUID, api_key: str, settings: dict[str, Any]) -> Place:
+    async def _channel(
+        self, tenant_id: UUID, api_key: str, settings: dict[str, Any]
+    ) -> BenchChannel:
         account, secret = f"AC{uuid4().hex}", uuid4().hex
         number = f"+1415{next(self._numbers)}"
         sender = {"number": f"whatsapp:{number}", "inbound_url": f"{self.web_url}/webhook/twilio"}
@@ -109,12 +111,12 @@ class World:
             "credentials": {"account_sid": account, "auth_token": secret},
         }
         made = await self._call("POST", "/channels", body, self._tokens[tenant_id])
-        # The fragment holds wishes for the provider: it is neither sent nor signed.
+        # The fragment holds options for the provider: it is neither sent nor signed.
         url = made["webhook_url"].partition("#")[0]
-        return Place(tenant_id, UUID(made["id"]), number, url, account, secret, api_key)
+        return BenchChannel(tenant_id, UUID(made["id"]), number, url, account, secret, api_key)
 
-    async def disable(self, place: Place) -> None:
-        """As its tenant does it."""
+    async def disable(self, place: BenchChannel) -> None:
+        """Call the API as the tenant."""
         path = f"/channels/{place.channel_id}"
         await self._call("PUT", path, {"status": "disabled"}, self._tokens[place.tenant_id])
 
@@ -128,36 +130,36 @@ class World:
         return await _exchange(method, self.web_url + path, body, headers)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """The simulator's control API."""
+        """Call the simulator's control API."""
         return await _exchange(method, f"{self.simulator_url}/control/{path}", body, {})
 
     async def provider(
-        self, latency_ms: int = 0, *, callbacks: bool = True, throttled: Place | None = None
+        self, latency_ms: int = 0, *, callbacks: bool = True, throttled: BenchChannel | None = None
     ) -> None:
-        """How long the provider takes for a send, whether it reports on it afterwards, and which
-        account it answers with nothing but 429."""
+        """Set how long the provider takes for a send, whether it reports on it afterwards, and an
+        account that gets only 429."""
         lost = [] if callbacks else [{"fault": "lost"}]
         refused = [{"fault": "throttle", "account": throttled.account}] if throttled else []
         plan = {"latency_ms": latency_ms, "callback": lost, "create": refused}
         await self.control("PUT", "faults", plan)
 
-    async def misbehave(self, fault: str, places: list[Place], seconds: float = 0.0) -> None:
-        """Have the provider do this to every call of these accounts, after 100 ms."""
+    async def misbehave(self, fault: str, places: list[BenchChannel], seconds: float = 0.0) -> None:
+        """Make the provider do this to every call of these accounts, after 100 ms."""
         rules = [{"fault": fault, "account": each.account, "seconds": seconds} for each in places]
         await self.control("PUT", "faults", {"latency_ms": 100, "create": rules})
 
     async def throttled(self) -> int:
-        """How many calls were answered 429 since `provider` was told to."""
+        """Return how many calls were answered 429 since `provider` set it."""
         plan = await self.control("GET", "faults")
         return sum(rule["fired"] for rule in plan["create"])
 
     async def log_end(self) -> int:
-        """The number of the newest entry in the provider's log."""
+        """Return the number of the newest entry in the provider's log."""
         found = await self.control("GET", "log?limit=1&after=999999999")
         return int(found["last"])
 
     async def handed_over(self, after: int) -> list[Handed]:
-        """What the provider took from us since entry `after` of its log, in its order."""
+        """Return what the provider accepted from us since entry `after` of its log, in order."""
         found: list[Handed] = []
         while True:
             path = f"log?kind=create&after={after}&limit={PAGE}"
@@ -168,11 +170,11 @@ class World:
             after = items[-1]["n"]
 
     def new_number(self) -> str:
-        """Somebody who never wrote before."""
+        """Return the number of somebody who never wrote before."""
         return f"+1556{next(self._people)}"
 
-    def seed_people(self, place: Place, count: int) -> list[tuple[UUID, UUID, str]]:
-        """(contact, conversation, number) of new people who wrote a moment ago."""
+    def seed_people(self, place: BenchChannel, count: int) -> list[tuple[UUID, UUID, str]]:
+        """Create people who wrote a moment ago; return (contact, conversation, number) of each."""
         people = [(new_id(), new_id(), self.new_number()) for _ in range(count)]
         tenant, channel = place.tenant_id, place.channel_id
         with self.database(tenant) as cursor:
@@ -203,8 +205,10 @@ class World:
             )
         return people
 
-    def seed_messages(self, place: Place, count: int, status: str = "queued") -> list[Seeded]:
-        """Bulk messages, each to somebody else."""
+    def seed_messages(
+        self, place: BenchChannel, count: int, status: str = "queued"
+    ) -> list[Seeded]:
+        """Create bulk messages, each to a different person."""
         rows, seeded = [], []
         for contact, conversation, number in self.seed_people(place, count):
             content = {"type": "text", "body": "bench"}
@@ -240,15 +244,15 @@ class World:
             )
         return seeded
 
-    async def quiet(self, place: Place, *, forget: bool = False) -> None:
-        """Wait until the workers have done all of it, or, with `forget`, what they had begun.
+    async def quiet(self, place: BenchChannel, *, forget: bool = False) -> None:
+        """Wait until the workers have done all of it or, with `forget`, what they had begun.
 
         Raises RuntimeError if they stop before.
         """
         least, since = self.unfinished(place), time.monotonic()
         while least:
             if forget:
-                # Each time, since a refused call puts its message back into the queue.
+                # Each time, because a refused call puts its message back into the queue.
                 self._cancel_queued(place)
             await asyncio.sleep(1.0)
             left = self.unfinished(place)
@@ -257,22 +261,22 @@ class World:
             elif time.monotonic() - since > STALLED_SECONDS:
                 raise RuntimeError(f"{left} messages and events wait, and no worker takes them.")
 
-    async def forget(self, places: list[Place]) -> None:
-        """Let nothing more of one tenant's channels wait, and what is under way end."""
+    async def forget(self, places: list[BenchChannel]) -> None:
+        """Drop what waits on one tenant's channels, and let the calls in progress end."""
         await self.provider()
         await self.quiet(places[0], forget=True)
 
-    def _cancel_queued(self, place: Place) -> None:
+    def _cancel_queued(self, place: BenchChannel) -> None:
         with self.database(place.tenant_id) as cursor:
             cursor.execute("update recado.messages set status = 'canceled' where status = 'queued'")
 
-    def forget_received(self, place: Place) -> None:
-        """Take events that wait to be applied out of the way of the next measurement."""
+    def forget_received(self, place: BenchChannel) -> None:
+        """Drop events that wait to be applied, so that they do not disturb the next measurement."""
         with self.database(place.tenant_id) as cursor:
             cursor.execute("delete from recado.inbox_items where state = 'received'")
 
-    def unfinished(self, place: Place) -> int:
-        """Messages and events that still wait for a worker."""
+    def unfinished(self, place: BenchChannel) -> int:
+        """Return how many messages and events still wait for a worker."""
         with self.database(place.tenant_id) as cursor:
             cursor.execute(
                 "select (select count(*) from recado.messages where status in"
@@ -282,8 +286,8 @@ class World:
             return int(cursor.fetchone()[0])
 
     def analyze(self) -> None:
-        """What autovacuum does by itself within minutes: no installation is without statistics for
-        long, and the planner makes other plans without."""
+        """Do what autovacuum does within minutes: no installation is without statistics for long,
+        and the planner makes other plans without them."""
         opened = self.connect()
         opened.autocommit = True
         with opened.cursor() as cursor:
@@ -291,10 +295,11 @@ class World:
             cursor.execute("analyze")
         opened.close()
 
-    def not_over(self, place: Place) -> int:
-        """Messages of this tenant that are on their way and not read yet, and events that wait.
+    def not_over(self, place: BenchChannel) -> int:
+        """Return how many messages of this tenant are on their way and not read yet, and how many
+        events wait.
 
-        Raises RuntimeError if one has failed.
+        Raises RuntimeError if a message has failed.
         """
         with self.database(place.tenant_id) as cursor:
             cursor.execute(
@@ -309,7 +314,7 @@ class World:
 
     @contextmanager
     def database(self, tenant_id: UUID) -> Iterator[Any]:
-        """A cursor in one transaction of the tenant's, by bare psycopg2."""
+        """A cursor in one transaction of the tenant, by bare psycopg2."""
         opened = self.connect()
         try:
             with opened, opened.cursor() as cursor:
@@ -330,7 +335,7 @@ def pin(cursor: Any, tenant_id: UUID) -> None:
 
 
 async def _exchange(method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
-    """JSON there and back. Raises RuntimeError when the answer is no success."""
+    """Send and receive JSON. Raises RuntimeError when the answer is no success."""
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, url, json=body, headers=headers) as answer,
@@ -347,7 +352,7 @@ def _handed(item: dict[str, Any]) -> Handed:
 
 
 def most_in_a_second(moments: list[float]) -> int:
-    """The most of these moments (in order) that any second holds, wherever it begins."""
+    """Return the most of these moments (in order) that any second holds, wherever it begins."""
     most, first = 0, 0
     for last, moment in enumerate(moments):
         while moment - moments[first] >= 1.0:
@@ -357,5 +362,5 @@ def most_in_a_second(moments: list[float]) -> int:
 
 
 def now() -> float:
-    """The clock of the provider's log: both run on one machine."""
+    """Return the time by the clock of the provider's log: both run on one machine."""
     return time.time()

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
 
 
 def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recado) -> int:
-    """Answers 0 after Ctrl-C or SIGTERM, 1 if a process ended by itself or did not start."""
+    """Return 0 after Ctrl-C or SIGTERM, 1 if a process ended by itself or did not start."""
     with only_one(settings.data_dir):
         stack = Stack(settings, log, table_maker)
         _stop_on_signals(stack.supervisor)
@@ -77,7 +77,7 @@ def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recad
 
 
 def run_beside(argv: list[str]) -> int:
-    """Run a command with the stack's environment; answers its exit code.
+    """Run a command with the stack's environment; return its exit code.
 
     The stack's log is shown only if the command or the stack fails.
     """
@@ -113,13 +113,13 @@ def _panel(settings: StackSettings) -> str:
 
 
 def _stop_on_signals(supervisor: Supervisor) -> None:
-    """The first signal asks to stop, the second to do so at once."""
+    """Stop on the first signal, and at once on the second."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         (supervisor.hurry if supervisor.stop_asked.is_set() else supervisor.stop_asked).set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What nohup ignores stays ignored.
+        # Signals that nohup ignores stay ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
 

@@ -1,7 +1,7 @@
-"""Find the servers inside the installed wheels.
+"""Finds the servers inside the installed wheels.
 
-The packages themselves are never imported: their own launchers trust every local user, and as
-root one of them makes accounts and changes the mode of root's home folder.
+The packages themselves are never imported: their own launchers trust every local user, and as root
+one of them creates accounts and changes the mode of root's home folder.
 """
 
 import importlib.util
@@ -23,7 +23,8 @@ _SHARED_PLACE = Path("/var/tmp")  # noqa: S108 - what we make there is checked f
 
 
 def postgres_install(account: Account | None) -> Path:
-    """The folder with Postgres' `bin`, `lib` and `share`, in a place that the account can enter."""
+    """Return the folder with Postgres' `bin`, `lib` and `share`, in a place that the account can
+    enter."""
     package = _package_folder(_POSTGRES_PACKAGE)
     if account is None or may_enter(package / "pginstall" / "bin", account):
         return package / "pginstall"
@@ -43,7 +44,8 @@ def valkey_server() -> Path:
 
 
 def server_account() -> Account | None:
-    """Who runs Postgres: `nobody` if we are root (Postgres refuses root), else we ourselves.
+    """Return the account that runs Postgres: `nobody` if we are root (Postgres refuses root), else
+    our own.
 
     Raises DevError if we are a user without a name, as in some containers: initdb needs one.
     """
@@ -65,7 +67,7 @@ def _require_name(user_id: int) -> None:
 
 
 def may_enter(folder: Path, account: Account) -> bool:
-    """Whether the account may pass through every folder on the way into this one."""
+    """Return whether the account may enter this folder and every folder above it."""
     resolved = folder.resolve()
     return all(_may_pass(step.stat(), account) for step in (resolved, *resolved.parents))
 
@@ -86,7 +88,7 @@ def _package_folder(name: str) -> Path:
 
 
 def _copy_for_others(package: Path) -> Path:
-    """Copy Postgres and its libraries to where every user may read; done once per version.
+    """Copy Postgres and its libraries to where every user can read them, once per version.
 
     The programs look for their libraries in the sibling folder `*.libs` (relative RPATH), so the
     copy keeps both folders side by side.
@@ -106,15 +108,15 @@ def _copy_for_others(package: Path) -> Path:
     try:
         draft.rename(place)
     except OSError:
-        # Another start was quicker; its copy is as good as ours.
+        # Another start was faster; its copy is the same.
         shutil.rmtree(draft)
     return place
 
 
 def enterable_place(wanted: Path, account: Account | None) -> Path:
-    """The wanted folder, or one below the shared place if the account cannot reach the wanted one.
+    """Return the wanted folder, or one in the shared place if the account cannot reach it.
 
-    The stand-in's name depends on the wanted path only, so the next start finds it again.
+    The name depends on the wanted path only, so the next start finds the folder again.
     """
     wanted.parent.mkdir(parents=True, exist_ok=True)
     if account is None or may_enter(wanted.parent, account):
@@ -129,7 +131,7 @@ def enterable_place(wanted: Path, account: Account | None) -> Path:
 
 
 def temporary_folder(purpose: str) -> Path:
-    """A new folder below which the server's account can have its data; the caller removes it."""
+    """Create a folder in which the server's account can have its data; the caller removes it."""
     account = server_account()
     usual = Path(tempfile.gettempdir())
     place = usual if account is None or may_enter(usual, account) else _SHARED_PLACE

@@ -1,4 +1,4 @@
-"""What can go wrong while the development stack starts or runs."""
+"""The errors of the development stack."""
 
 
 class DevError(Exception):

@@ -1,8 +1,8 @@
-"""Run a program that dies with its parent. Started as a script: see `launch.spawn`.
+"""Runs a program that dies with its parent. Started as a script: see `launch.spawn`.
 
 Arguments: signal number, user id (-1 keeps the user), group id, parent's process id, niceness,
 program, its arguments. This is a script of its own, and not a `preexec_fn`, because Python may not
-run safely between fork and exec when threads exist; it imports little, since each start waits for
+run safely between fork and exec when threads exist. It imports little, because each start waits for
 it (about 20 ms).
 """
 
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
         os.setgroups([])
         os.setgid(group_id)
         os.setuid(user_id)
-    # The kernel forgets the death signal when the user changes, so this comes afterwards.
+    # The kernel clears the death signal when the user changes, so this comes afterwards.
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent_id:

@@ -1,4 +1,4 @@
-"""Start programs so that none of them outlives the process that started it."""
+"""Starts programs so that none of them outlives the process that started it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _EXEC_BOUND = Path(__file__).with_name("exec_bound.py")
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the operating system, to whom a server hands itself down."""
+    """A user of the operating system, under whom a server is to run."""
 
     user_id: int
     group_id: int
@@ -27,9 +27,9 @@ class Account:
 class Launch:
     """How to start one program.
 
-    `death_signal` is what the kernel sends to it when the starting process disappears (Linux
-    only). It goes to the program itself, not to its children: pick one on which it ends them.
-    `niceness`: from 0 to 19, how readily it leaves the processor to others.
+    `death_signal` is what the kernel sends to it when the starting process disappears (Linux only).
+    It goes to the program itself, not to its children: choose one on which it ends them.
+    `niceness`: from 0 to 19, as for nice(1).
     """
 
     argv: Sequence[str | Path]
@@ -43,11 +43,11 @@ class Launch:
 def spawn(
     launch: Launch, *, output: int | IO[bytes] | None = None, stdin: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, its standard error joined to `output`.
+    """Start a program in a session of its own, with its standard error joined to `output`.
 
-    A session of its own keeps Ctrl-C in a terminal away from it: who starts it also stops it, in
-    the right order. Call this from the main thread, because Linux sends the death signal when the
-    *thread* that started the program ends.
+    In a session of its own it does not receive Ctrl-C from the terminal: whoever starts it also
+    stops it, in the right order. Call this from the main thread, because Linux sends the death
+    signal when the *thread* that started the program ends.
 
     Raises DevError if the program does not exist.
     """
@@ -80,9 +80,9 @@ def spawn(
 def stop(
     process: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]
 ) -> signal.Signals | None:
-    """Send each signal in turn and wait its seconds, then SIGKILL.
+    """Send each signal in turn and wait its seconds, then send SIGKILL.
 
-    Answers the signal after which the process ended, or None if it had already ended.
+    Returns the signal after which the process ended, or None if it had already ended.
     """
     if process.poll() is not None:
         return None

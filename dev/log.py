@@ -1,4 +1,4 @@
-"""One log for all processes: each line once, behind the name of who wrote it."""
+"""One log for all processes: each line after the name of the process that wrote it."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _PROBLEM_COLOUR = 31
 
 
 class MergedLog:
-    """Thread-safe. Colours only on a terminal, and never if NO_COLOR is set (no-color.org)."""
+    """Thread-safe. Uses colors only on a terminal, and never if NO_COLOR is set (no-color.org)."""
 
     def __init__(
         self, stream: TextIO, width: int = 9, environ: Mapping[str, str] = os.environ
@@ -35,7 +35,7 @@ class MergedLog:
             self._write(f"{self._prefix(name)} {text}")
 
     def notice(self, text: str) -> None:
-        """Write something of the stack itself; may hold several lines."""
+        """Write a message of the stack itself, which may have several lines."""
         with self._lock:
             self._write(self._painted(text, _NOTICE_COLOUR))
 
@@ -48,7 +48,7 @@ class MergedLog:
             return "\n".join(f"  {line}" for line in self._last.get(name, ()))
 
     def follow(self, name: str, output: IO[bytes]) -> threading.Thread:
-        """Copy a process' output line by line, in a thread that ends with the output."""
+        """Copy a process's output line by line, in a thread that ends with the output."""
         thread = threading.Thread(target=self._copy, args=(name, output), daemon=True)
         thread.start()
         return thread
@@ -75,8 +75,8 @@ class MergedLog:
             self._stream.write(f"{text}\n")
             self._stream.flush()
         except OSError:
-            # `make run | head`, or a closed terminal. The processes must not suffer for it, and
-            # above all must still be stopped.
+            # `make run | head`, or a closed terminal. The processes must keep running, and above
+            # all must still be stopped.
             self._somebody_reads = False
 
 

@@ -1,4 +1,4 @@
-"""Which TCP ports of 127.0.0.1 are free."""
+"""Finding free TCP ports on 127.0.0.1."""
 
 import socket
 
@@ -6,9 +6,9 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now.
+    """Return whether a server could listen on the port now.
 
-    Connections of the past (TIME_WAIT) do not count: servers set SO_REUSEADDR, and so do we.
+    Past connections (TIME_WAIT) do not count: servers set SO_REUSEADDR, and so do we.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def pick(wanted: int, remembered: int | None) -> int:
-    """The wanted port, or for 0 the one of last time while it is free, or else any free one."""
+    """Return the wanted port; for 0 the last one while it is free, otherwise any free one."""
     if wanted:
         return wanted
     if remembered and is_free(remembered):

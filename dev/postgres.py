@@ -33,7 +33,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_min_messages": "warning",
 }
-# A test's database is thrown away: a machine that loses its power loses nothing of value.
+# A test's database is thrown away, so it needs no protection against a power failure.
 THROW_AWAY_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -44,10 +44,10 @@ THROW_AWAY_SETTINGS = {
 class EmbeddedPostgres:
     """Postgres from the wheel, on 127.0.0.1, with its data in one folder.
 
-    Port 0 takes the port of last time, or any free one. The passwords and the port are kept in
-    `<data_dir>.json` (mode 0600), the server's log in `<data_dir>.log`. Run as root, the server
-    belongs to `nobody`; if that user cannot reach `data_dir`, the data is in `self.data_dir`
-    below /var/tmp.
+    Port 0 means the last port, or any free one. The passwords and the port are stored in
+    `<data_dir>.json` (mode 0600), the server's log in `<data_dir>.log`. If we are root, the server
+    runs as `nobody`; if that user cannot reach `data_dir`, the data is in `self.data_dir` under
+    /var/tmp.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class EmbeddedPostgres:
         return self._url(SUPERUSER, self._state["superuser_password"], "postgres")
 
     def start(self) -> str:
-        """Start the server, or join the one that already runs on our data; answers `url`.
+        """Start the server, or join the one that already runs on our data; return `url`.
 
         Raises DevError if it does not accept connections within `START_SECONDS`.
         """
@@ -117,7 +117,7 @@ class EmbeddedPostgres:
             self.process = None
 
     def crash(self) -> None:
-        """Stop without writing anything down, as a loss of power would: the next start recovers."""
+        """Stop without writing anything, as a power failure would; the next start recovers."""
         if self.process is None:
             raise DevError("This Postgres was not started here, so it cannot be crashed from here.")
         stop(self.process, [(signal.SIGQUIT, 5)])
@@ -146,7 +146,8 @@ class EmbeddedPostgres:
         private_file.write(self._state_path, self._state)
 
     def _joined_running_server(self) -> bool:
-        """Whether a live server holds our data folder; waits for one that is shutting down."""
+        """Return whether a live server holds our data folder; waits for one that is shutting
+        down."""
         deadline = time.monotonic() + START_SECONDS
         while (running := _running_server(self.data_dir)) is not None:
             if running.port:
@@ -163,7 +164,8 @@ class EmbeddedPostgres:
         return False
 
     def _create_cluster(self) -> None:
-        """Make the data folder beside its final place, so that a half-made one is never used."""
+        """Create the data folder next to its final place, so that an incomplete one is never
+        used."""
         draft = self.data_dir.with_name(f"{self.data_dir.name}.new")
         if draft.exists():
             shutil.rmtree(draft)
@@ -235,7 +237,7 @@ class EmbeddedPostgres:
 
 
 class _RunningServer:
-    """What a postmaster.pid says: line 1 is the process, line 4 the port, once it listens."""
+    """The contents of a postmaster.pid: line 1 is the process, line 4 the port, once it listens."""
 
     def __init__(self, lines: list[str]) -> None:
         self.process_id = int(lines[0])
@@ -250,7 +252,7 @@ def _running_server(data_dir: Path) -> _RunningServer | None:
     except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
         return None
     except PermissionError:
-        # The number belongs to another user's process by now: ours is gone.
+        # The process id belongs to another user's process now: ours is gone.
         return None
     return running
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> dict[str, str]:
-    """The file's content, or nothing if there is no such file."""
+    """Return the file's content, or {} if there is no such file."""
     try:
         content: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -15,7 +15,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, content: dict[str, str]) -> None:
-    """Replace the file in one step, so that a crash leaves the old or the new one, never half."""
+    """Replace the file in one step, so that a crash leaves the old or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""THE table of what `make run` starts besides the two databases."""
+"""The table of the processes that `make run` starts in addition to the two databases."""
 
 import json
 import secrets
@@ -24,11 +24,12 @@ WORKERS = {
     "settling": 64,
     "housekeeping": 4,
 }
-"""Queue → threads of the process that works on it. Each queue has a process of its own, so that a
-slow kind of work takes neither a thread nor the interpreter lock from a fast one."""
+"""Queue → threads of the process that works on it. Each queue has a process of its own, so that
+slow work takes neither a thread nor the interpreter lock from fast work."""
 
 NICENESS = {"delivery": 5, "inbox": 10, "settling": 10, "housekeeping": 15}
-"""Somebody waits for the web service, replies and the scheduler; what is stored can wait."""
+"""Somebody waits for the web service, for replies and for the scheduler; the other work can wait.
+"""
 
 _CELERY_APP = "app.tasks.worker:celery"
 
@@ -37,9 +38,9 @@ _CELERY_APP = "app.tasks.worker:celery"
 class Command:
     """One process.
 
-    `health_url` is asked until it answers below 500; without one, a process counts as started
-    once it runs. `death_signal`: see `dev.launch.Launch`. The stack stops stage by stage, the
-    lowest first: those who make work before those who do it.
+    `health_url` is polled until it answers below 500; without one, a process counts as started once
+    it runs. `death_signal`: see `dev.launch.Launch`. The stack stops stage by stage, the lowest
+    first: producers of work before its consumers.
     """
 
     name: str
@@ -53,7 +54,8 @@ class Command:
 
 @dataclass(frozen=True)
 class ProcessTable:
-    """`preparations` run one after the other to their end, then the `services` side by side."""
+    """`preparations` run one after the other until they end, then the `services` run in
+    parallel."""
 
     preparations: tuple[Command, ...]
     services: tuple[Command, ...]
@@ -105,7 +107,7 @@ def _worker(queue: str, threads: int) -> Command:
             *("--hostname", f"{queue}@%h"),
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
         ),
-        # In a container a developer is often root, which Celery deplores at length.
+        # In a container a developer is often root, about which Celery warns at length.
         env={"PYTHONWARNINGS": "ignore:You're running the worker with superuser:RuntimeWarning"},
         stop_stage=1,
         niceness=NICENESS.get(queue, 0),
@@ -138,7 +140,8 @@ def _simulator(settings: StackSettings) -> Command:
 
 
 def _environment(settings: StackSettings, database_url: str, redis_url: str) -> dict[str, str]:
-    """Defaults of ours, then what the developer chose, then what the stack decides."""
+    """Return our defaults, overridden by the developer's choice, overridden by what the stack
+    decides."""
     defaults = {
         **_development_secrets(settings.data_dir),
         "PUBLIC_BASE_URL": settings.web_url,
@@ -174,7 +177,7 @@ def _simulator_environment(settings: StackSettings) -> dict[str, str]:
 
 
 def _own_account(environ: Mapping[str, str], inbound_url: str) -> dict[str, object] | None:
-    """The developer's own Twilio account, if they gave all of it, as the simulator takes it."""
+    """Return the developer's own Twilio account in the simulator's form, if all of it is set."""
     sid, token = environ.get("TWILIO_ACCOUNT_SID"), environ.get("TWILIO_AUTH_TOKEN")
     sender = environ.get("TWILIO_WHATSAPP_FROM")
     if not (sid and token and sender):
@@ -185,7 +188,8 @@ def _own_account(environ: Mapping[str, str], inbound_url: str) -> dict[str, obje
 
 
 def _metrics_folder(data_dir: Path) -> Path:
-    """Where the web processes add up their figures; emptied, for processes of old count no more."""
+    """Return the folder where the web processes add up their metrics, emptied of those of old
+    processes."""
     folder = data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -193,7 +197,8 @@ def _metrics_folder(data_dir: Path) -> Path:
 
 
 def _development_secrets(data_dir: Path) -> dict[str, str]:
-    """Secrets of this folder's stack: made once, since the stored data is encrypted with them."""
+    """Return the secrets of this folder's stack, created once, because the stored data is encrypted
+    with them."""
     path = data_dir / "secrets.json"
     kept = private_file.read(path)
     if not kept:

@@ -1,4 +1,4 @@
-"""What the developer may choose for the stack, from the environment and `.env`."""
+"""The developer's settings of the stack, from the environment and `.env`."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ DEFAULT_DATA_DIR = PROJECT / ".recado"
 
 @dataclass(frozen=True)
 class StackSettings:
-    """Ports of 0 mean any free one. `environ` is what the processes inherit, before our own."""
+    """Port 0 means any free one. `environ` is what the processes inherit, before our own
+    variables."""
 
     data_dir: Path
     environ: Mapping[str, str]
@@ -45,9 +46,9 @@ class StackSettings:
 def from_environment(
     environ: Mapping[str, str] | None = None, env_file: Path = PROJECT / ".env"
 ) -> StackSettings:
-    """The stack of `make run`. The process environment wins over `.env`.
+    """Return the settings of `make run`. The process environment takes precedence over `.env`.
 
-    Raises DevError if a port is no port.
+    Raises DevError if a port is not a port number.
     """
     from_file = {name: value for name, value in dotenv_values(env_file).items() if value}
     merged = {**from_file, **(os.environ if environ is None else environ)}
@@ -62,7 +63,8 @@ def from_environment(
 
 
 def temporary(data_dir: Path) -> StackSettings:
-    """A stack that shares nothing with the developer's: free ports, no settings from outside."""
+    """Return the settings of a stack that shares nothing with the developer's: free ports, no
+    outside settings."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
     return StackSettings(
         data_dir=data_dir,

@@ -19,7 +19,7 @@ TableMaker = Callable[[StackSettings, str, str], ProcessTable]
 
 
 class Stack:
-    """Starts and stops everything; leaves alone the databases that the developer's URLs name."""
+    """Starts and stops everything, except the databases that the developer's URLs name."""
 
     def __init__(
         self, settings: StackSettings, log: MergedLog, table_maker: TableMaker = recado
@@ -33,7 +33,8 @@ class Stack:
         self.env: Mapping[str, str] = {}
 
     def start(self) -> None:
-        """Raises DevError if something cannot start; call `stop` in that case, too."""
+        """Start everything. Raises DevError if something cannot start; call `stop` in that case,
+        too."""
         refuse_taken_ports(self._settings)
         self._settings.data_dir.mkdir(parents=True, exist_ok=True)
         environ = self._settings.environ
@@ -54,7 +55,7 @@ class Stack:
         return self.supervisor.wait(watched)
 
     def stop(self) -> None:
-        """Stop the processes first, so that their last words still find a database."""
+        """Stop the processes first, so that their last work still finds a database."""
         self.supervisor.stop()
         if self._valkey is not None:
             self._valkey.stop()
@@ -78,7 +79,7 @@ class Stack:
 
 @contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for one stack. The kernel lets go of the lock when the holder dies.
+    """Lock the data folder for one stack. The kernel releases the lock when the holder dies.
 
     Raises DevError if another stack holds it.
     """

@@ -1,4 +1,4 @@
-"""Start processes in order, keep them together, and stop all of them."""
+"""Starts processes in order, watches them, and stops all of them."""
 
 import http.client
 import os
@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 0.1
 
 
 class Interrupted(Exception):
-    """Somebody asked the stack to stop while it was starting."""
+    """A stop was requested while the stack was starting."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Supervisor:
     """Runs a process table in one folder with one log.
 
     `stop_asked` may be set from a signal handler: starting and watching end soon afterwards.
-    `hurry` set during `stop` kills whatever is still there.
+    `hurry`, set during `stop`, kills whatever is still running.
     """
 
     def __init__(self, cwd: Path, log: MergedLog) -> None:
@@ -60,7 +60,7 @@ class Supervisor:
             self._wait_until_healthy(running)
 
     def wait(self, other_processes: Mapping[str, subprocess.Popen[bytes]]) -> str | None:
-        """Wait until a stop is asked (answers None) or a process ends (answers what happened).
+        """Wait until a stop is requested (returns None) or a process ends (returns what happened).
 
         `other_processes` are watched too, but not stopped by `stop`.
         """
@@ -74,7 +74,8 @@ class Supervisor:
         return None
 
     def stop(self) -> None:
-        """SIGTERM stage by stage, `STOP_SECONDS` of patience for all, then SIGKILL to the rest."""
+        """Send SIGTERM stage by stage, wait `STOP_SECONDS` for all, then send SIGKILL to the
+        rest."""
         deadline = time.monotonic() + STOP_SECONDS
         for stage in sorted({running.command.stop_stage for running in self._running}):
             members = [one for one in self._running if one.command.stop_stage == stage]
@@ -93,7 +94,7 @@ class Supervisor:
         """Kill what is left of a process and its children, which share its session."""
         if running.process.poll() is None:
             self._log.problem(f"{running.command.name} did not stop in time and is killed.")
-        # Nobody of the group may be left (macOS says "not permitted" for a group of zombies).
+        # The whole group may be gone (macOS says "not permitted" for a group of zombies).
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(running.process.pid, signal.SIGKILL)
         running.process.wait()
@@ -139,7 +140,7 @@ class Supervisor:
                     f" Its last lines:\n{self._log.last_lines(running.command.name)}"
                 )
             self._pause(pause)
-            # Who is slow or answers with errors is asked less often, for the sake of the log.
+            # A slow or failing process is polled less often, to keep the log short.
             pause = min(pause * 1.3, 2.0)
 
     def _pause(self, seconds: float = _PAUSE_SECONDS) -> None:
@@ -155,7 +156,7 @@ class Supervisor:
 
 
 def answers(url: str) -> bool:
-    """Whether the URL answers with a status below 500."""
+    """Return whether the URL answers with a status below 500."""
     parts = urlsplit(url)
     client = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
     try:

@@ -1,4 +1,4 @@
-"""Servers for one test run. They know nothing of DATABASE_URL or REDIS_URL of the environment."""
+"""Servers for one test run. They ignore DATABASE_URL and REDIS_URL of the environment."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from dev.valkey import EmbeddedValkey
 class TestServers:
     """A Postgres and a Valkey of their own, empty at the start.
 
-    `database_admin_url` is the superuser at the database `postgres`; `database_url` is the login
-    `recado` (no superuser, may make databases and roles) at its database `recado`.
+    `database_admin_url` is the superuser on the database `postgres`; `database_url` is the login
+    `recado` (no superuser, may create databases and roles) on its database `recado`.
     """
 
-    # Its name begins as pytest's test classes do; it is not one.
+    # The name begins like pytest's test classes, but this is not one.
     __test__ = False
 
     database_admin_url: str
@@ -38,8 +38,8 @@ def start_test_servers() -> TestServers:
     """Start both on free ports with their data in a temporary folder (about 1 s).
 
     Call it once per test run, in the main thread: under pytest-xdist in `pytest_configure` of the
-    controller (`not hasattr(config, "workerinput")`), handing the URLs to the workers by
-    environment variables. Should the run be killed, the servers end by themselves.
+    controller (`not hasattr(config, "workerinput")`), and pass the URLs to the workers in
+    environment variables. If the run is killed, the servers end by themselves.
     """
     folder = binaries.temporary_folder("test")
     postgres = EmbeddedPostgres(folder / "postgres", settings=THROW_AWAY_SETTINGS)

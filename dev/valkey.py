@@ -22,9 +22,9 @@ LEAVING_SECONDS = 3.0
 
 
 class EmbeddedValkey:
-    """Valkey from the wheel, on 127.0.0.1, its append-only file in one folder.
+    """Valkey from the wheel, on 127.0.0.1, with its append-only file in one folder.
 
-    Port 0 takes the port of last time, or any free one. The password and the port are kept in
+    Port 0 means the last port, or any free one. The password and the port are stored in
     `<data_dir>.json` (mode 0600), the server's log in `<data_dir>.log`.
     """
 
@@ -57,7 +57,7 @@ class EmbeddedValkey:
         return f"redis://:{self._state['password']}@{ports.HOST}:{self.port}/0"
 
     def start(self) -> str:
-        """Start the server, or join the one that already runs on our data; answers `url`.
+        """Start the server, or join the one that already runs on our data; return `url`.
 
         Raises DevError if it does not answer PONG within `START_SECONDS`.
         """
@@ -76,13 +76,13 @@ class EmbeddedValkey:
         return self.url
 
     def stop(self) -> None:
-        """Write everything down and end; does nothing to a server that we did not start."""
+        """Save everything and end; does nothing to a server that we did not start."""
         if self.process is not None:
             stop(self.process, [(signal.SIGTERM, 10)])
             self.process = None
 
     def crash(self) -> None:
-        """Kill it where it stands: the next start reads the append-only file."""
+        """Kill it; the next start reads the append-only file."""
         if self.process is None:
             raise DevError("This Valkey was not started here, so it cannot be crashed from here.")
         stop(self.process, [])
@@ -93,7 +93,7 @@ class EmbeddedValkey:
         self._state.setdefault("password", secrets.token_urlsafe(24))
 
     def _joined_running_server(self) -> bool:
-        """Whether our server of last time still runs; waits a moment for one that is stopping."""
+        """Return whether our last server still runs; waits a moment for one that is stopping."""
         deadline = time.monotonic() + LEAVING_SECONDS
         while "port" in self._state and not ports.is_free(self.port):
             if self._answers_pong():
@@ -113,7 +113,7 @@ class EmbeddedValkey:
         with self.log_path.open("ab") as log:
             self.process = spawn(launch, output=log, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
-            # By standard input and not by arguments, which every user of the machine can read.
+            # On standard input and not as arguments, which every user of the machine can read.
             self.process.stdin.write(self._configuration().encode())
             self.process.stdin.close()
 

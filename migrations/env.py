@@ -17,8 +17,8 @@ PARTITION = re.compile(r"(events|audit_entries)_(old|default|y\d{4}m\d{2})")
 
 
 def only_ours(name: str | None, type_: str, _parent: object) -> bool:
-    """Autogenerate compares our schema alone, whatever else lives in the database; a partition is
-    part of its table."""
+    """Autogenerate compares only our schema, whatever else the database holds; a partition is part
+    of its table."""
     if type_ == "table":
         return PARTITION.fullmatch(str(name)) is None
     return name == SCHEMA if type_ == "schema" else True
@@ -26,7 +26,7 @@ def only_ours(name: str | None, type_: str, _parent: object) -> bool:
 
 def run(connection: Connection) -> None:
     connection.execute(text("set lock_timeout = '5s'"))
-    # A login that is called as our schema would have it on its search path; Alembic would then
+    # A login with the name of our schema would have it on its search path; Alembic would then
     # compare it as the nameless default schema.
     connection.execute(text("set search_path = public"))
     connection.dialect.default_schema_name = "public"

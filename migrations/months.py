@@ -1,7 +1,7 @@
-"""Tables in months: range partitions along the id, whose first 48 bits are a time (UUIDv7).
+"""Monthly tables: range partitions by the id, whose first 48 bits are a time (UUIDv7).
 
-Everybody reads and writes the table itself. A row whose month has no partition (the id comes from a
-wrong clock, or the month was removed) goes to the default partition: no insert ever fails for it.
+All reads and writes use the table itself. A row whose month has no partition (its id comes from a
+wrong clock, or the month was removed) goes to the default partition, so no insert fails for it.
 """
 
 from collections.abc import Mapping
@@ -116,10 +116,10 @@ END $$
 
 
 def make_monthly(monthly: Monthly) -> None:
-    """Turn a plain table into months; its rows stay where they are, as the first partition.
+    """Convert a plain table to monthly partitions; its rows stay, as the first partition.
 
-    That partition, `{table}_old`, reaches to the end of this month. Its rows are read once, while
-    the table is locked, to prove that they all lie before that.
+    That partition, `{table}_old`, ends with this month. Its rows are read once, while the table is
+    locked, to prove that they all lie before that.
     """
     table, old, rest = monthly.table, f"{monthly.table}_old", f"{monthly.table}_default"
     end = op.get_bind().scalar(text(f"SELECT {id_floor(NEXT_MONTH)}"))
@@ -142,7 +142,7 @@ def make_monthly(monthly: Monthly) -> None:
 
 
 def make_plain(monthly: Monthly) -> None:
-    """Turn it back into one table; the rows of all partitions are copied into it."""
+    """Convert it back to one table; the rows of all partitions are copied into it."""
     table, months = monthly.table, f"{monthly.table}_months"
     op.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME TO {months}")
     _make_table(table, months)

@@ -17,11 +17,12 @@ LONGEST_TEXT = 40_000
 """Bytes of text in one block: a tsvector holds 1 MB, and so much text may take half of it."""
 
 CUT = 5
-"""Letters. Shorter pieces would be in too many blocks; longer ones make an index twice as large."""
+"""Letters. Shorter pieces would be in too many blocks; longer ones would make the index twice as
+large."""
 
 SEPARATORS = r"[\x01-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
-"""What in ASCII is neither letter nor digit; whatever is not ASCII counts as a letter, so that the
-locale of the database does not matter."""
+"""ASCII characters that are neither letters nor digits. Everything that is not ASCII counts as a
+letter, so that the locale of the database does not matter."""
 
 WORDS = rf"""
 CREATE FUNCTION {SCHEMA}.search_words(tenant uuid, given text) RETURNS tsvector
@@ -106,7 +107,7 @@ EXECUTE FUNCTION {SCHEMA}.index_late_text();
 
 
 def make_search() -> None:
-    """The functions and triggers; the table is there."""
+    """Create the functions and triggers; the table exists."""
     op.execute(WORDS)
     op.execute(LATE)
     op.execute(TRIGGERS)

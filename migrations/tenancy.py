@@ -1,4 +1,4 @@
-"""The walls between tenants, as migrations build them: roles, the one policy, grants."""
+"""The isolation of tenants, as migrations create it: roles, the one policy, grants."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ statement instead of once a row."""
 
 
 def as_owner(step: Callable[[], None]) -> Callable[[], None]:
-    """Run a migration's step as recado_owner, so that what it makes belongs to that role.
+    """Run a migration's step as recado_owner, so that what it creates belongs to that role.
 
-    The version table is the login's, hence the way back at the end.
+    The version table belongs to the login, so the role is reset at the end.
     """
 
     @wraps(step)
@@ -34,7 +34,7 @@ def as_owner(step: Callable[[], None]) -> Callable[[], None]:
 
 
 def protect(table: str) -> None:
-    """Row-level security that binds even the owner, the one policy, and the app's grants."""
+    """Set up row-level security that binds even the owner, the one policy, and the app's grants."""
     name = f"{SCHEMA}.{table}"
     op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
@@ -44,9 +44,10 @@ def protect(table: str) -> None:
 
 @contextmanager
 def rows_of_all_tenants(*tables: str) -> Iterator[None]:
-    """Let the owner change rows of these tables in the block, for a change of data.
+    """Let the owner change rows of these tables in the block, for a data migration.
 
-    The tables are locked until the migration's transaction ends, so nobody else sees them so.
+    The tables are locked until the migration's transaction ends, so nobody else sees them in this
+    state.
     """
     for table in tables:
         op.execute(f"ALTER TABLE {SCHEMA}.{table} NO FORCE ROW LEVEL SECURITY")
@@ -63,7 +64,7 @@ def show_columns(table: str, role: str, columns: Sequence[str]) -> None:
 
 
 def hide_columns(table: str, role: str, columns: Sequence[str]) -> None:
-    """Take back what show_columns gave."""
+    """Revoke what show_columns granted."""
     name = f"{SCHEMA}.{table}"
     op.execute(f"DROP POLICY {role} ON {name}")
     listed = ", ".join(columns)
@@ -71,9 +72,10 @@ def hide_columns(table: str, role: str, columns: Sequence[str]) -> None:
 
 
 def resolver_function(signature: str, returns: str, body: str) -> None:
-    """A look-up made before a tenant is known: SECURITY DEFINER, for the app role alone.
+    """Create a look-up that runs before a tenant is known: SECURITY DEFINER, for the app role
+    alone.
 
-    To make it, recado_resolver needs CREATE on the schema for a moment.
+    To create it, recado_resolver needs CREATE on the schema for a moment.
     """
     op.execute(f"GRANT CREATE ON SCHEMA {SCHEMA} TO {RESOLVER}")
     op.execute(f"RESET ROLE; SET ROLE {RESOLVER}")

@@ -1,1 +1,1 @@
-"""The outside world for development, tests and proofs. HTTP only; imports nothing from app."""
+"""The outside world for development and tests. It speaks only HTTP and imports nothing from app."""

@@ -1,4 +1,4 @@
-"""The demonstration values that a fresh simulator starts with; documentation may quote them."""
+"""The demonstration values of a fresh simulator; the documentation may quote them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The oracle: everything that crossed the wire, in order, for proofs to compare with."""
+"""The log: everything that crossed the wire, in order, for tests to compare with."""
 
 import json
 import time
@@ -19,7 +19,8 @@ class Entry:
 
 
 class EventLog:
-    """A bounded list of entries, kept as encoded lines: dicts would need far more memory."""
+    """A bounded list of entries, stored as encoded lines, because dicts would need far more
+    memory."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -42,7 +43,7 @@ class EventLog:
         return self._next - 1
 
     def after(self, n: int, kinds: frozenset[str], limit: int) -> Iterator[bytes]:
-        """Encoded entries with a number above n, oldest first."""
+        """Return the encoded entries with a number above n, oldest first."""
         if not self._entries:
             return
         start = max(0, n + 1 - self._entries[0].n)
@@ -56,6 +57,6 @@ class EventLog:
                 yield entry.line
 
     def clear(self) -> None:
-        """Forget the entries; numbers go on, so that a reader's `after` stays valid."""
+        """Remove the entries; numbers continue, so that a reader's `after` stays valid."""
         self._entries.clear()
         self.counts.clear()

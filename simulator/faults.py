@@ -1,4 +1,4 @@
-"""Faults of the provider, struck by script (the next N), by rate with a seed, or always."""
+"""Faults of the provider: the next N calls, at a rate with a seed, or always."""
 
 import random
 from dataclasses import dataclass, field
@@ -33,12 +33,12 @@ _TEXTS: Final = ("to", "from", "body", "status", "account")
 
 
 class FaultPlanError(ValueError):
-    """The plan is not one that PUT /control/faults accepts; the text says why."""
+    """PUT /control/faults does not accept the plan; the text says why."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """`next` counts down; `rate` is 0 to 1; without both the rule always strikes."""
+    """`next` counts down; `rate` is 0 to 1; without both the rule always applies."""
 
     fault: str
     next: int | None = None
@@ -83,7 +83,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a rule may look at: a create, (with `status`) one callback, or what a list shows."""
+    """What a rule is matched against: a create, (with `status`) one callback, or what a list
+    shows."""
 
     account: str
     to: str
@@ -112,7 +113,7 @@ def _rule(data: Any, allowed: frozenset[str], dice: random.Random) -> Rule:
 
 
 class Faults:
-    """The plan in force. First rule that matches and strikes wins."""
+    """The current plan. The first rule that matches and applies wins."""
 
     def __init__(self, seed: int, latency_ms: float) -> None:
         self._default_seed = seed
@@ -129,7 +130,7 @@ class Faults:
         self._jitter = random.Random(f"{self.seed}:jitter")
 
     def load(self, plan: dict[str, Any]) -> None:
-        """Replace the plan. Raises FaultPlanError and leaves the old one if it is not valid."""
+        """Replace the plan. Raises FaultPlanError, and keeps the old plan, if it is not valid."""
         if not isinstance(plan, dict):
             raise FaultPlanError("the plan must be a JSON object")
         known = {"seed", "latency_ms", "jitter_ms", "list_lag", "concurrency_limit", *FAULTS}
@@ -158,7 +159,7 @@ class Faults:
         rules.append(_rule(data, FAULTS[kind], random.Random(f"{self.seed}:{kind}:{len(rules)}")))
 
     def latency(self) -> float:
-        """Seconds to add to an answer."""
+        """Return the seconds to add to an answer."""
         extra = self._jitter.random() * self.jitter_ms if self.jitter_ms else 0.0
         return (self.latency_ms + extra) / 1000
 
@@ -166,14 +167,16 @@ class Faults:
         return self._first("create", call)
 
     def on_listing(self, kind: str, call: Call) -> Rule | None:
-        """The rule for a page of messages (`list`), or for the list of one's media (`media`)."""
+        """Return the rule for a page of messages (`list`), or for the list of one's media
+        (`media`)."""
         return self._first(kind, call)
 
     def _first(self, kind: str, call: Call) -> Rule | None:
         return next((r for r in self.rules[kind] if r.matches(call) and r.strikes()), None)
 
     def on_callback(self, call: Call, *, early: bool) -> Rule | None:
-        """The rule for one callback; `early` rules are asked at create, the others per callback."""
+        """Return the rule for one callback; `early` rules are checked at create, the others per
+        callback."""
         for rule in self.rules["callback"]:
             if (rule.fault == "early") == early and rule.matches(call) and rule.strikes():
                 return rule

@@ -1,6 +1,6 @@
-"""Scripted numbers: what happens to a message is decided by the number it is sent to.
+"""Scripted numbers: the number that a message is sent to decides what happens to it.
 
-`+155500<code>` fails with that five-digit vendor code; `+15550100xxx` are behaviours.
+`+155500<code>` fails with that five-digit vendor code; `+15550100xxx` have special behaviors.
 """
 
 import re
@@ -121,7 +121,7 @@ LISTED_CODES: Final = (
 
 
 def outcome_for(key: str) -> Outcome | None:
-    """The script of a number, or None for an ordinary phone."""
+    """Return the script of a number, or None for an ordinary phone."""
     if key in BEHAVIOURS:
         return BEHAVIOURS[key]
     match = _BY_CODE.match(key)
@@ -142,7 +142,7 @@ def error_message(code: int) -> str:
 
 
 def table() -> list[dict[str, str]]:
-    """The documented numbers and what they do."""
+    """Return the documented numbers and what they do."""
     numbers = [f"+155500{code}" for code in LISTED_CODES] + list(BEHAVIOURS)
     return [
         {"number": number, "text": found.text, "text_es": found.text_es}

@@ -1,4 +1,4 @@
-"""What the simulated world is made of. Times are epoch seconds."""
+"""The records of the simulator. Times are epoch seconds."""
 
 import re
 from dataclasses import dataclass, field, fields
@@ -10,7 +10,7 @@ PREFIX = "whatsapp:"
 
 
 class Record:
-    """A dataclass that the store can keep as JSON."""
+    """A dataclass that the store can save as JSON."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Small media that a phone sends when it is not given any, also served under /samples/."""
+"""Small media that a phone sends by default, also served under /samples/."""
 
 import struct
 import zlib
@@ -14,7 +14,7 @@ class Sample:
 
 
 def _png(width: int, height: int) -> bytes:
-    """A soft gradient, so that a bubble shows something."""
+    """Return a soft gradient, so that a bubble shows something."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + data))
@@ -47,7 +47,7 @@ def _ogg_page(flags: int, position: int, number: int, packets: list[bytes]) -> b
 
 
 def _voice() -> bytes:
-    """One second of silence in Ogg Opus, the type of WhatsApp's voice notes."""
+    """Return one second of silence in Ogg Opus, the type of WhatsApp's voice notes."""
     head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, 0, 48000, 0, 0)
     tags = struct.pack("<8sI9sI", b"OpusTags", 9, b"simulator", 0)
     silence = [b"\xf8\xff\xfe"] * 50
@@ -55,7 +55,7 @@ def _voice() -> bytes:
 
 
 def _pdf() -> bytes:
-    """One empty page."""
+    """Return one empty page."""
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -82,7 +82,7 @@ _MP4: Final = (
 
 
 def vcard(details: dict[str, Any]) -> bytes:
-    """A contact card from `name` and `phone`."""
+    """Return a contact card with `name` and `phone`."""
     name = str(details.get("name") or "Contact").replace("\n", " ")
     phone = str(details.get("phone") or "+14155550123").replace("\n", " ")
     lines = ("BEGIN:VCARD", "VERSION:3.0", f"N:;{name};;;", f"FN:{name}", f"TEL;TYPE=CELL:{phone}")

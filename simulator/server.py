@@ -1,4 +1,4 @@
-"""Puts the rooms together into one aiohttp application."""
+"""Assembles the rooms into one aiohttp application."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Options of the process: each one is a command line option and a SIMULATOR_* variable."""
+"""The options of the process: each is a command line option and a SIMULATOR_* variable."""
 
 import argparse
 import json
@@ -89,7 +89,8 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def load_settings(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the options; the command line wins over the environment. Exits on a bad value."""
+    """Read the options; the command line takes precedence over the environment. Exits on an invalid
+    value."""
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     for option in OPTIONS:
         parser.add_argument(

@@ -1,4 +1,5 @@
-"""Optional SQLite copy of the world, written behind: a SIGKILL may lose half a second."""
+"""Optional SQLite copy of the simulator's state, written with a delay: a SIGKILL may lose half a
+second."""
 
 import asyncio
 import contextlib
@@ -23,7 +24,7 @@ class Storable(Protocol):
 
 
 class Store:
-    """`path` None keeps media in memory and nothing else."""
+    """With `path` None it keeps media in memory and stores nothing else."""
 
     def __init__(self, path: str | None) -> None:
         self._db: sqlite3.Connection | None = None
@@ -71,7 +72,7 @@ class Store:
             self._db.executescript("DELETE FROM records; DELETE FROM blobs;")
 
     async def run(self) -> None:
-        """Write the changed records every half second, until cancelled."""
+        """Write the changed records every half second, until canceled."""
         while True:
             await asyncio.sleep(_FLUSH_EVERY)
             await self.flush()
@@ -106,5 +107,5 @@ def _encode(record: Storable | dict[str, Any] | None) -> str | None:
 
 
 def _order(record: Storable | dict[str, Any] | None) -> int:
-    """Messages are loaded back in the order in which they were made."""
+    """Load messages in the order in which they were created."""
     return int(getattr(record, "seq", 0))

@@ -1,4 +1,4 @@
-"""The state of the simulated world, in memory; the store keeps a copy behind it."""
+"""The state of the simulator, in memory; the store keeps a copy."""
 
 import asyncio
 import json
@@ -41,7 +41,8 @@ class World:
     # The next methods fill the world at the start.
 
     def populate(self) -> None:
-        """Accounts and ready-made phones of the settings, then what the store remembers."""
+        """Load the accounts and ready-made phones of the settings, then what the store has
+        saved."""
         for config in self._settings.accounts:
             self.put_account(Account.from_config(config))
         for kind, record in self._store.load():
@@ -74,7 +75,7 @@ class World:
             self.last_inbound[data["phone"], data["sender"]] = data["at"]
 
     def reset(self) -> None:
-        """Forget everything that happened; go back to the start's accounts and phones."""
+        """Remove everything that happened; restore the accounts and phones of the start."""
         self._store.clear()
         for table in (
             self.accounts, self.phones, self.messages, self.media, self.contents,
@@ -111,9 +112,10 @@ class World:
         return self.phones.get(key) or self._by_user_id.get(key)
 
     def phone_for(self, address: str) -> Phone:
-        """The phone behind an address; a number that nobody added yet is taken as existing.
+        """Return the phone of an address; a number that was not added yet is taken as existing.
 
-        The page lists the first few of these; a load of thousands would bury the others.
+        The page lists only the first few of these: thousands, in a load test, would hide the
+        others.
         """
         key = address.removeprefix(PREFIX)
         found = self.find_phone(key)
@@ -164,7 +166,8 @@ class World:
         self.save_message(message)
 
     def knows(self, message: Message) -> bool:
-        """False for what a reset or a delete has removed while it was on its way."""
+        """Return False for a message that a reset or a delete has removed while it was on its
+        way."""
         return self.messages.get(message.sid) is message and not message.deleted
 
     def save_message(self, message: Message) -> None:
@@ -183,7 +186,8 @@ class World:
         return found
 
     def account_messages(self, account: Account, address: str | None) -> list[Message]:
-        """Oldest first, deleted ones included; `address` narrows to messages from or to it."""
+        """Return messages oldest first, deleted ones included; `address` restricts them to messages
+        from or to it."""
         if address is not None:
             return self._by_pair.get((account.sid, address), [])
         return self._by_account.get(account.sid, [])
@@ -194,7 +198,7 @@ class World:
                 yield message
 
     def bubble(self, message: Message) -> dict[str, Any]:
-        """A message as the phone page and the control API show it."""
+        """Return a message as the phone page and the control API show it."""
         shown = message.to_json()
         shown["from"], shown["to"] = message.from_address, message.to_address
         shown["media"] = [
@@ -247,7 +251,7 @@ class World:
         self._listeners.discard(queue)
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Tell the open pages. A page too slow to follow is dropped; it reconnects and reloads."""
+        """Notify the open pages. A page that is too slow is dropped; it reconnects and reloads."""
         if not self._listeners:
             return
         text = json.dumps(event, ensure_ascii=False)

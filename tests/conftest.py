@@ -1,7 +1,7 @@
 """Real servers for the whole run, the real migrations, and a tenant of its own for each test.
 
-Tests commit for real. They do not clean up: each makes its own tenant, and tenants cannot see
-each other, which is the first thing that this service promises.
+Tests commit for real and do not clean up: each creates its own tenant, and tenants cannot see each
+other, which is the first promise of this service.
 """
 
 import base64
@@ -115,7 +115,8 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def tenant(app: Flask) -> Iterator[Tenant]:
-    """A business of this test's own. Every event that it recorded must be as the catalogue says."""
+    """A business of this test's own. At the end, every event that it recorded is checked against
+    the catalogue."""
     made = create_tenant()
     yield made
     assert list(wrong_payloads(made.id)) == []
@@ -129,8 +130,8 @@ def owner(tenant: Tenant) -> User:
 
 @pytest.fixture
 def sign_in(app: Flask, tenant: Tenant) -> SignIn:
-    """`sign_in()` → a client of a new owner of `tenant`; `sign_in(Role.AGENT)`;
-    `sign_in(tenant=other)`; `sign_in(user=user)`."""
+    """`sign_in()` returns a client of a new owner of `tenant`; also `sign_in(Role.AGENT)`,
+    `sign_in(tenant=other)`, `sign_in(user=user)`."""
 
     def signed(
         role: Role = Role.OWNER, *, tenant: Tenant = tenant, user: User | None = None
@@ -143,7 +144,7 @@ def sign_in(app: Flask, tenant: Tenant) -> SignIn:
 
 @pytest.fixture
 def platform_admin(app: Flask) -> ApiClient:
-    """A client of one who runs the installation."""
+    """A client of a platform administrator."""
     new = NewUser(f"root-{uuid4().hex}", password_hash(PASSWORD), role=Role.PLATFORM_ADMIN)
     user = tenants.create_platform_admin(new)
     return ApiClient(app, create_access_token(app, user), user)
@@ -182,6 +183,6 @@ def outer(app: Flask) -> Iterator[tuple[Simulator, str]]:
 
 @pytest.fixture
 def world(outer: tuple[Simulator, str], tenant: Tenant, sign_in: SignIn) -> World:
-    """A business of this test's own in the outside world."""
+    """A business of this test's own with the simulator."""
     simulator, base_url = outer
     return settle_in(simulator, base_url, tenant, sign_in)

@@ -1,7 +1,7 @@
 """`create_x(**overrides)`: rows made in real, committed transactions of their tenant.
 
-A function that needs a parent takes its id first. Names that must be unique in the installation
-are random, for tests do not clean up.
+A function that needs a parent takes its id first. Names that must be unique in the installation are
+random, because tests do not clean up.
 """
 
 import json
@@ -97,7 +97,7 @@ def create_refresh_token(sign_in: UserSession, **overrides: Any) -> RefreshToken
 
 
 def token_facts(user: User, sign_in: UserSession, **overrides: Any) -> TokenFacts:
-    """The facts of an access token of this sign-in, good for a quarter of an hour."""
+    """Return the facts of an access token of this sign-in, valid for 15 minutes."""
     now = clock.now()
     values = {
         "type": TokenType.ACCESS,
@@ -113,14 +113,14 @@ def token_facts(user: User, sign_in: UserSession, **overrides: Any) -> TokenFact
 
 
 def create_access_token(app: Flask, user: User, **overrides: Any) -> str:
-    """An access token of a new sign-in of this user, without the cost of a password."""
+    """Return an access token of a new sign-in of this user, without the cost of a password."""
     facts = token_facts(user, create_session(user), **overrides)
     with app.app_context():
         return tokens.encode(facts)
 
 
 def create_api_key(tenant_id: UUID, **overrides: Any) -> tuple[ApiKey, str]:
-    """An API key's row and its full text."""
+    """Create an API key; return its row and its full text."""
     mode = overrides.get("mode", KeyMode.LIVE)
     prefix = random_letters(12)
     key = f"rk_{mode}_{prefix}_{random_letters(43)}"
@@ -137,7 +137,7 @@ def create_api_key(tenant_id: UUID, **overrides: Any) -> tuple[ApiKey, str]:
 def create_channel(
     tenant_id: UUID, *, credentials: dict[str, str] | None = None, **overrides: Any
 ) -> Channel:
-    """A Twilio channel; `credentials` is sealed as the service would seal it."""
+    """Create a Twilio channel; `credentials` is encrypted as the service does it."""
     channel_id = new_id()
     account = overrides.get("account", f"AC{new_id().hex}")
     credentials = credentials or {"account_sid": account, "auth_token": TWILIO_AUTH_TOKEN}
@@ -163,7 +163,7 @@ def create_channel(
 def create_contact(
     tenant_id: UUID, *, address: str | None = None, kind: str = "phone", **overrides: Any
 ) -> Contact:
-    """A contact with one alias: `address`, else a random number."""
+    """Create a contact with one alias: `address`, else a random number."""
     contact: Contact = save(tenant_id, Contact(**overrides))
     value = address or f"+5255{new_id().int % 100_000_000:08d}"
     save(tenant_id, ContactAlias(contact_id=contact.id, kind=kind, value=value))
@@ -192,7 +192,7 @@ def create_conversation(
 def create_message(
     tenant_id: UUID, *, conversation: Conversation | None = None, **overrides: Any
 ) -> Message:
-    """An outgoing text, queued unless told otherwise."""
+    """Create an outgoing text, queued by default."""
     conversation = conversation or create_conversation(tenant_id)
     values: dict[str, Any] = {
         "channel_id": conversation.channel_id,
@@ -214,7 +214,7 @@ def create_message(
 
 
 class Answer(TestResponse):
-    """A test response whose JSON may be pulled apart without a proof that there is some."""
+    """A test response whose JSON may be accessed without a type check."""
 
     if TYPE_CHECKING:
 
@@ -224,7 +224,7 @@ class Answer(TestResponse):
 
 @dataclass(frozen=True)
 class ApiClient:
-    """Speaks JSON to the app as one caller, or as nobody; answers Flask's test responses.
+    """Speaks JSON to the app as one caller, or as nobody; returns Flask's test responses.
 
     `client.post("/api/send", {"to_number": …}, idempotency_key="k1")`
     """

@@ -1,4 +1,4 @@
-"""For each call of the API: how a stranger would try to reach another tenant's rows with it."""
+"""For each call of the API: how an outsider could try to reach another tenant's rows with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Estate:
-    """One of everything that a tenant can own, with the canary in each text of it."""
+    """One of everything that a tenant can own, with the canary in each of its texts."""
 
     tenant_id: UUID
     user: User
@@ -74,7 +74,7 @@ Pick = Callable[[Estate], Any]
 class Foreign:
     """The call names a row. `path`: in its path; else `field` of the body, or of the query.
 
-    The other tenant's own value must be answered exactly as `stranger`'s, which nobody has.
+    The other tenant's own value must be answered exactly like `stranger`'s, which nobody has.
     """
 
     pick: Pick
@@ -87,7 +87,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Own:
-    """The call names no row: what it answers must hold nothing of another tenant."""
+    """The call names no row: its answer must contain nothing of another tenant."""
 
     body: Json | None = None
     status: int = 200
@@ -134,7 +134,7 @@ INBOX_ITEM = "/api/inbox/items/<uuid:item_id>"
 REPLY = "/api/keyword-replies/<uuid:reply_id>"
 USER = "/tenants/me/users/<uuid:user_id>"
 FORBIDDEN = 403
-"""An owner is no platform administrator: refused before any id is looked at."""
+"""An owner is no platform administrator: refused before any id is checked."""
 
 CASES: dict[str, tuple[Foreign | Own, ...]] = {
     "GET /auth/me": (Own(),),

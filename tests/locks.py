@@ -1,4 +1,4 @@
-"""Looking at who waits for whom in the database of this test worker."""
+"""Waiting for locks in the database of this test worker."""
 
 from sqlalchemy import text
 

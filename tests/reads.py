@@ -1,4 +1,4 @@
-"""What a query costs, by the rows that it reads: a plan that misses its index reads them all."""
+"""The cost of a query in rows: a plan that misses its index reads them all."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from tests.migrations.conftest import url_as_superuser
 
 
 def as_if_large(session: Session) -> None:
-    """A table of a few pages is cheaper to read whole and to sort than to read in the order of an
-    index. Asked not to, the planner does what it does with a large one."""
+    """Make the planner treat the tables as large ones. A table of a few pages is cheaper to read
+    completely and to sort than to read in the order of an index."""
     for way in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
         session.execute(text(f"set local {way} = off"))
 
@@ -24,7 +24,7 @@ READ = text("""
 
 
 def rows_read(session: Session, table: str, work: Callable[[], object]) -> int:
-    """How many rows of a table this work reads."""
+    """Return how many rows of a table this work reads."""
     given = {"table": f"recado.{table}"}
     before: int = session.scalar(READ, given)
     work()
@@ -33,7 +33,7 @@ def rows_read(session: Session, table: str, work: Callable[[], object]) -> int:
 
 
 def analyze(settings: Settings) -> None:
-    """What autovacuum does by itself, sooner or later."""
+    """Do what autovacuum would do sooner or later."""
     engine = create_engine(
         normalise_url(url_as_superuser(settings.database_url)),
         poolclass=pool.NullPool,

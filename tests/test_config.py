@@ -58,7 +58,7 @@ def test_what_is_missing_is_named_with_its_remedy(name: str) -> None:
         ("SECRET_KEY", "short", "too weak"),
         ("FLASK_DEBUG", "1", "unset it"),
         ("PUBLIC_BASE_URL", "http://recado.example.com", "https://"),
-        ("PUBLIC_BASE_URL", "recado.example.com", "the URL that the world reaches"),
+        ("PUBLIC_BASE_URL", "recado.example.com", "the public URL of the service"),
         ("ENCRYPTION_KEYS", "k1:c2hvcnQ=", "base64 of 32 bytes"),
         ("ENCRYPTION_KEYS", f"{GOOD['ENCRYPTION_KEYS']},{GOOD['ENCRYPTION_KEYS']}", "twice"),
         ("APP_ENV", "staging", "one of development, test, production"),

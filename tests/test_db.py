@@ -1,4 +1,4 @@
-"""The one place that opens transactions."""
+"""The only place that opens transactions."""
 
 import pytest
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""A Postgres whose processes are frozen: the kernel still acknowledges, nobody answers."""
+"""A Postgres whose processes are frozen: the kernel still acknowledges, but nothing answers."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ GAVE_UP = 3
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    """A Postgres of this module's own, with the role that transactions take."""
+    """A Postgres of this module's own, with the role that transactions use."""
     folder = binaries.temporary_folder("frozen")
     with EmbeddedPostgres(folder / "postgres", settings=THROW_AWAY_SETTINGS) as started:
         sql(started.admin_url, f"create role {db.APP_ROLE}; grant {db.APP_ROLE} to recado")
@@ -49,7 +49,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 def freezable(
     app: Flask, server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[EmbeddedPostgres]:
-    """This process's database is `server` for a while, and is waited for not so long."""
+    """For a while `server` is this process's database, with shorter timeouts."""
     monkeypatch.setattr(db_deadline, "FIRST_SECONDS", 1)
     monkeypatch.setattr(db_deadline, "STATEMENT_SECONDS", 1)
     monkeypatch.setattr(db, "POOL_SECONDS", 1)
@@ -66,7 +66,7 @@ def freezable(
 
 @contextmanager
 def frozen(server: EmbeddedPostgres) -> Iterator[None]:
-    """SIGSTOP for the postmaster and all its children."""
+    """Send SIGSTOP to the postmaster and all its children."""
     assert server.process is not None
     master = psutil.Process(server.process.pid)
     master.suspend()
@@ -81,7 +81,7 @@ def frozen(server: EmbeddedPostgres) -> Iterator[None]:
 
 
 def ask(begun: Event | None = None, then: Event | None = None) -> None:
-    """One transaction; between its two statements it waits for `then`."""
+    """Run one transaction; between its two statements it waits for `then`."""
     with db.tenant_session(SOMEBODY) as session:
         session.execute(text("select 1"))
         if begun is not None and then is not None:
@@ -98,7 +98,7 @@ def commit_only(begun: Event, then: Event) -> None:
 
 
 def roll_back_only(begun: Event, then: Event) -> None:
-    """A defect of ours, while the database is frozen."""
+    """Raise a bug of ours while the database is frozen."""
     with db.tenant_session(SOMEBODY) as session:
         session.execute(text("select 1"))
         begun.set()
@@ -107,7 +107,7 @@ def roll_back_only(begun: Event, then: Event) -> None:
 
 
 def ask_afresh() -> None:
-    """One transaction on a connection that must be made first."""
+    """Run one transaction on a new connection."""
     db.dispose()
     ask()
 
@@ -118,7 +118,7 @@ def works_again() -> bool:
 
 
 def failure_of(future: Future[None]) -> BaseException | None:
-    """What it raised; fails when it did not end in time."""
+    """Return what it raised; fails when it did not end in time."""
     done, _ = wait([future], ENOUGH_SECONDS)
     assert done, "still waiting for a frozen database"
     return future.exception()
@@ -228,7 +228,8 @@ os._exit(0)
 def another_process(
     server: EmbeddedPostgres, how: str
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """(process, id of the one that asks): it has a connection, and sleeps 1 s there when told."""
+    """Return (process, its backend's id): it has a connection, and sleeps 1 s in the database when
+    told."""
     arguments = [sys.executable, "-c", PROCESS, server.url, how]
     pipe = subprocess.PIPE
     with subprocess.Popen(arguments, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as process:

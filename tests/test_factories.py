@@ -1,4 +1,4 @@
-"""The factories make rows that the database accepts."""
+"""The factories create rows that the database accepts."""
 
 from app.models import Tenant
 from tests.factories import (

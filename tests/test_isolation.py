@@ -1,6 +1,6 @@
-"""No call of one tenant's owner reaches, or tells apart from nothing, what another tenant has.
+"""No call of one tenant's owner reaches another tenant's rows, or can tell that they exist.
 
-Every route × method that callers may use must have a case in tests/isolation_cases.py.
+Every route and method that callers may use must have a case in tests/isolation_cases.py.
 """
 
 import json
@@ -55,7 +55,7 @@ def stranger(app: Flask) -> ApiClient:
 
 
 def caller_calls(app: Flask) -> dict[str, Rule]:
-    """Every route × method behind Guard.CALLER."""
+    """Return every route and method behind Guard.CALLER."""
     names = {entry.blueprint.name for entry in TABLE if entry.guard is Guard.CALLER}
     return {
         f"{method} {rule.rule}": rule
@@ -66,7 +66,7 @@ def caller_calls(app: Flask) -> dict[str, Rule]:
 
 
 def missing_cases(rules: dict[str, Rule]) -> list[str]:
-    """Calls without a case, and calls with an id in the path that no case puts there."""
+    """Return calls without a case, and calls with an id in the path that no case puts there."""
     return [
         call
         for call, rule in rules.items()
@@ -94,7 +94,7 @@ def attempt(client: ApiClient, call: str, case: Foreign, value: Any) -> TestResp
 
 
 def comparable(answer: TestResponse, value: Any) -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers without what differs between any two requests."""
+    """Return status, body and headers without what differs between any two requests."""
     body = json.loads(answer.text) if answer.text else {}
     body.pop("request_id", None)
     headers = {
@@ -108,7 +108,7 @@ def comparable(answer: TestResponse, value: Any) -> tuple[int, str, dict[str, st
 
 
 def rows_of(tenant_id: UUID) -> list[tuple[Any, ...]]:
-    """Everything that a tenant owns, in all tables."""
+    """Return everything that a tenant owns, in all tables."""
     with db.tenant_session(tenant_id) as session:
         return [
             (table.name, *row)
@@ -154,7 +154,7 @@ def test_anothers_row_is_answered_as_one_that_does_not_exist(
 def test_the_owner_gets_another_answer_than_a_stranger(
     call: str, case: Foreign, app: Flask
 ) -> None:
-    """Else the test above would pass for a route that answers nobody."""
+    """Otherwise the test above would pass for a route that answers nobody."""
     own = build_estate(create_tenant().id)
     owner = create_user(own.tenant_id, role="platform_admin")
     client = ApiClient(app, create_access_token(app, owner), owner)

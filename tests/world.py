@@ -1,7 +1,7 @@
 """The outside world for one test: the simulator, our web service on a socket, one business.
 
-No worker runs here: a test turns the crank itself (`deliver`, `apply`, `settle`), so that it can
-look between the turns.
+No worker runs here: a test does each step itself (`deliver`, `apply`, `settle`), so that it can
+check the state in between.
 """
 
 import threading
@@ -52,7 +52,7 @@ class World:
     base_url: str
 
     def send(self, **body: Any) -> UUID:
-        """POST /api/send as the owner; a text to the README's phone unless told otherwise."""
+        """POST /api/send as the owner; by default a text to the README's phone."""
         body = {"to_number": "+15551234567", "body": "¡Hola!", **body}
         answer = self.owner.post("/api/send", body)
         assert answer.status_code == 202, answer.json
@@ -70,22 +70,22 @@ class World:
         assert engine_of_tests().wait_until_idle(30)
 
     def wake(self) -> None:
-        """Have what is due on the channel sent, and do not wait for it."""
+        """Have the due messages of the channel sent, without waiting for it."""
         engine_of_tests().wake(Queue(self.tenant.id, self.channel.id))
 
     def settle(self) -> None:
-        """Look after uncertain messages, as if their wait were over."""
+        """Settle uncertain messages, as if their wait were over."""
         self.sql("update recado.messages set lease_until = now() where lease_until is not null")
         while settle.settle_some(self.tenant.id, self.channel.id):
             pass
 
     def apply(self) -> None:
-        """Apply what the provider has told us so far."""
+        """Apply what the provider has sent us so far."""
         while apply.apply_due(self.tenant.id):
             pass
 
     def sql(self, statement: str, **values: Any) -> list[Any]:
-        """Run SQL as this tenant; rows if it answers any."""
+        """Run SQL as this tenant; returns rows if there are any."""
         with db.tenant_session(self.tenant.id) as session:
             result: Any = session.execute(text(statement), values)
             return list(result) if result.returns_rows else []
@@ -117,7 +117,7 @@ class World:
 
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
-    """The web service on a socket of loopback; answers its base URL."""
+    """Serve the web service on a loopback socket; yields its base URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -131,7 +131,7 @@ def serving(app: Flask) -> Iterator[str]:
 
 @contextmanager
 def settings_changed(**changes: Any) -> Iterator[None]:
-    """Other settings for a while."""
+    """Change settings for a while."""
     before = config.current()
     config.use(replace(before, **changes))
     cache.forget_all()
@@ -144,7 +144,7 @@ def settings_changed(**changes: Any) -> Iterator[None]:
 
 @contextmanager
 def outside(app: Flask) -> Iterator[tuple[Simulator, str]]:
-    """The simulator and our service, knowing each other's address."""
+    """Start the simulator and our service, each with the other's address."""
     with serving(app) as base_url:
         simulator = Simulator(
             SimulatorSettings(
@@ -168,7 +168,7 @@ def outside(app: Flask) -> Iterator[tuple[Simulator, str]]:
 def settle_in(
     simulator: Simulator, base_url: str, tenant: Tenant, sign_in: Callable[[], ApiClient]
 ) -> World:
-    """Give the tenant an account and a sender in the simulator, and the channel for it here."""
+    """Give the tenant an account and a sender in the simulator, and create its channel here."""
     account, token = f"AC{new_id().hex}", new_id().hex
     number = f"+1415{new_id().int % 10_000_000:07d}"
     sender = {"number": f"whatsapp:{number}", "inbound_url": f"{base_url}/webhook/twilio"}

@@ -1,6 +1,7 @@
-"""API keys: `rk_live_<prefix>_<secret>`. The prefix finds the row, a hash of the whole proves it.
+"""API keys: `rk_live_<prefix>_<secret>`. The prefix finds the row; a hash of the whole key verifies
+it.
 
-The secret has 256 bits of chance, so a fast hash is right: nobody can guess through it.
+The secret has 256 random bits, so a fast hash is enough: it cannot be found by guessing.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ class NewKey:
 
 @dataclass(frozen=True)
 class CreatedKey:
-    """A key just made; `key` is its full text, which is shown once and kept nowhere."""
+    """A key that was just created; `key` is its full text, which is shown once and not stored."""
 
     id: UUID
     name: str
@@ -60,7 +61,7 @@ def hash_key(key: str) -> str:
 
 
 def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKey:
-    """Raises InvalidInput."""
+    """Create a key. Raises InvalidInput."""
     prefix = random_letters(PREFIX_LENGTH)
     text = f"rk_{new.mode}_{prefix}_{random_letters(SECRET_LENGTH)}"
     row = ApiKey(
@@ -89,7 +90,8 @@ def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKe
 
 
 def granted_scopes(maker: Principal, asked: list[str] | None) -> set[str]:
-    """What the key may do: as asked, or all that its maker may give. Raises InvalidInput."""
+    """Return the key's scopes: those requested, or all that its creator may grant. Raises
+    InvalidInput."""
     givable = {str(scope) for scope in SCOPES & maker.permissions}
     if asked is None:
         return givable
@@ -104,9 +106,11 @@ def granted_scopes(maker: Principal, asked: list[str] | None) -> set[str]:
 
 
 def check_expiry(moment: datetime | None) -> datetime | None:
-    """Raises InvalidInput for a moment that has passed."""
+    """Raises InvalidInput for a time in the past."""
     if moment is not None and moment <= clock.now():
-        raise InvalidInput({"expires_at": ["This moment has passed already."]})
+        raise InvalidInput(
+            {"expires_at": [("This time has passed already. Give one in the future.")]}
+        )
     return moment
 
 
@@ -115,7 +119,7 @@ def list_api_keys(session: Session, request: PageRequest) -> Page[ApiKey]:
 
 
 def revoke_api_key(session: Session, actor: Principal, key_id: UUID) -> None:
-    """The key is refused from the next request on. Raises NotFound."""
+    """Revoke the key from the next request on. Raises NotFound."""
     row = repository.find_api_key(session, key_id)
     if row is None:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Sign-ins and their tokens are removed a while after they ended."""
+"""Retention of sign-ins and their tokens: they are removed a while after they ended."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`/auth`: signing in and out, one's own account, API keys."""
+"""`/auth`: signing in and out, one's own account, and API keys."""
 
 from typing import Any
 from uuid import UUID
@@ -19,8 +19,8 @@ from app.extensions import Blueprint, limiter
 from app.models import ApiKey
 
 sign_in = Blueprint("sign_in", __name__, description="Signing in and staying signed in.")
-account = Blueprint("account", __name__, description="One's own account.")
-api_keys = Blueprint("api_keys", __name__, description="Keys for machines.")
+account = Blueprint("account", __name__, description="Your own account.")
+api_keys = Blueprint("api_keys", __name__, description="API keys, for machines.")
 
 
 def login_limit() -> str:
@@ -32,7 +32,7 @@ def address_limit() -> str:
 
 
 def address_and_username() -> str:
-    """Who is being guessed at, and from where."""
+    """Return the key of the limit for guesses at one username from one address."""
     try:
         body = request.get_json(silent=True)
     except RecursionError:
@@ -52,7 +52,7 @@ def address() -> str:
 @sign_in.arguments(schemas.LoginSchema)
 @sign_in.response(200, schemas.TokenPairSchema)
 def login(body: dict[str, Any]) -> TokenPair:
-    """Sign in with a username and a password.
+    """Sign in with a username and a password
 
     Send the access token as `Authorization: Bearer …`; before it expires, exchange the refresh
     token for new ones at `POST /auth/refresh`. Every wrong pair gets the same answer.
@@ -66,11 +66,11 @@ def login(body: dict[str, Any]) -> TokenPair:
 @sign_in.arguments(schemas.RefreshSchema)
 @sign_in.response(200, schemas.TokenPairSchema)
 def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
-    """Exchange a refresh token for new tokens.
+    """Exchange a refresh token for new tokens
 
-    A refresh token is good for one exchange. Repeat a call whose answer was lost within some
-    seconds and you get the same successor; a later repeat ends the whole sign-in, for the token
-    may have been stolen.
+    A refresh token can be exchanged once. If the answer was lost, repeat the call within some
+    seconds and you get the same new tokens. A later repeat ends the whole sign-in, because the
+    token may have been stolen.
     """
     return signing.refresh_pair(body["refresh_token"])
 
@@ -79,7 +79,7 @@ def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
 @requires(Permission.ACCOUNT)
 @account.response(204)
 def logout() -> None:
-    """End this sign-in. Its tokens are refused at once."""
+    """End this sign-in; its tokens are refused at once"""
     signing.sign_out(session(), principal())
 
 
@@ -87,7 +87,7 @@ def logout() -> None:
 @requires(Permission.ACCOUNT)
 @account.response(200, schemas.MeSchema)
 def read_me() -> profile.Profile:
-    """Who is signed in, and what they may do."""
+    """Show who is signed in, and their permissions"""
     return profile.read_profile(session(), principal())
 
 
@@ -96,7 +96,7 @@ def read_me() -> profile.Profile:
 @account.arguments(schemas.ChangePasswordSchema)
 @account.response(204)
 def change_password(body: dict[str, Any]) -> None:
-    """Change your own password. All your other sign-ins end."""
+    """Change your own password; all your other sign-ins end"""
     commit_request()
     signing.change_password(principal(), body["current_password"], body["new_password"])
 
@@ -106,7 +106,7 @@ def change_password(body: dict[str, Any]) -> None:
 @api_keys.arguments(PageArgs, location="query")
 @api_keys.response(200, schemas.ApiKeyPage)
 def list_api_keys(page: dict[str, Any]) -> Page[ApiKey]:
-    """List the API keys in force, newest first."""
+    """List the active API keys, newest first"""
     return keys.list_api_keys(session(), PageRequest(**page))
 
 
@@ -116,10 +116,10 @@ def list_api_keys(page: dict[str, Any]) -> Page[ApiKey]:
 @api_keys.arguments(schemas.NewApiKeySchema)
 @api_keys.response(201, schemas.CreatedApiKeySchema)
 def create_api_key(body: dict[str, Any]) -> keys.CreatedKey:
-    """Make an API key.
+    """Create an API key
 
-    The answer holds the key itself, this once. It can do no more than you can, and never make
-    keys, people or tenants.
+    The answer contains the key itself, only this once. The key has at most your own permissions,
+    and can never create keys, people or tenants.
     """
     return keys.create_api_key(session(), principal(), keys.NewKey(**body))
 
@@ -128,5 +128,5 @@ def create_api_key(body: dict[str, Any]) -> keys.CreatedKey:
 @requires(Permission.API_KEYS_WRITE)
 @api_keys.response(204)
 def revoke_api_key(key_id: UUID) -> None:
-    """Revoke an API key. It is refused from the next request on."""
+    """Revoke an API key; it is refused from the next request on"""
     keys.revoke_api_key(session(), principal(), key_id)

@@ -1,23 +1,23 @@
-"""The ways in which a sign-in, a token or a key is refused; every code is stable."""
+"""The errors of sign-ins, tokens and keys. Every code is stable."""
 
 from app.errors import AppError, Unauthenticated
 
 
 class InvalidCredentials(Unauthenticated):
-    """One wording for every wrong pair: nothing tells which half was wrong, or why."""
+    """The same answer for every wrong pair: it does not tell which half was wrong, or why."""
 
     code = "invalid_credentials"
-    message = "The username or the password is not right."
+    message = "The username or the password is wrong."
 
 
 class TokenInvalid(Unauthenticated):
     code = "token_invalid"
-    message = "This token is not one of ours, or it is damaged. Sign in again."
+    message = "This token is not valid. Sign in again."
 
 
 class TokenExpired(Unauthenticated):
     code = "token_expired"
-    message = "This token has expired. Ask for a new one at POST /auth/refresh, or sign in again."
+    message = "This token has expired. Get a new one at POST /auth/refresh, or sign in again."
 
 
 class TokenRevoked(Unauthenticated):
@@ -27,17 +27,17 @@ class TokenRevoked(Unauthenticated):
 
 class ApiKeyInvalid(Unauthenticated):
     code = "api_key_invalid"
-    message = "This API key is not one of ours. Check that it was copied whole."
+    message = "This API key is not valid. Check that you copied all of it."
 
 
 class ApiKeyRevoked(Unauthenticated):
     code = "api_key_revoked"
-    message = "This API key was revoked. Make a new one at POST /auth/api-keys."
+    message = "This API key was revoked. Create a new one at POST /auth/api-keys."
 
 
 class ApiKeyExpired(Unauthenticated):
     code = "api_key_expired"
-    message = "This API key has expired. Make a new one at POST /auth/api-keys."
+    message = "This API key has expired. Create a new one at POST /auth/api-keys."
 
 
 class MissingCredentials(AppError):

@@ -1,4 +1,5 @@
-"""Who may pass: reads the caller from the request, confirms it, opens its transaction."""
+"""The guard of callers: reads the caller from the request, confirms it, and opens its
+transaction."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +16,8 @@ View = Callable[..., Any]
 
 
 def identify() -> None:
-    """Before the rate limit: who calls, by a verified signature or key; failures wait in `g`."""
+    """Find the caller by a verified signature or key, before the rate limit. A failure is kept in
+    `g`."""
     g.caller, g.refusal = None, None
     try:
         g.caller = service.caller_of_request()
@@ -24,9 +26,10 @@ def identify() -> None:
 
 
 def caller_only(view: View) -> View:
-    """The guard of Guard.CALLER: the view runs in one transaction of the caller's tenant.
+    """Guard a view of Guard.CALLER: it runs in one transaction of the caller's tenant.
 
-    The session's revocation and the role are read in that same transaction, so both hold at once.
+    The session's revocation and the caller's role are read in that same transaction, so both take
+    effect at once.
     """
     permission: Permission = view.permission  # type: ignore[attr-defined]
 

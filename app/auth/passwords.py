@@ -1,4 +1,4 @@
-"""Passwords: argon2id, a few at a time, and the same work for a user who does not exist."""
+"""Passwords: argon2id, a few at a time, with the same work for a user who does not exist."""
 
 import base64
 import threading
@@ -15,7 +15,7 @@ DEMO_PASSWORD = "password"  # noqa: S105 - published; opens nothing but a develo
 """The published password of the demonstration users; nobody else can choose it."""
 
 AT_ONCE = 2
-"""A check takes 64 MiB and a core for about 0.1 s; more of them at once would only be slower."""
+"""A check takes 64 MiB and a core for about 0.1 s; more at once would only be slower."""
 LONGEST_WAIT_SECONDS = 5.0
 
 HASHER = PasswordHasher()
@@ -23,9 +23,9 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class TakeTurns:
-    """One of the few places in which a hash is computed; `with TakeTurns():`.
+    """One of a few slots in which a hash is computed; `with TakeTurns():`.
 
-    Raises Unavailable when none becomes free in time.
+    Raises Unavailable when no slot becomes free in time.
     """
 
     def __enter__(self) -> None:
@@ -40,7 +40,8 @@ class TakeTurns:
 
 
 def dummy_hash() -> str:
-    """A well-formed hash that no password has; checking against it costs what a real one costs."""
+    """Return a well-formed hash that no password has; checking against it takes as long as a real
+    check."""
     salt = base64.b64encode(b"\0" * HASHER.salt_len).decode().rstrip("=")
     digest = base64.b64encode(b"\0" * HASHER.hash_len).decode().rstrip("=")
     parameters = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
@@ -48,12 +49,12 @@ def dummy_hash() -> str:
 
 
 def normalise(password: str) -> bytes:
-    """One spelling for letters that keyboards compose differently."""
+    """Normalize letters that keyboards compose differently."""
     return unicodedata.normalize("NFC", password).encode()
 
 
 def check_rules(password: str, field: str = "password") -> None:
-    """Raises InvalidInput naming `field` for a password that nobody may choose."""
+    """Raises InvalidInput naming `field` for a password that is not allowed."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise InvalidInput({field: [f"Choose {SHORTEST} to {LONGEST} characters."]})
     if password.casefold() == DEMO_PASSWORD:
@@ -61,13 +62,13 @@ def check_rules(password: str, field: str = "password") -> None:
 
 
 def hash_password(password: str) -> str:
-    """Raises Unavailable under a rush of sign-ins."""
+    """Hash a password. Raises Unavailable when too many sign-ins wait."""
     with TakeTurns():
         return HASHER.hash(normalise(password))
 
 
 def verify(password: str, password_hash: str | None) -> bool:
-    """Whether the password has this hash; None (no such user) costs as much and is False."""
+    """Return whether the password has this hash. None (no such user) takes as long and is False."""
     with TakeTurns():
         try:
             return HASHER.verify(password_hash or dummy_hash(), normalise(password))
@@ -76,5 +77,5 @@ def verify(password: str, password_hash: str | None) -> bool:
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Return whether the hash was made with other parameters than the current ones."""
     return HASHER.check_needs_rehash(password_hash)

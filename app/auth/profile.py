@@ -1,4 +1,4 @@
-"""What a signed-in person is told of themselves."""
+"""The profile of a signed-in person."""
 
 from dataclasses import dataclass
 from uuid import UUID

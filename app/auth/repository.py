@@ -16,13 +16,13 @@ RESOLVE_API_KEY = text("select tenant_id, api_key_id from recado.resolve_api_key
 
 
 def resolve_username(session: Session, username: str) -> tuple[UUID, UUID] | None:
-    """(tenant, user) of a username in any tenant."""
+    """Return (tenant, user) of a username in any tenant."""
     row = session.execute(RESOLVE_USERNAME, {"given": username}).one_or_none()
     return (row.tenant_id, row.user_id) if row else None
 
 
 def resolve_api_key(session: Session, prefix: str) -> tuple[UUID, UUID] | None:
-    """(tenant, key) of an API key's prefix in any tenant."""
+    """Return (tenant, key) of an API key's prefix in any tenant."""
     row = session.execute(RESOLVE_API_KEY, {"given": prefix}).one_or_none()
     return (row.tenant_id, row.api_key_id) if row else None
 
@@ -39,11 +39,11 @@ def find_user_and_tenant(session: Session, user_id: UUID) -> tuple[User, Tenant]
 
 
 def tenant(session: Session) -> Tenant:
-    """The tenant of this transaction."""
+    """Return the tenant of this transaction."""
     return session.scalars(select(Tenant)).one()
 
 
-# Both are asked by each request: a statement that is made once is compiled once.
+# Each request runs both: a statement that is built once is compiled once.
 SIGN_IN_FACTS = (
     select(
         User.username,
@@ -77,18 +77,20 @@ API_KEY_FACTS = (
 
 
 def sign_in_facts(session: Session, user_id: UUID, session_id: UUID) -> Any:
-    """All that decides whether a user's token still counts, in one query; None without a row."""
+    """Return all facts that decide whether a user's token is valid, by one query; None without a
+    row."""
     given = {"user_id": user_id, "session_id": session_id}
     return session.execute(SIGN_IN_FACTS, given).one_or_none()
 
 
 def api_key_facts(session: Session, key_id: UUID) -> Any:
-    """All that decides whether an API key still counts, in one query; None without a row."""
+    """Return all facts that decide whether an API key is valid, by one query; None without a
+    row."""
     return session.execute(API_KEY_FACTS, {"key_id": key_id}).one_or_none()
 
 
 def note_use(session: Session, key_id: UUID) -> None:
-    """Set last_used_at, unless a simultaneous request is doing so: nobody waits for it."""
+    """Set last_used_at, unless a simultaneous request is doing so: no request waits for it."""
     free = select(ApiKey.id).where(ApiKey.id == key_id).with_for_update(skip_locked=True)
     session.execute(
         update(ApiKey)
@@ -99,7 +101,7 @@ def note_use(session: Session, key_id: UUID) -> None:
 
 
 def find_refresh_token(session: Session, token_id: UUID) -> RefreshToken | None:
-    """The token's row, locked: of two simultaneous uses the second sees the first."""
+    """Return the token's row, locked: of two simultaneous uses the second sees the first."""
     query = select(RefreshToken).where(RefreshToken.id == token_id).with_for_update()
     return session.scalars(query).one_or_none()
 
@@ -120,7 +122,7 @@ def revoke_sessions(
     user_id: UUID | None = None,
     keep: UUID | None = None,
 ) -> None:
-    """End one session, all of one user, or all of the tenant; `keep` is spared."""
+    """End one session, all sessions of one user, or all of the tenant, except `keep`."""
     query = update(UserSession).where(UserSession.revoked_at.is_(None))
     if session_id is not None:
         query = query.where(UserSession.id == session_id)
@@ -132,7 +134,7 @@ def revoke_sessions(
 
 
 def delete_expired_sessions(session: Session, user_id: UUID, before: datetime) -> None:
-    """Their refresh tokens go with them."""
+    """Remove expired sessions, with their refresh tokens."""
     session.execute(
         delete(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at < before)
     )
@@ -149,7 +151,7 @@ def delete_expired_tokens(session: Session, session_id: UUID, before: datetime) 
 def delete_some_expired(
     session: Session, table: type[UserSession] | type[RefreshToken], before: datetime, most: int
 ) -> int:
-    """Of all users; what is in use at this moment is left for the next time."""
+    """Remove some expired tokens of all users; rows that are locked are left for the next run."""
     return delete_some(session, table, table.expires_at < before, most=most)
 
 
@@ -159,7 +161,7 @@ def api_keys_page(session: Session, request: PageRequest) -> Page[ApiKey]:
 
 
 def find_api_key(session: Session, key_id: UUID) -> ApiKey | None:
-    """A key that was not revoked."""
+    """Return a key that is not revoked."""
     query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
     return session.scalars(query).one_or_none()
 

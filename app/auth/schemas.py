@@ -1,4 +1,4 @@
-"""Requests and answers of signing in and of API keys."""
+"""The schemas of signing in and of API keys."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ class LoginSchema(BaseSchema):
     password = text_field(1000, required=True, metadata={"format": "password"})
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
-        """Answer 400 when a field is missing, as clients of old know it, and 422 otherwise."""
+        """Answer 400 when a field is missing, as older clients expect, and 422 otherwise."""
         if isinstance(data, dict) and set(data) <= set(self.fields):
             refuse_missing(data, error)
 
 
 def refuse_missing(data: dict[str, Any], cause: Exception | None = None) -> None:
-    """Raises MissingCredentials, naming what is absent or empty."""
+    """Raises MissingCredentials, naming the fields that are missing or empty."""
     absent = [name for name in ("username", "password") if data.get(name) in (None, "")]
     if absent:
         reasons = {name: ["Missing data for required field."] for name in absent}
@@ -36,7 +36,7 @@ class TokenPairSchema(BaseSchema):
     access_token = fields.String(required=True)
     refresh_token = fields.String(
         required=True,
-        metadata={"description": "Good for one refresh, which answers its successor."},
+        metadata={"description": "Valid for one refresh, which returns the next one."},
     )
     token_type = fields.String(required=True, metadata={"example": "Bearer"})
     expires_in = fields.Integer(
@@ -71,13 +71,13 @@ class NewApiKeySchema(BaseSchema):
         KeyMode,
         by_value=True,
         load_default=KeyMode.LIVE,
-        metadata={"description": "What a `test` key sends never reaches a phone."},
+        metadata={"description": "Messages of a `test` key never reach a phone."},
     )
     scopes = fields.List(
         fields.String(validate=validate.OneOf(scope_names())),
         load_default=None,
         validate=validate.Length(max=50),
-        metadata={"description": "Default: all that you may give."},
+        metadata={"description": "Default: all that you may grant."},
     )
     expires_at = fields.AwareDateTime(
         load_default=None, metadata={"description": "Default: never."}
@@ -89,7 +89,8 @@ class ApiKeySchema(BaseSchema):
     name = fields.String(required=True)
     mode = fields.String(required=True, validate=validate.OneOf([str(mode) for mode in KeyMode]))
     prefix = fields.String(
-        required=True, metadata={"description": "The 12 characters after `rk_live_`; no secret."}
+        required=True,
+        metadata={"description": "The 12 characters after `rk_live_`. They are not secret."},
     )
     scopes = fields.List(fields.String(), required=True)
     created_at = fields.AwareDateTime(required=True)
@@ -101,7 +102,7 @@ class ApiKeySchema(BaseSchema):
 
 class CreatedApiKeySchema(ApiKeySchema):
     key = fields.String(
-        required=True, metadata={"description": "The whole key. It is shown this once."}
+        required=True, metadata={"description": "The whole key. It is shown only once."}
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is calling: reads the caller out of a request, then lets the database confirm it."""
+"""Authentication: reads the caller from a request, then confirms it with the database."""
 
 import hmac
 from datetime import timedelta
@@ -25,7 +25,8 @@ EXPIRED_SESSIONS_KEPT = timedelta(days=1)
 
 
 class KeyFacts(NamedTuple):
-    """What never changes about an API key; its revocation is asked of the database each time."""
+    """The facts of an API key that never change. Its revocation is read from the database each
+    time."""
 
     tenant_id: UUID
     id: UUID
@@ -33,9 +34,9 @@ class KeyFacts(NamedTuple):
 
 
 def caller_of_request() -> Caller | None:
-    """Who the Authorization header says is calling, by a verified signature or key.
+    """Return the caller of the Authorization header, by a verified signature or key.
 
-    None without such a header. Raises Unauthenticated.
+    Returns None without such a header. Raises Unauthenticated.
     """
     header = request.headers.get("Authorization")
     if header is None:
@@ -68,7 +69,7 @@ def caller_of_key(text: str) -> Caller:
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
 def find_key(prefix: str) -> KeyFacts:
-    """Raises ApiKeyInvalid for a prefix that no key has; that answer is not remembered."""
+    """Raises ApiKeyInvalid for a prefix that no key has; this result is not cached."""
     with db.anonymous_session() as session:
         found = repository.resolve_api_key(session, prefix)
     if found is None:
@@ -81,7 +82,7 @@ def find_key(prefix: str) -> KeyFacts:
 
 
 def confirm(session: Session, caller: Caller) -> Principal:
-    """Ask the database, in the request's own transaction, who the caller is at this moment.
+    """Confirm, in the request's own transaction, that the caller is still allowed.
 
     Raises TokenRevoked, ApiKeyInvalid, ApiKeyRevoked, ApiKeyExpired.
     """
@@ -121,9 +122,10 @@ def confirm_key(session: Session, caller: Caller) -> Principal:
 
 
 def hash_new_password(password: str, field: str = "password") -> str:
-    """The hash to keep of a password that somebody chose.
+    """Return the hash of a new password.
 
-    Raises InvalidInput naming `field` when it breaks the rules, Unavailable under a rush.
+    Raises InvalidInput naming `field` when it breaks the rules, Unavailable when too many sign-ins
+    wait.
     """
     passwords.check_rules(password, field)
     return passwords.hash_password(password)
@@ -135,14 +137,14 @@ def end_sign_ins(session: Session, reason: str, *, user_id: UUID | None = None) 
 
 
 def tenant_of_username(username: str) -> UUID | None:
-    """Whose member has this username, in any tenant."""
+    """Return the tenant whose member has this username."""
     with db.anonymous_session() as session:
         found = repository.resolve_username(session, username)
     return found[0] if found else None
 
 
 def forget_expired(session: Session, most: int) -> int:
-    """Remove up to `most` sign-ins, and as many tokens, that are over; answers the larger count."""
+    """Remove up to `most` expired sign-ins, and as many tokens; return the larger number."""
     before = clock.now() - EXPIRED_SESSIONS_KEPT
     return max(
         repository.delete_some_expired(session, RefreshToken, before, most),

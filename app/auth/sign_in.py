@@ -1,7 +1,7 @@
-"""Signing in, staying signed in, signing out.
+"""Signing in, staying signed in, and signing out.
 
-These calls open their transactions themselves, against the rule that the edge does so: no tenant
-is known when they begin, and no connection may be held while a password is checked.
+These functions open their transactions themselves, against the rule that the edge does so: the
+tenant is unknown when they begin, and no connection may be held while a password is checked.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ NOBODY = UUID(int=0)
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a client gets: `expires_in` is the access token's life in seconds."""
+    """The answer to a client. `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
     refresh_token: str
@@ -39,7 +39,7 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class SignInUser:
-    """What is read of a user before the password is checked."""
+    """The columns of a user that are read before the password is checked."""
 
     id: UUID
     tenant_id: UUID
@@ -63,7 +63,8 @@ def sign_in(username: str, password: str, remote_address: str | None) -> TokenPa
 
 
 def find_sign_in_user(username: str) -> SignInUser | None:
-    """Asks the same questions for a user who does not exist, so that it takes as long."""
+    """Find the user. Runs the same queries for a user who does not exist, so that it takes as
+    long."""
     with db.anonymous_session() as session:
         found = repository.resolve_username(session, username)
     tenant_id, user_id = found or (NOBODY, NOBODY)
@@ -84,12 +85,12 @@ def is_demo_password(password: str) -> bool:
 
 
 def demo_sign_in_allowed(remote_address: str | None) -> bool:
-    """The published password opens a door on the developer's own machine only."""
+    """Return whether the published password works: only on the developer's own machine."""
     return is_local_development(config.current()) and is_loopback(remote_address or "")
 
 
 def is_local_development(settings: Settings) -> bool:
-    """Whether the service runs in development mode and is reached over loopback."""
+    """Return whether the service runs in development mode and is reached over loopback."""
     host = urlsplit(settings.public_base_url).hostname or ""
     return settings.app_env is Environment.DEVELOPMENT and is_loopback(host)
 
@@ -102,9 +103,9 @@ def is_loopback(host: str) -> bool:
 
 
 def open_session(session: Session, seen: SignInUser, new_hash: str | None) -> TokenPair:
-    """A new sign-in of a user whose password was right a moment ago.
+    """Create a sign-in of a user whose password was just checked.
 
-    The row is locked and read again: a password changed meanwhile ends this sign-in, too.
+    The row is locked and read again: if the password was changed meanwhile, the sign-in fails.
     """
     user = repository.find_user(session, seen.id, lock=True)
     tenant = repository.tenant(session)
@@ -134,7 +135,7 @@ def new_refresh_token(session: Session, sign_in_row: UserSession, now: datetime)
 
 
 def issue_pair(user: User, refresh: RefreshToken) -> TokenPair:
-    """The same refresh token however often it is asked for, and a fresh access token."""
+    """Return a fresh access token, and the refresh token, which is the same for each call."""
     now = clock.now()
     life = config.current().access_token_seconds
     access_token = tokens.encode(
@@ -164,9 +165,9 @@ def facts(
 def refresh_pair(text: str) -> TokenPair:
     """Exchange a refresh token for its successor and a new access token.
 
-    A repeat within the grace gets the same successor: the first answer may have been lost. A
-    later one means that two parties hold the token, so the whole sign-in ends.
-    Raises TokenInvalid, TokenExpired, TokenRevoked.
+    A repeat within the grace period gets the same successor, because the first answer may have been
+    lost. A later one means that two parties have the token, so the whole sign-in ends. Raises
+    TokenInvalid, TokenExpired, TokenRevoked.
     """
     given = tokens.decode(text, TokenType.REFRESH)
     with db.tenant_session(given.tenant_id) as session:
@@ -177,7 +178,8 @@ def refresh_pair(text: str) -> TokenPair:
 
 
 def rotate(session: Session, given: TokenFacts) -> TokenPair | None:
-    """None when the sign-in was just ended for reuse: that must be committed, not rolled back."""
+    """Return None when the sign-in was just ended because of reuse: that must be committed, not
+    rolled back."""
     row = repository.find_refresh_token(session, given.id)
     if row is None or row.session_id != given.session_id:
         raise TokenInvalid
@@ -200,7 +202,7 @@ def rotate(session: Session, given: TokenFacts) -> TokenPair | None:
 
 
 def check_sign_in(session: Session, row: RefreshToken) -> tuple[User, UserSession]:
-    """The user and the sign-in of a refresh token. Raises TokenRevoked."""
+    """Return the user and the sign-in of a refresh token. Raises TokenRevoked."""
     sign_in_row = repository.find_session(session, row.session_id)
     user = repository.find_user(session, sign_in_row.user_id) if sign_in_row else None
     if user is None or sign_in_row is None or sign_in_row.revoked_at is not None:

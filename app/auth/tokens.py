@@ -1,7 +1,8 @@
-"""The tokens of a person's sign-in: JWTs of one algorithm, under a key derived from SECRET_KEY.
+"""The tokens of a person's sign-in: JWTs of one algorithm, signed with a key derived from
+SECRET_KEY.
 
-flask-jwt-extended encodes and decodes; what it leaves open by default is closed here: a token
-must name its key, issuer, audience, type and end, and carry every claim that we put into one.
+flask-jwt-extended encodes and decodes them. Its defaults are tightened here: a token must name its
+key, issuer, audience, type and expiry, and carry every claim that we put into one.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ ALGORITHM = "HS256"
 AUDIENCE = "recado-api"
 KEY_PURPOSE = b"recado/auth/tokens/1"
 LEEWAY_SECONDS = 5
-"""How far the clocks of two machines may lie apart."""
+"""How far the clocks of two machines may differ."""
 
 LONGEST = 4096
 KEYS = "RECADO_TOKEN_KEYS"
@@ -39,7 +40,7 @@ class TokenType(StrEnum):
 
 @dataclass(frozen=True)
 class TokenFacts:
-    """What a token says: `id` is its `jti`, `session_id` the sign-in that it descends from."""
+    """The contents of a token. `id` is its `jti`, `session_id` the sign-in that it belongs to."""
 
     type: TokenType
     id: UUID
@@ -52,17 +53,17 @@ class TokenFacts:
 
 
 def derive_key(secret: str) -> bytes:
-    """The signing key of a SECRET_KEY, of no use for any other purpose."""
+    """Derive the signing key from a SECRET_KEY. It is useless for any other purpose."""
     return HKDF(SHA256(), length=32, salt=None, info=KEY_PURPOSE).derive(secret.encode())
 
 
 def key_id(key: bytes) -> str:
-    """The `kid` of a key; says nothing about it."""
+    """Return the `kid` of a key, which reveals nothing about it."""
     return hashlib.sha256(b"kid:" + key).hexdigest()[:16]
 
 
 def key_ring(settings: Settings) -> dict[str, bytes]:
-    """Key id → key; the first one signs, each of them verifies."""
+    """Return key id → key. The first key signs; all of them verify."""
     secrets = filter(None, (settings.secret_key, settings.secret_key_previous))
     return {key_id(key): key for key in map(derive_key, secrets)}
 
@@ -98,7 +99,7 @@ def headers(_identity: str) -> dict[str, str]:
 
 @jwt.decode_key_loader
 def verifying_key(header: dict[str, Any], _claims: dict[str, Any]) -> bytes:
-    """Raises TokenInvalid for a token that names none of our keys."""
+    """Return the key that a token names. Raises TokenInvalid if it is none of ours."""
     ring: dict[str, bytes] = current_app.config[KEYS]
     key = ring.get(str(header.get("kid")))
     if key is None:
@@ -107,7 +108,7 @@ def verifying_key(header: dict[str, Any], _claims: dict[str, Any]) -> bytes:
 
 
 def encode(facts: TokenFacts) -> str:
-    """The token of these facts; the same facts under the same key give the same text."""
+    """Encode a token. The same facts with the same key give the same text."""
     claims = {
         "typ": str(facts.type),
         "jti": str(facts.id),
@@ -125,7 +126,7 @@ def encode(facts: TokenFacts) -> str:
 
 
 def decode(text: str, type_: TokenType) -> TokenFacts:
-    """Read and verify a token of this type. Raises TokenExpired or TokenInvalid, nothing else."""
+    """Verify and decode a token of this type. Raises only TokenExpired or TokenInvalid."""
     if len(text) > LONGEST or not text.isascii():
         raise TokenInvalid
     try:
@@ -140,7 +141,8 @@ def decode(text: str, type_: TokenType) -> TokenFacts:
 
 
 def read_claims(claims: dict[str, Any]) -> TokenFacts:
-    """The claims of a verified token. Raises ValueError when one is missing or of a wrong kind."""
+    """Return the claims of a verified token. Raises ValueError when one is missing or has a wrong
+    type."""
 
     def text(name: str) -> str:
         if not isinstance(claims.get(name), str):

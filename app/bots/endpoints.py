@@ -34,10 +34,10 @@ def list_keyword_replies(args: dict[str, Any]) -> Page[KeywordReply]:
 @replies.arguments(KeywordReplyArgs)
 @replies.response(201, KeywordReplySchema)
 def create_keyword_reply(body: dict[str, Any]) -> KeywordReply:
-    """Answer a keyword
+    """Create a keyword reply
 
     A customer's message that begins with one of the keywords, whatever its case, accents and
-    punctuation, gets the reply, unless a person has taken the conversation over.
+    punctuation, gets the reply, unless a person has taken over the conversation.
     """
     return service.create(session(), principal(), body)
 
@@ -55,7 +55,7 @@ def get_keyword_reply(reply_id: UUID) -> KeywordReply:
 @replies.arguments(KeywordReplyChange)
 @replies.response(200, KeywordReplySchema)
 def change_keyword_reply(body: dict[str, Any], reply_id: UUID) -> KeywordReply:
-    """Change a keyword reply; what is left out stays"""
+    """Change a keyword reply; fields left out stay as they are"""
     return service.change(session(), principal(), reply_id, body)
 
 
@@ -63,5 +63,5 @@ def change_keyword_reply(body: dict[str, Any], reply_id: UUID) -> KeywordReply:
 @requires(Permission.BOTS_WRITE)
 @replies.response(204)
 def delete_keyword_reply(reply_id: UUID) -> None:
-    """Remove a keyword reply"""
+    """Delete a keyword reply"""
     service.remove(session(), principal(), reply_id)

@@ -1,4 +1,5 @@
-"""Fixed answers: a customer's message that begins with a keyword gets the keyword's reply."""
+"""Keyword replies: a customer's message that begins with a keyword gets the keyword's fixed
+reply."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,13 +45,13 @@ DEFAULTS: tuple[tuple[list[str], str], ...] = (
 
 
 def create_default_replies(session: Session) -> None:
-    """Give a new tenant its first keyword replies, in Spanish and English."""
+    """Create the first keyword replies of a new tenant, in Spanish and English."""
     for keywords, reply in DEFAULTS:
         session.add(KeywordReply(keywords=keywords, reply=reply))
 
 
 def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
-    """The reply whose longest keyword begins the text, as whole words."""
+    """Return the reply whose longest keyword begins the text, compared by whole words."""
     words = f"{normalise(text)} "
     best: tuple[int, KeywordReply] | None = None
     for reply in replies:
@@ -62,10 +63,10 @@ def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
 
 
 def answer(session: Session, incoming: Message) -> None:
-    """Queue the reply to an incoming message, if a keyword asks for one.
+    """Queue the reply to an incoming message, if it begins with a keyword.
 
-    Not where a person took over, nor in an exchange that would not end. In the transaction that
-    stored the message, so that each message is answered once.
+    Does nothing where a person took over the conversation, or where automatic replies are paused.
+    Runs in the transaction that stored the message, so that each message is answered once.
     """
     if not incoming.body:
         return
@@ -85,12 +86,14 @@ def answer(session: Session, incoming: Message) -> None:
         with session.begin_nested():
             messages.queue_message(session, order)
     except AppError as error:
-        # A disabled channel or a used-up quota: what the customer wrote is kept all the same.
+        # The channel is disabled or the quota is used up. The incoming message is stored all the
+        # same.
         log.warning("no_keyword_reply", message_id=str(incoming.id), code=error.code)
 
 
 def own_texts(replies: Sequence[KeywordReply]) -> list[str]:
-    """What comes back when a machine repeats us, unless it is just what a person would write."""
+    """Return our texts that a machine could send back to us, except those that a person would write
+    too."""
     keywords = {normalise(keyword) for reply in replies for keyword in reply.keywords}
     return [reply.reply for reply in replies if normalise(reply.reply) not in keywords]
 
@@ -128,11 +131,11 @@ def change(
 
 
 def _check_keywords(data: dict[str, Any]) -> None:
-    """Raises InvalidInput for a keyword that no message could match."""
+    """Raises InvalidInput for a keyword that no message can match."""
     bad = [place for place, each in enumerate(data.get("keywords", ())) if not normalise(each)]
     if bad:
         raise InvalidInput(
-            {f"keywords.{place}": ["Must hold a letter or a digit."] for place in bad}
+            {f"keywords.{place}": ["Must contain a letter or a digit."] for place in bad}
         )
 
 

@@ -11,7 +11,10 @@ class KeywordReplyArgs(BaseSchema):
         text_field(60, shortest=1),
         required=True,
         validate=validate.Length(min=1, max=MOST_KEYWORDS),
-        metadata={"description": "The words that a message may begin with.", "example": ["hola"]},
+        metadata={
+            "description": "A message that begins with one of these gets the reply.",
+            "example": ["hola"],
+        },
     )
     reply = words_field(LONGEST_TEXT, required=True)
     is_enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})

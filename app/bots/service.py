@@ -1,4 +1,4 @@
-"""What answers a customer: for now, fixed replies to keywords."""
+"""Automatic answers to customers: for now, keyword replies."""
 
 from app.bots.keyword_replies import answer, create_default_replies
 

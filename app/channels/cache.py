@@ -1,7 +1,8 @@
-"""What this process remembers of channels for some seconds, so that the busy paths ask rarely.
+"""Caches of channels in this process, valid for some seconds, so that the busy paths rarely query
+them.
 
-Nothing here decides for long: entries live REMEMBERED_SECONDS, a change made by this process
-drops its own at once, and a webhook whose signature fails is checked again against fresh rows.
+Entries live REMEMBERED_SECONDS, a change made by this process drops its own at once, and a webhook
+whose signature fails is checked again with fresh rows.
 """
 
 import threading
@@ -24,7 +25,8 @@ REMEMBERED_SECONDS = 30.0
 MOST_REMEMBERED = 10_000
 MOST_CLIENTS = 1_000
 FRESH_SECONDS = 1.0
-"""A forger who makes every signature fail can cause one look-up a second for a channel."""
+"""The least time between fresh reads of a channel: webhooks with wrong signatures cause one query a
+second at most."""
 
 ChannelRef = tuple[UUID, UUID]
 """(tenant, channel)."""
@@ -32,7 +34,7 @@ ChannelRef = tuple[UUID, UUID]
 
 @dataclass(frozen=True)
 class WebhookChannel:
-    """What a webhook needs to know of its channel. `credentials` are open: never log this."""
+    """The facts of a channel that a webhook needs. `credentials` are decrypted: never log this."""
 
     id: UUID
     tenant_id: UUID
@@ -43,7 +45,7 @@ class WebhookChannel:
 
 @dataclass(frozen=True)
 class Connection:
-    """What a drain needs to know of its channel; shared by this process's threads."""
+    """The facts of a channel that a drain needs; shared by this process's threads."""
 
     client: Client
     capabilities: Capabilities
@@ -53,7 +55,7 @@ class Connection:
 
 @dataclass
 class _Remembered:
-    """Guarded by `lock`; values are never changed once they are in."""
+    """A cache guarded by `lock`; stored values are never changed."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     webhooks: TTLCache[ChannelRef, tuple[float, WebhookChannel]] = field(
@@ -65,7 +67,7 @@ class _Remembered:
     connections: TTLCache[ChannelRef, Connection] = field(
         default_factory=lambda: TTLCache(MOST_CLIENTS, REMEMBERED_SECONDS)
     )
-    # Outlives its confirmation, so that an unchanged channel keeps its open connections.
+    # Kept longer than its confirmation, so that an unchanged channel keeps its open connections.
     clients: TTLCache[ChannelRef, Connection] = field(
         default_factory=lambda: TTLCache(MOST_CLIENTS, 20 * REMEMBERED_SECONDS)
     )
@@ -75,7 +77,7 @@ _remembered = _Remembered()
 
 
 def forget(tenant_id: UUID, channel_id: UUID) -> None:
-    """The channel changed."""
+    """Drop the caches of a channel that has changed."""
     ref = (tenant_id, channel_id)
     with _remembered.lock:
         _remembered.webhooks.pop(ref, None)
@@ -85,7 +87,7 @@ def forget(tenant_id: UUID, channel_id: UUID) -> None:
 
 
 def forget_senders() -> None:
-    """A channel came: who claims a number is to be asked again."""
+    """Drop the caches of senders, because a channel was added that may claim one."""
     with _remembered.lock:
         _remembered.senders.clear()
 
@@ -101,10 +103,11 @@ def forget_all() -> None:
 def resolve_webhook(
     key: str | None, account: str | None, phone_number: str | None, *, fresh: bool = False
 ) -> list[ChannelRef]:
-    """[(tenant, channel)] that a webhook may be for: by the key in its path, else by its sender.
+    """Return [(tenant, channel)] that a webhook may be for: by the key in its path, or by its
+    sender.
 
-    Several tenants may have entered the same sender; the signature decides. Nothing found is not
-    remembered, so made-up senders fill no memory.
+    Several tenants may have entered the same sender; the signature decides. An empty result is not
+    cached, so invented senders fill no memory.
     """
     wanted = (key, None, None) if key is not None else (None, account, phone_number)
     with _remembered.lock:
@@ -130,9 +133,9 @@ def _resolve(key: str | None, account: str | None, phone_number: str | None) -> 
 def webhook_channel(
     tenant_id: UUID, channel_id: UUID, *, fresh: bool = False
 ) -> WebhookChannel | None:
-    """The channel with its credentials; None when it or its tenant is gone or closed.
+    """Return the channel with its credentials; None when it or its tenant is deleted or closed.
 
-    Ask again with `fresh=True` when a signature fails: the credentials may have just changed.
+    Call again with `fresh=True` when a signature fails: the credentials may have just changed.
     Raises CannotOpen when the master key is missing.
     """
     ref = (tenant_id, channel_id)
@@ -168,15 +171,14 @@ def _read_webhook_channel(session: Session, channel_id: UUID) -> WebhookChannel 
 
 
 def client_for(tenant_id: UUID, channel_id: UUID) -> Client:
-    """The provider's client of a channel. Raises ChannelGone."""
+    """Return the provider's client of a channel. Raises ChannelGone."""
     return connection(tenant_id, channel_id).client
 
 
 def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = None) -> Connection:
-    """The channel, connected. Opens a transaction of its own unless it is remembered.
+    """Return the channel's connection. Opens a transaction of its own unless it is cached.
 
-    Give `updated_at` if you have read it: what is remembered of the time before is not used.
-    Raises ChannelGone.
+    Pass `updated_at` if you have read it: an older cache entry is not used. Raises ChannelGone.
     """
     ref = (tenant_id, channel_id)
     with _remembered.lock:
@@ -196,10 +198,10 @@ def connection(tenant_id: UUID, channel_id: UUID, updated_at: datetime | None = 
 
 
 def reader_for(tenant_id: UUID, channel_id: UUID) -> Connection:
-    """The channel, connected to ask what became of its messages.
+    """Return a connection for asking the provider about the channel's messages.
 
-    Also of a channel that sends nothing, for it is disabled or its tenant closed. Raises
-    ChannelGone when it was deleted or has no credentials.
+    Works also for a channel that sends nothing because it is disabled or its tenant is closed.
+    Raises ChannelGone when it was deleted or has no credentials.
     """
     with _remembered.lock:
         known = _remembered.connections.get((tenant_id, channel_id))

@@ -1,4 +1,4 @@
-"""`/channels`: the senders of a business."""
+"""`/channels`: the channels of a business, that is, its senders at a provider."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
 from app.extensions import Blueprint
 
-channels = Blueprint("channels", __name__, description="Senders: numbers at a provider.")
+channels = Blueprint("channels", __name__, description="Channels: your numbers at a provider.")
 
 
 @channels.get("")
@@ -20,7 +20,7 @@ channels = Blueprint("channels", __name__, description="Senders: numbers at a pr
 @channels.arguments(PageArgs, location="query")
 @channels.response(200, schemas.ChannelPage)
 def list_channels(page: dict[str, Any]) -> Page[ChannelDetails]:
-    """List your channels, newest first."""
+    """List your channels, newest first"""
     return service.list_channels(session(), PageRequest(**page))
 
 
@@ -30,10 +30,10 @@ def list_channels(page: dict[str, Any]) -> Page[ChannelDetails]:
 @channels.arguments(schemas.NewChannelSchema)
 @channels.response(201, schemas.ChannelSchema)
 def create_channel(body: dict[str, Any]) -> ChannelDetails:
-    """Add a sender.
+    """Add a channel
 
     Paste the answer's `webhook_url` at the provider, whole, then call `verify`. The first channel
-    is the default one.
+    becomes the default.
     """
     return service.describe(service.create_channel(session(), principal(), body))
 
@@ -42,7 +42,7 @@ def create_channel(body: dict[str, Any]) -> ChannelDetails:
 @requires(Permission.CHANNELS_READ)
 @channels.response(200, schemas.ChannelSchema)
 def read_channel(channel_id: UUID) -> ChannelDetails:
-    """Read one channel. Its credentials are answered as their last characters."""
+    """Show one channel; of its credentials only the last characters are shown"""
     return service.describe(service.get_channel(session(), channel_id))
 
 
@@ -51,10 +51,10 @@ def read_channel(channel_id: UUID) -> ChannelDetails:
 @channels.arguments(schemas.ChannelChangeSchema)
 @channels.response(200, schemas.ChannelSchema)
 def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
-    """Change a channel; what you leave out stays, credentials one by one.
+    """Change a channel; fields left out stay, and so does each credential left out
 
-    A new `auth_token` moves the old one to `previous_auth_token`, so that no webhook is lost
-    while you rotate; set that to null when the old token is dead. Null removes an optional
+    A new `auth_token` moves the old one to `previous_auth_token`, so that no webhook is lost while
+    you rotate it; set that to null when the old token is no longer in use. Null removes an optional
     credential.
     """
     return service.describe(service.change_channel(session(), principal(), channel_id, body))
@@ -64,11 +64,11 @@ def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
 @requires(Permission.CHANNELS_WRITE)
 @channels.response(204)
 def delete_channel(channel_id: UUID) -> None:
-    """Delete a channel.
+    """Delete a channel
 
-    One that has conversations stays for their history: it is disabled and its credentials are
-    forgotten; give them again with PUT to revive it. Answers 409 while messages are on their
-    way. If it was the default, the oldest active channel takes its place.
+    A channel that has conversations is kept for their history: it is disabled and its credentials
+    are removed; give them again with PUT to enable it. Answers 409 while messages are on their way.
+    If it was the default, the oldest active channel becomes the default.
     """
     service.delete_channel(session(), principal(), channel_id)
 
@@ -77,7 +77,7 @@ def delete_channel(channel_id: UUID) -> None:
 @requires(Permission.CHANNELS_WRITE)
 @channels.response(200, schemas.VerificationSchema)
 def verify_channel(channel_id: UUID) -> VerificationResult:
-    """Ask the provider whether the credentials are valid and own the number."""
+    """Ask the provider whether the credentials are valid and own the number"""
     probe = service.prepare_verification(session(), channel_id)
     commit_request()
     return service.verify(principal(), probe)

@@ -14,7 +14,7 @@ class ChannelExists(Conflict):
 class ChannelBusy(Conflict):
     code = "channel_busy"
     message = (
-        "Messages of this channel are still on their way. Wait for them or cancel them, "
+        "Messages of this channel have not been sent yet. Wait for them or cancel them, "
         "then delete the channel."
     )
 
@@ -40,4 +40,4 @@ class ProviderNotOffered(Unprocessable):
 
 
 class ChannelGone(Exception):
-    """The channel cannot be used just now: deleted, disabled, or of a closed tenant."""
+    """The channel cannot be used now: it is deleted, disabled, or belongs to a closed tenant."""

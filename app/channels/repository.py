@@ -28,12 +28,12 @@ ON_THEIR_WAY = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
 
 
 def resolve_key(session: Session, key: str) -> list[tuple[UUID, UUID]]:
-    """[(tenant, channel)] of the key in a webhook's path, in any tenant."""
+    """Return [(tenant, channel)] of the key in a webhook's path, in any tenant."""
     return _pairs(session.execute(RESOLVE_KEY, {"given": key}).all())
 
 
 def resolve_sender(session: Session, account: str, phone_number: str) -> list[tuple[UUID, UUID]]:
-    """[(tenant, channel)] that claim this sender, in all tenants."""
+    """Return [(tenant, channel)] that claim this sender, in all tenants."""
     given = {"account": account, "phone_number": phone_number}
     return _pairs(session.execute(RESOLVE_SENDER, given).all())
 
@@ -43,7 +43,8 @@ def _pairs(rows: Sequence[Row[Any]]) -> list[tuple[UUID, UUID]]:
 
 
 def lock_tenant(session: Session) -> None:
-    """One change of channels at a time in a tenant; also waits for its data key's rotation."""
+    """Allow one change of channels at a time in a tenant; also waits for a rotation of its data
+    key."""
     session.execute(select(Tenant.tenant_id).with_for_update(key_share=True))
 
 
@@ -67,7 +68,7 @@ def oldest_active(session: Session, besides: UUID) -> Channel | None:
 
 
 def find_twin(session: Session, channel: Channel) -> UUID | None:
-    """Another channel of the tenant for the same sender."""
+    """Return another channel of the tenant for the same sender."""
     query = select(Channel.id).where(
         Channel.provider == channel.provider,
         Channel.account == channel.account,
@@ -103,16 +104,16 @@ RESUME = text("""
 
 
 def pause(session: Session, channel_id: UUID, given: dict[str, Any]) -> Row[Any] | None:
-    """Pause a channel that is not paused: longer each time, at least as long as was asked.
+    """Pause a channel that is not paused: longer each time, and at least as long as requested.
 
     Returns how often in a row it was paused and for how many seconds, or None when it was paused
-    already. Its settings, and so `updated_at`, stay as they are.
+    already. Its settings, and so `updated_at`, do not change.
     """
     return session.execute(PAUSE, {"channel_id": channel_id, **given}).one_or_none()
 
 
 def resume(session: Session, channel_id: UUID) -> bool:
-    """Whether the channel had been in trouble."""
+    """End the pauses of a channel; return whether it had been in trouble."""
     return session.execute(RESUME, {"channel_id": channel_id}).one_or_none() is not None
 
 
@@ -135,5 +136,5 @@ def has_history(session: Session, channel_id: UUID) -> bool:
 
 
 def is_open(session: Session) -> bool:
-    """Whether the tenant of this transaction is active."""
+    """Return whether the tenant of this transaction is active."""
     return session.scalar(select(Tenant.status)) == TenantStatus.ACTIVE

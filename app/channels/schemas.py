@@ -1,4 +1,4 @@
-"""The shapes of `/channels`. A provider checks its own credentials."""
+"""The schemas of `/channels`. A provider checks its own credentials."""
 
 from marshmallow import fields, validate
 
@@ -7,12 +7,12 @@ from app.common.schema import BaseSchema, PageSchema, PhoneField, text_field
 from app.models import ChannelStatus
 
 FASTEST = 400
-"""Messages a second: the most that a provider grants on request (Twilio, for text)."""
+"""Messages per second: the most that a provider grants on request (Twilio, for text)."""
 
 CREDENTIALS = " ".join(
     [
         *(f"For {name}: {provider.credentials_help}" for name, provider in PROVIDERS.items()),
-        "Never answered again, but for the last characters.",
+        "Write only: answers show the last characters.",
     ]
 )
 
@@ -27,7 +27,7 @@ def credentials_field(*, required: bool = False) -> fields.Dict:
 
 
 def provider_field(*, required: bool = False, **metadata: str) -> fields.String:
-    """A provider's name. One that is not offered is refused by the service, which says why."""
+    """A provider's name. The service refuses unknown ones, because it can say why."""
     return text_field(32, required=required, metadata={"enum": list(PROVIDERS), **metadata})
 
 
@@ -36,10 +36,10 @@ class _ChannelSettings(BaseSchema):
     messages_per_second = fields.Integer(
         strict=True,
         validate=validate.Range(min=1, max=FASTEST),
-        metadata={"description": "The pace at which this sender may send."},
+        metadata={"description": "Messages per second that this sender may send."},
     )
     is_default = fields.Boolean(
-        metadata={"description": "The channel that sends where no from_number is given."}
+        metadata={"description": "The channel that is used when no from_number is given."}
     )
     status = fields.String(validate=validate.OneOf(list(ChannelStatus)))
 
@@ -57,7 +57,7 @@ class ChannelChangeSchema(_ChannelSettings):
 
 
 class TroubleSchema(BaseSchema):
-    """Why the provider takes no messages of a channel, and what to do."""
+    """Why the provider accepts no messages of a channel, and what to do."""
 
     code = fields.String(required=True)
     cause = fields.String(required=True)
@@ -65,7 +65,8 @@ class TroubleSchema(BaseSchema):
     provider_code = fields.String(required=True, allow_none=True)
     since = fields.AwareDateTime(required=True)
     paused_until = fields.AwareDateTime(
-        required=True, metadata={"description": "Nothing is sent before; then one message tries."}
+        required=True,
+        metadata={"description": "Nothing is sent before this time; then one message is tried."},
     )
 
 
@@ -77,7 +78,7 @@ class ChannelSchema(BaseSchema):
     credentials = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
-        metadata={"description": "Which credentials are stored, by their last characters."},
+        metadata={"description": "The stored credentials, by their last characters."},
     )
     webhook_url = fields.String(
         metadata={"description": "Paste it at the provider as it is, with all behind the '#'."}
@@ -102,13 +103,13 @@ class ChannelPage(PageSchema):
 class VerificationSchema(BaseSchema):
     verified = fields.Boolean(
         metadata={
-            "description": "The credentials are valid, and nothing says that the sender is "
+            "description": "The credentials are valid, and the sender is not known to be "
             "somebody else's."
         }
     )
     credentials_valid = fields.Boolean()
     owns_sender = fields.Boolean(
-        allow_none=True, metadata={"description": "null where the provider does not say."}
+        allow_none=True, metadata={"description": "null if the provider does not say."}
     )
     detail = fields.String()
     checked_at = fields.AwareDateTime()

@@ -1,4 +1,4 @@
-"""A channel's credentials: sealed in the row, shown as hints."""
+"""A channel's credentials: encrypted in the row, shown as hints."""
 
 import json
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.models import Channel
 TABLE = "channels"
 COLUMN = "credentials"
 SHORTEST_HINTED = 8
-"""Of a shorter secret, four characters would give away too much."""
+"""Four characters of a shorter secret would reveal too much."""
 
 
 def seal(session: Session, channel_id: UUID, credentials: Json) -> bytes:
@@ -28,7 +28,7 @@ def unseal(session: Session, channel: Channel) -> Json:
 
 
 def hints(provider: Provider, credentials: Json) -> Json:
-    """`…last4` of each credential; whole only what is no secret."""
+    """Return `…last4` of each credential; credentials that are not secret are returned whole."""
     return {
         name: value if name in provider.plain_fields else hint(value)
         for name, value in credentials.items()

@@ -1,4 +1,5 @@
-"""A tenant's senders: adding, changing, removing, checking them, and choosing one to send from."""
+"""The channels of a tenant: adding, changing, removing and verifying them, and selecting one to
+send from."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -54,7 +55,7 @@ __all__ = [
 
 KEY_BYTES = 24
 DEFAULT_RATE = 80
-"""Messages a second of a WhatsApp sender at Twilio (WhatsApp best practices)."""
+"""Messages per second of a WhatsApp sender at Twilio (WhatsApp best practices)."""
 
 SETTINGS = ("name", "messages_per_second", "status")
 
@@ -113,7 +114,8 @@ def get_channel(session: Session, channel_id: UUID, *, lock: bool = False) -> Ch
 
 
 def create_channel(session: Session, actor: Principal | None, data: Json) -> Channel:
-    """`data` as NewChannelSchema loads it. The first channel of a tenant is its default.
+    """Create a channel from `data` as NewChannelSchema loads it. The first one of a tenant is its
+    default.
 
     Raises ProviderNotOffered, InvalidInput, ChannelExists.
     """
@@ -145,7 +147,7 @@ def create_channel(session: Session, actor: Principal | None, data: Json) -> Cha
 
 
 def change_channel(session: Session, actor: Principal, channel_id: UUID, data: Json) -> Channel:
-    """`data` as ChannelChangeSchema loads it; what is left out stays.
+    """Change a channel by `data` as ChannelChangeSchema loads it; fields left out stay.
 
     Raises ChannelNotFound, InvalidInput, ChannelExists.
     """
@@ -158,7 +160,7 @@ def change_channel(session: Session, actor: Principal, channel_id: UUID, data: J
     if "credentials" in data:
         _change_credentials(session, channel, data["credentials"])
     elif data.get("status") == ChannelStatus.ACTIVE and not channel.credential_hints:
-        reason = "Its credentials were forgotten when it was deleted: give them again."
+        reason = "Its credentials were removed when it was deleted: give them again."
         raise InvalidInput({"credentials": [reason]})
     if data.get("is_default"):
         _make_default(session, channel)
@@ -174,7 +176,8 @@ def change_channel(session: Session, actor: Principal, channel_id: UUID, data: J
 
 
 def delete_channel(session: Session, actor: Principal, channel_id: UUID) -> None:
-    """Remove it, or, where conversations refer to it, disable it and forget its credentials.
+    """Delete the channel or, where conversations refer to it, disable it and remove its
+    credentials.
 
     Raises ChannelNotFound, ChannelBusy.
     """
@@ -200,7 +203,7 @@ def delete_channel(session: Session, actor: Principal, channel_id: UUID) -> None
 
 
 def sender_number(from_number: str | None) -> str | None:
-    """The sender that is asked for, in E.164; None for the default. Raises InvalidInput."""
+    """Return the requested sender in E.164; None for the default. Raises InvalidInput."""
     try:
         return None if from_number is None else parse_phone(from_number)
     except ValueError as error:
@@ -208,7 +211,7 @@ def sender_number(from_number: str | None) -> str | None:
 
 
 def sending(found: Channel | None, number: str | None) -> Channel:
-    """The channel that was found for `number` (None: the default), if it can send.
+    """Return the channel that was found for `number` (None: the default), if it can send.
 
     Raises NoChannel, UnknownSender, ChannelDisabled.
     """
@@ -218,7 +221,8 @@ def sending(found: Channel | None, number: str | None) -> Channel:
 
 
 def usable(session: Session, channel_id: UUID) -> Channel:
-    """The channel of a conversation, for an answer. Raises ChannelNotFound, ChannelDisabled."""
+    """Return the channel of a conversation, for a reply. Raises ChannelNotFound,
+    ChannelDisabled."""
     return _active(get_channel(session, channel_id))
 
 
@@ -229,7 +233,7 @@ def _active(channel: Channel) -> Channel:
 
 
 def open_credentials(session: Session, channel: Channel) -> Json:
-    """What the provider must be told; {} once forgotten. Raises CannotOpen."""
+    """Return the decrypted credentials; {} once they were removed. Raises CannotOpen."""
     return secrets.unseal(session, channel)
 
 
@@ -263,7 +267,7 @@ def describe(channel: Channel) -> ChannelDetails:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a verification needs once its transaction is over."""
+    """What a verification needs after its transaction."""
 
     channel_id: UUID
     phone_number: str
@@ -271,7 +275,7 @@ class Probe:
 
 
 def prepare_verification(session: Session, channel_id: UUID) -> Probe:
-    """Raises ChannelNotFound, and ChannelDisabled where the credentials were forgotten."""
+    """Raises ChannelNotFound, and ChannelDisabled if the credentials were removed."""
     channel = get_channel(session, channel_id)
     credentials = open_credentials(session, channel)
     if not credentials:
@@ -282,9 +286,10 @@ def prepare_verification(session: Session, channel_id: UUID) -> Probe:
 
 
 def verify(actor: Principal, probe: Probe) -> VerificationResult:
-    """Ask the provider, with no transaction open, and keep its answer.
+    """Ask the provider, with no transaction open, and store its answer.
 
-    Raises Unavailable when it cannot be asked, ChannelNotFound when the channel went meanwhile.
+    Raises Unavailable when it cannot be reached, ChannelNotFound when the channel was deleted
+    meanwhile.
     """
     try:
         found = probe.client.verify(probe.phone_number)
@@ -318,7 +323,7 @@ def _keep_verification(
 
 
 def _read_credentials(provider: str, given: Json, present: Json) -> Json:
-    """Raises InvalidInput, naming fields, never repeating a value."""
+    """Raises InvalidInput, which names fields and never repeats a value."""
     try:
         return provider_of(provider).read_credentials(given, present)
     except ValidationError as error:
@@ -346,14 +351,16 @@ def _refuse_twin(session: Session, channel: Channel) -> None:
 
 
 def _refuse_fixed(channel: Channel, data: Json) -> None:
-    """Raises InvalidInput for what a channel cannot change."""
+    """Raises InvalidInput for fields that cannot be changed."""
     reasons: dict[str, list[str]] = {
-        name: ["A channel keeps this. Add another channel instead."]
+        name: ["This cannot be changed. Add another channel instead."]
         for name in ("provider", "phone_number")
         if name in data and data[name] != getattr(channel, name)
     }
     if data.get("is_default") is False and channel.is_default:
-        reasons["is_default"] = ["Make another channel the default; this one then ceases to be."]
+        reasons["is_default"] = [
+            ("Make another channel the default instead; this one then stops being it.")
+        ]
     if reasons:
         raise InvalidInput(reasons)
 

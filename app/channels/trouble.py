@@ -1,8 +1,8 @@
-"""Pausing a channel whose provider takes nothing from it.
+"""Pausing a channel whose provider accepts no messages from it.
 
-That is when its credentials are refused, it is throttled, or the provider cannot be reached.
-Its messages wait and keep their attempts. When the pause is over one message tries; the pauses grow
-as long as that fails, and end when it succeeds or when somebody changes the channel.
+Its credentials are refused, it is throttled, or the provider cannot be reached. Its messages wait
+and keep their attempts. When the pause ends, one message is tried. The pauses grow while that
+fails, and end when it succeeds or when somebody changes the channel.
 """
 
 import json
@@ -28,7 +28,7 @@ LONGEST_PAUSE_SECONDS = 300.0
 def pause(
     session: Session, channel_id: UUID, error: ProviderError, at_least_seconds: float
 ) -> None:
-    """Send nothing on this channel for 1, 2, 4 … 300 s (± 20 %); no change while it is paused."""
+    """Pause this channel for 1, 2, 4 … 300 s (± 20 %); does nothing while it is paused."""
     given = {
         "error": json.dumps(error.to_json()),
         "asked": at_least_seconds,
@@ -47,14 +47,14 @@ def pause(
 
 
 def resume(session: Session, channel_id: UUID) -> None:
-    """The channel sends again; no change when it was in no trouble."""
+    """End the trouble of a channel; does nothing when there was none."""
     if repository.resume(session, channel_id):
         log.info("channel_resumed", channel_id=str(channel_id))
         events.record(session, EventType.CHANNEL_RESUMED, {"channel_id": str(channel_id)})
 
 
 def describe(channel: Channel) -> Json | None:
-    """As the API answers it; None when there is none."""
+    """Return the channel's trouble as the API shows it; None when there is none."""
     if channel.trouble is None:
         return None
     since = datetime.fromisoformat(channel.trouble["since"])

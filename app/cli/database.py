@@ -19,7 +19,7 @@ group = AppGroup("database", help="The database's schema.")
 
 
 class Defect(NamedTuple):
-    """One hole in the walls between tenants, as the catalogue shows it."""
+    """A gap in the isolation of tenants, found in the database's catalogue."""
 
     kind: str
     object: str
@@ -30,13 +30,13 @@ class Defect(NamedTuple):
 
 
 def find_defects(connection: Connection) -> list[Defect]:
-    """What migrations/gate.sql finds; any login may ask."""
+    """Run migrations/gate.sql, which any login may do, and return the defects it finds."""
     rows = connection.exec_driver_sql(GATE.read_text(encoding="utf-8"))
     return [Defect(*row) for row in rows]
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, whatever the folder that we are started in."""
+    """Return Alembic's configuration, whatever the current directory is."""
     settings = Config(str(ROOT / "alembic.ini"))
     settings.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
     settings.set_main_option("path_separator", "os")
@@ -47,7 +47,7 @@ def alembic_config() -> Config:
 @group.command("upgrade")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the schema up to REVISION (default: the newest)."""
+    """Migrate the schema up to REVISION (default: the newest)."""
     command.upgrade(alembic_config(), revision)
     click.echo(f"The schema is at {revision}.")
 
@@ -55,25 +55,25 @@ def upgrade(revision: str) -> None:
 @group.command("downgrade")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Take the schema back to REVISION; data of newer tables is lost."""
+    """Migrate the schema back to REVISION; the data of newer tables is lost."""
     command.downgrade(alembic_config(), revision)
     click.echo(f"The schema is at {revision}.")
 
 
 @group.command("current")
 def current() -> None:
-    """Show the revision that the database is at."""
+    """Show the current revision of the database."""
     command.current(alembic_config())
 
 
 @group.command("check")
 def check() -> None:
-    """Look for holes in the walls between tenants; exits with 1 if there are any."""
+    """Check the isolation of tenants in the schema; exits with 1 if it has gaps."""
     engine = create_engine(normalise_url(config.current().migration_url), poolclass=pool.NullPool)
     with engine.connect() as connection:
         defects = find_defects(connection)
     for found in defects:
         click.echo(found)
     if defects:
-        raise click.ClickException(f"{len(defects)} defects. Mend them with a migration.")
-    click.echo("The walls between tenants are sound.")
+        raise click.ClickException(f"{len(defects)} defects. Fix them with a migration.")
+    click.echo("No defects: tenants are isolated.")

@@ -1,4 +1,4 @@
-"""The Twilio channel that the environment describes, for an install of one business."""
+"""The Twilio channel that the environment describes, for an installation of one business."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,8 @@ from app.config import Settings
 
 
 def twilio_channel(account_sid: str, auth_token: str, sender: str) -> dict[str, Any]:
-    """What `channels.create_channel` takes. Raises ValueError for a sender that is no number."""
+    """Return the input of `channels.create_channel`. Raises ValueError for a sender that is no
+    number."""
     return {
         "name": "WhatsApp",
         "provider": "twilio",
@@ -22,8 +23,8 @@ def twilio_channel(account_sid: str, auth_token: str, sender: str) -> dict[str, 
 
 
 def channel_of_settings(settings: Settings) -> dict[str, Any] | None:
-    """The channel of TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM; None unless
-    all three are set. Raises ValueError for a sender that is no number."""
+    """Return the channel of TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM; None
+    unless all three are set. Raises ValueError for a sender that is no number."""
     values = (
         settings.twilio_account_sid,
         settings.twilio_auth_token,
@@ -33,7 +34,8 @@ def channel_of_settings(settings: Settings) -> dict[str, Any] | None:
 
 
 def ensure_channel(tenant_id: UUID, data: dict[str, Any]) -> bool:
-    """Whether the channel was made; one of the same account and number stays as it is."""
+    """Create the channel unless one with this account and number exists; return whether it was
+    created."""
     try:
         with db.tenant_session(tenant_id) as session:
             channels.create_channel(session, None, data)

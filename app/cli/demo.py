@@ -1,7 +1,7 @@
-"""`flask --app wsgi demo …`: what a developer's own machine is filled with.
+"""`flask --app wsgi demo …`: the demonstration data of a developer's own machine.
 
-Its credentials are published, so it exists only where nobody else can reach it: in development
-mode on loopback.
+Its credentials are published, so it exists only where nobody else can reach it: in development mode
+on loopback.
 """
 
 from typing import Any, NamedTuple
@@ -43,9 +43,9 @@ group = AppGroup("demo", help="Demonstration data, for development on one's own 
 
 @group.command("seed")
 def seed() -> None:
-    """Make the tenants demo and otra, each with its user and channel, and the user admin.
+    """Create the tenants demo and otra, each with its user and channel, and the user admin.
 
-    All passwords are "password". What is there already stays.
+    All passwords are "password". Existing data is not changed.
     """
     settings = config.current()
     if not is_local_development(settings):
@@ -65,7 +65,7 @@ def seed() -> None:
 
 
 def seed_tenant(name: str, channel: dict[str, Any]) -> None:
-    """A tenant whose owner has its name, with one channel."""
+    """Create a tenant with one channel and an owner of the same name."""
     tenant_id = auth.tenant_of_username(name)
     if tenant_id is None:
         new = tenants.NewTenant(name, owner=demo_user(name, Role.OWNER))
@@ -74,5 +74,5 @@ def seed_tenant(name: str, channel: dict[str, Any]) -> None:
 
 
 def demo_user(username: str, role: Role) -> NewUser:
-    """A user with the published password, which nobody can choose for themselves."""
+    """Create a user with the published password, which nobody can choose."""
     return NewUser(username, passwords.hash_password(passwords.DEMO_PASSWORD), role=role)

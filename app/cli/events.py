@@ -1,14 +1,14 @@
-"""`flask --app wsgi events …`: what Recado tells of itself."""
+"""`flask --app wsgi events …`: the events that Recado records."""
 
 import click
 from flask.cli import AppGroup
 
 from app.events import service as events
 
-group = AppGroup("events", help="The facts that Recado records for a business.")
+group = AppGroup("events", help="The events that Recado records for a business.")
 
 
 @group.command("describe")
 def describe() -> None:
-    """Print docs/events.md: every type of event and what its payload holds."""
+    """Print docs/events.md: every type of event and its payload."""
     click.echo(events.describe(), nl=False)

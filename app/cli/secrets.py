@@ -1,4 +1,4 @@
-"""`flask --app wsgi secrets …`: changing the keys under which secrets are stored."""
+"""`flask --app wsgi secrets …`: rotating the keys that encrypt stored secrets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ LIST_TENANTS = text("select recado.list_tenants(:asking, :after, :at_most)")
 RESOLVE_USERNAME = text("select user_id from recado.resolve_username(:given)")
 AT_ONCE = 500
 
-group = AppGroup("secrets", help="The keys under which secrets are stored.")
+group = AppGroup("secrets", help="The keys that encrypt stored secrets.")
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A column that holds text sealed with the tenant's data key."""
+    """A column that holds text encrypted with the tenant's data key."""
 
     model: type[Any]
     column: InstrumentedAttribute[Any]
@@ -34,19 +34,21 @@ SEALED = (
     Sealed(Channel, Channel.credentials),
     Sealed(IdempotencyKey, IdempotencyKey.answer),
 )
-"""Every sealed column; a test compares it with the models."""
+"""Every encrypted column; a test compares it with the models."""
 
 
 @group.command("rotate")
-@click.option("--data-keys", is_flag=True, help="Also make new data keys and seal all anew.")
+@click.option(
+    "--data-keys", is_flag=True, help="Also create new data keys and encrypt everything again."
+)
 @click.option("--tenant", type=click.UUID, help="Only this tenant.")
 @click.option("--as", "username", help="All tenants, as this platform administrator sees them.")
 def rotate(data_keys: bool, tenant: UUID | None, username: str | None) -> None:
-    """Bring tenants under the first key of ENCRYPTION_KEYS: one, or all with --as.
+    """Re-encrypt one tenant, or all with --as, with the first key of ENCRYPTION_KEYS.
 
-    Put the new key first, keep the old one behind it, restart everything, run this, then drop the
-    old key. Each tenant is one transaction, so a run that was cut short is simply run again;
-    without --data-keys, tenants that are done are left alone.
+    Put the new key first, keep the old one behind it, restart everything, run this, then remove the
+    old key. Each tenant is one transaction, so an interrupted run can simply be repeated; without
+    --data-keys, tenants that are done are skipped.
     """
     if (tenant is None) == (username is None):
         raise click.UsageError("Give either --tenant ID or --as USERNAME.")
@@ -64,7 +66,7 @@ def rotate(data_keys: bool, tenant: UUID | None, username: str | None) -> None:
     click.echo(f"{changed} of {len(tenants)} tenants rotated.")
     if failed:
         raise click.ClickException(
-            f"{failed} could not be opened: put the named key back into ENCRYPTION_KEYS."
+            f"{failed} could not be decrypted: put the named key back into ENCRYPTION_KEYS."
         )
 
 
@@ -88,11 +90,11 @@ def _page(session: Session, asking: Any, after: UUID | None) -> Sequence[UUID]:
 
 
 def rotate_tenant(tenant_id: UUID, *, data_keys: bool) -> bool:
-    """Whether anything had to change. Raises CannotOpen, changing nothing."""
+    """Return whether anything had to change. Raises CannotOpen, changing nothing."""
     ring = config.current().encryption_keys
     where = vault.data_key_column(tenant_id)
     with db.tenant_session(tenant_id) as session:
-        # Whoever changes a channel waits for this row, and reads the new key afterwards.
+        # A change of a channel waits for this row, and reads the new key afterwards.
         wrapped = session.scalars(select(Tenant.data_key).with_for_update()).one_or_none()
         if wrapped is None:
             raise CannotOpen("there is no such tenant")
@@ -111,7 +113,7 @@ def rotate_tenant(tenant_id: UUID, *, data_keys: bool) -> bool:
 
 
 def seal_anew(session: Session, sealed: Sealed, old: bytes, new: bytes) -> None:
-    """Open with the old key and seal with the new one, row by row. Raises CannotOpen."""
+    """Decrypt with the old key and encrypt with the new one, row by row. Raises CannotOpen."""
     model, column = sealed.model, sealed.column
     query = select(model.id, column).where(column.is_not(None)).with_for_update()
     for row_id, value in session.execute(query).all():

@@ -1,4 +1,4 @@
-"""`flask --app wsgi tenants …`: the businesses of this installation, and who runs it."""
+"""`flask --app wsgi tenants …`: the businesses of this installation, and its administrators."""
 
 import sys
 
@@ -13,7 +13,7 @@ from app.models import Role
 from app.tenants import service, users
 from app.tenants.naming import is_timezone, is_username
 
-group = AppGroup("tenants", help="The businesses of this installation, and who runs it.")
+group = AppGroup("tenants", help="The businesses of this installation, and its administrators.")
 
 NO_CHANNEL = (
     "Set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM, or leave "
@@ -22,14 +22,14 @@ NO_CHANNEL = (
 
 
 def read_password(from_stdin: bool) -> str:
-    """One line of standard input, or what a person types twice, unseen."""
+    """Read one line of standard input, or prompt for the password twice."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def new_user(username: str, name: str, role: Role, from_stdin: bool) -> users.NewUser:
-    """Raises ClickException with the reason when the username or the password will not do."""
+    """Raises ClickException with the reason when the username or the password is not allowed."""
     if not is_username(username):
         raise click.ClickException("A username has 3 to 64 printable characters without spaces.")
     try:
@@ -55,13 +55,13 @@ def check_timezone(_context: click.Context, _option: click.Parameter, name: str)
 @click.option("--name", default="", help="The person's name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def create_admin(username: str, name: str, password_stdin: bool) -> None:
-    """Make somebody who runs the whole installation."""
+    """Create a platform administrator, who manages the whole installation."""
     new = new_user(username, name, Role.PLATFORM_ADMIN, password_stdin)
     try:
         user = service.create_platform_admin(new)
     except AppError as error:
         raise click.ClickException(reason_of(error)) from error
-    click.echo(f"{user.username} runs this installation.")
+    click.echo(f"{user.username} is a platform administrator now.")
 
 
 @group.command("create")
@@ -70,12 +70,14 @@ def create_admin(username: str, name: str, password_stdin: bool) -> None:
 @click.option("--timezone", default="UTC", show_default=True, callback=check_timezone)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option(
-    "--with-default-channel", is_flag=True, help="Add the sender that the TWILIO_… settings name."
+    "--with-default-channel",
+    is_flag=True,
+    help="Add the sender of the TWILIO_… settings as its channel.",
 )
 def create(
     name: str, owner: str, timezone: str, password_stdin: bool, with_default_channel: bool
 ) -> None:
-    """Make a business with its first owner."""
+    """Create a business with its first owner."""
     try:
         channel = channel_of_settings(config.current()) if with_default_channel else None
     except ValueError as error:
@@ -94,11 +96,12 @@ def create(
 
 @group.command("list")
 def list_all() -> None:
-    """Show every business: id, status, name."""
+    """List every business: id, status, name."""
     asking = service.first_platform_admin()
     if asking is None:
         raise click.ClickException(
-            "Nobody runs this installation yet: flask --app wsgi tenants create-admin --username …"
+            "There is no platform administrator yet: flask --app "
+            "wsgi tenants create-admin --username …"
         )
     cursor: str | None = None
     while True:

@@ -19,9 +19,10 @@ def record(
     subject: tuple[str, UUID | None],
     changes: dict[str, Any] | None = None,
 ) -> None:
-    """Write down `action` (`channel.updated`) on `subject` (type, id); None is the system itself.
+    """Record that `actor` did `action` (`channel.updated`) to `subject` (type, id).
 
-    `changes` must hold no secret: name the changed field of a secret, never its value.
+    An `actor` of None means the system itself. `changes` must hold no secret: name the changed
+    field of a secret, never its value.
     """
     session.add(
         AuditEntry(
@@ -38,8 +39,8 @@ def record(
 
 
 def forget_old(session: Session, most: int) -> int:
-    """Remove up to `most` entries older than AUDIT_RETENTION_DAYS that no month took with it;
-    answers how many went."""
+    """Remove up to `most` entries older than AUDIT_RETENTION_DAYS from partitions that are still
+    kept; return how many were removed."""
     floor = month_floor(config.current().audit_retention_days)
     return delete_some(session, AuditEntry, AuditEntry.id < floor, most=most) if floor else 0
 

@@ -11,16 +11,16 @@ def now() -> datetime:
 
 
 def within_reach(moment: datetime) -> datetime:
-    """The moment in UTC; one before EARLIEST or after LATEST becomes that.
+    """Return the moment in UTC, clamped to EARLIEST and LATEST.
 
-    A moment that a caller gives may be so near to the end of what a date can hold that a change of
-    its zone, or a day less, would raise OverflowError.
+    Near the limits of `datetime`, a change of the time zone or the subtraction of a day would raise
+    OverflowError.
     """
     return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
 
 
 def isoformat(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with a trailing Z, or None."""
+    """Return the moment in RFC 3339, in UTC with a trailing Z; None for None."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

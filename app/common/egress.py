@@ -1,9 +1,10 @@
-"""The one outgoing HTTP client for addresses that tenants give us.
+"""The only outgoing HTTP client for addresses that tenants give us.
 
-https only; the name is resolved once, every address that it has must be public, and the connection
-goes to such an address while certificate and Host stay those of the name; no redirects; a cap on
-bytes; one deadline over everything. Hosts in ALLOWED_PRIVATE_HOSTS (`host` or `host:port`) are the
-operator's exception: they may be private, and may speak plain http.
+It speaks https only, resolves the name once, requires that every address of the name is public, and
+connects to one of these addresses while the certificate and the Host header stay those of the name.
+It follows no redirects, limits the number of bytes, and has one deadline for everything.
+ALLOWED_PRIVATE_HOSTS (`host` or `host:port`) lists the operator's exceptions: these hosts may be
+private and may use plain http.
 """
 
 import ipaddress
@@ -26,20 +27,20 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRIVATE_NAMES = ("localhost", "local", "internal", "lan", "home.arpa", "intranet", "localdomain")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
-NOT_PUBLIC = "It points to a private address; give one that the whole internet reaches."
+NOT_PUBLIC = "It points to a private address. Give an address that is reachable from the internet."
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# getaddrinfo cannot be given a deadline; a thread that hangs in it is left behind.
+# getaddrinfo has no timeout; a thread that hangs in it is abandoned.
 _resolvers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="egress-resolver")
 
 
 class EgressRefused(ValueError):
-    """We do not go there; the text says why to the person who gave the address."""
+    """The address is not allowed. The text tells the person who gave it why."""
 
 
 class EgressFailed(Exception):
-    """The other side did not answer as HTTP within the limits. The text may be shown."""
+    """The server did not answer in HTTP within the limits. The text may be shown to the tenant."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Outgoing:
 
 
 def check_url(text: str) -> str:
-    """The form of a URL that we or a provider may fetch; looks nothing up.
+    """Check the form of a URL that we or a provider may fetch, without resolving its host.
 
     Raises EgressRefused, a ValueError, with a sentence for the person who typed it.
     """
@@ -77,7 +78,9 @@ def _parse(text: str) -> httpx2.URL:
     if len(text) > LONGEST_URL:
         raise EgressRefused(f"A URL has at most {LONGEST_URL} characters.")
     if not text.isprintable() or any(mark in text for mark in ' \\"<>'):
-        raise EgressRefused("Not a URL: it holds a space or another character that URLs escape.")
+        raise EgressRefused(
+            "Not a URL: it contains a space or another character that must be escaped."
+        )
     try:
         url = httpx2.URL(text)
         port = _port(url)
@@ -106,14 +109,15 @@ def _port(url: httpx2.URL) -> int:
 
 
 def _is_allowed(host: str, port: int) -> bool:
-    """Whether the operator lets us reach this host although it may be private."""
+    """Return whether the operator lists this host in ALLOWED_PRIVATE_HOSTS."""
     allowed = {entry.lower() for entry in config.current().allowed_private_hosts}
     bracketed = f"[{host}]" if ":" in host else host
     return bool(allowed & {host.lower(), bracketed.lower(), f"{bracketed.lower()}:{port}"})
 
 
 def _looks_private(host: str) -> bool:
-    """A literal address that is not public, or a name that never is."""
+    """Return whether the host is a literal address that is not public, or a name that is never
+    public."""
     bare = host.rstrip(".").lower()
     address = literal_address(bare)
     if address is not None:
@@ -124,7 +128,7 @@ def _looks_private(host: str) -> bool:
 
 
 def literal_address(host: str) -> Ip | None:
-    """The address that a host spells out, in every spelling that a resolver takes (`127.1`)."""
+    """Return the address that a host spells out, in any form that a resolver accepts (`127.1`)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -138,9 +142,9 @@ def literal_address(host: str) -> Ip | None:
 
 
 def is_public(address: Ip) -> bool:
-    """Whether anybody on the internet would reach the same machine at this address.
+    """Return whether the address is reachable from the internet and means the same host everywhere.
 
-    An IPv6 address that carries an IPv4 one is as public as that one.
+    An IPv6 address that embeds an IPv4 address is as public as that one.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
@@ -153,7 +157,7 @@ def is_public(address: Ip) -> bool:
 
 
 def fetch(outgoing: Outgoing, limits: Limits | None = None) -> Fetched:
-    """One request, one answer, whatever its status; a redirect is an answer like any other.
+    """Make one request and return the response, whatever its status, redirects included.
 
     Raises EgressRefused before anything is sent, EgressFailed afterwards.
     """
@@ -164,11 +168,11 @@ def fetch(outgoing: Outgoing, limits: Limits | None = None) -> Fetched:
     try:
         return _exchange(outgoing, url, PinnedTransport(address, deadline), limits)
     except (httpcore2.TimeoutException, httpx2.TimeoutException) as error:
-        raise EgressFailed("The other side took too long.") from error
+        raise EgressFailed("The server took too long to answer.") from error
     except (httpcore2.NetworkError, ssl.SSLError, OSError) as error:
-        raise EgressFailed("No secure connection to the other side could be kept.") from error
+        raise EgressFailed("The TLS connection to the server failed.") from error
     except (httpcore2.ProtocolError, httpx2.HTTPError) as error:
-        raise EgressFailed("The other side does not speak HTTP as it should.") from error
+        raise EgressFailed("The server did not answer in valid HTTP.") from error
 
 
 def _exchange(
@@ -188,8 +192,8 @@ def _exchange(
 
 def _read(response: httpx2.Response, limits: Limits) -> bytes:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        # A few compressed bytes can hold gigabytes; we asked for none.
-        raise EgressFailed("The answer is compressed although we asked for plain bytes.")
+        # A few compressed bytes can expand to gigabytes, and we asked for no compression.
+        raise EgressFailed("The answer is compressed, although the request did not allow it.")
     body = bytearray()
     for chunk in response.iter_raw():
         body += chunk
@@ -203,17 +207,18 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that remain. Raises EgressFailed when none do."""
+        """Return the seconds that remain. Raises EgressFailed when none do."""
         remaining = self._end - time.monotonic()
         if remaining <= 0:
-            raise EgressFailed("The other side took too long.")
+            raise EgressFailed("The server took too long to answer.")
         return remaining
 
 
 def choose_address(host: str, port: int, deadline: Deadline) -> str:
-    """Resolve once; all addresses must be public unless the operator allows the host.
+    """Resolve the host once and return an address to connect to.
 
-    Raises EgressRefused, EgressFailed.
+    Raises EgressRefused if any address is not public, unless the operator allows the host;
+    EgressFailed if it does not resolve.
     """
     lookup = _resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
@@ -233,7 +238,7 @@ def choose_address(host: str, port: int, deadline: Deadline) -> str:
 
 
 class PinnedBackend(httpcore2.NetworkBackend):
-    """Connects to the address that was checked, whatever name is asked for."""
+    """Connects to the address that was checked, whatever host it is asked for."""
 
     def __init__(self, address: str, deadline: Deadline) -> None:
         self._address = address
@@ -255,7 +260,8 @@ class PinnedBackend(httpcore2.NetworkBackend):
 
 
 class DeadlineStream(httpcore2.NetworkStream):
-    """Each wait ends with the deadline, so that an answer that trickles ends with it, too."""
+    """Limits each wait by the deadline, so that a response that arrives byte by byte ends with it
+    too."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
@@ -285,12 +291,13 @@ class DeadlineStream(httpcore2.NetworkStream):
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Shared, because loading the certificate authorities takes some ten milliseconds."""
+    """Return the shared TLS context. Loading the certificate authorities takes tens of
+    milliseconds."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Body(httpx2.SyncByteStream):
-    """The bytes of an answer, as they arrive."""
+    """The bytes of a response, as they arrive."""
 
     def __init__(self, response: httpcore2.Response) -> None:
         self._response = response
@@ -303,7 +310,8 @@ class _Body(httpx2.SyncByteStream):
 
 
 class PinnedTransport(httpx2.BaseTransport):
-    """One connection for one request; never reused, so no name rides on another's certificate."""
+    """One connection for one request. It is never reused: a connection checked for one name must
+    not serve another."""
 
     def __init__(self, address: str, deadline: Deadline) -> None:
         self._pool = httpcore2.ConnectionPool(

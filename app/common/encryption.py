@@ -1,7 +1,7 @@
-"""Secrets at rest: AES-256-GCM under a data key per tenant, itself wrapped by the master key.
+"""Encryption of secrets at rest: AES-256-GCM with a data key per tenant, wrapped by the master key.
 
-Sealed text is bound, as associated data, to its tenant, table, column and row: a ciphertext that
-is copied to another tenant or row does not open.
+Each ciphertext is bound, as associated data, to its tenant, table, column and row. A ciphertext
+that is copied to another tenant or row cannot be decrypted.
 """
 
 import os
@@ -18,12 +18,12 @@ KEY_BYTES = 32
 
 
 class CannotOpen(Exception):
-    """The key is unknown, or the sealed bytes belong elsewhere or were changed."""
+    """The key is unknown, or the ciphertext belongs elsewhere or was changed."""
 
 
 @dataclass(frozen=True)
 class SealedColumn:
-    """The column of the row that holds a secret. The seal opens nowhere else."""
+    """The column and row that hold a secret. Its ciphertext can be decrypted nowhere else."""
 
     tenant_id: UUID
     table: str
@@ -39,7 +39,7 @@ def new_data_key() -> bytes:
 
 
 def seal(key: bytes, plain: bytes, column: SealedColumn) -> bytes:
-    """version | nonce | ciphertext and tag."""
+    """Return version, nonce, and ciphertext with tag, concatenated."""
     nonce = os.urandom(NONCE_BYTES)
     return VERSION + nonce + AESGCM(key).encrypt(nonce, plain, column.associated_data())
 
@@ -56,13 +56,13 @@ def unseal(key: bytes, sealed: bytes, column: SealedColumn) -> bytes:
 
 
 def wrap_data_key(ring: Mapping[str, bytes], data_key: bytes, column: SealedColumn) -> bytes:
-    """Seal a data key under the primary master key: `<key id>:` and the sealed bytes."""
+    """Encrypt a data key with the primary master key; return `<key id>:` and the ciphertext."""
     key_id, master = next(iter(ring.items()))
     return key_id.encode() + b":" + seal(master, data_key, column)
 
 
 def unwrap_data_key(ring: Mapping[str, bytes], wrapped: bytes, column: SealedColumn) -> bytes:
-    """Raises CannotOpen, naming the master key that is missing from ENCRYPTION_KEYS."""
+    """Raises CannotOpen, naming the master key that ENCRYPTION_KEYS lacks."""
     key_id, _, sealed = wrapped.partition(b":")
     master = ring.get(key_id.decode(errors="replace"))
     if master is None:

@@ -1,7 +1,7 @@
-"""Named places where a proof may kill, freeze or break this process; no-ops otherwise.
+"""Named places where a test may kill, freeze or break this process; no-ops otherwise.
 
-`RECADO_FAULTS="after_provider_accept=kill:0.01,before_commit=hang:5"`: name = action, with a
-probability (kill, error) or seconds (hang). Refused outside development and tests.
+`RECADO_FAULTS="after_provider_accept=kill:0.01,before_commit=hang:5"` sets name=action, with a
+probability (kill, error) or seconds (hang). It is refused outside development and tests.
 """
 
 import os
@@ -28,11 +28,11 @@ FAULT_POINTS = (
 
 
 class InjectedFault(Exception):
-    """What `error` raises."""
+    """Raised by the action `error`."""
 
 
 def faultpoint(name: str) -> None:
-    """Do here what RECADO_FAULTS says of `name`."""
+    """Do what RECADO_FAULTS says for `name`."""
     plan = os.environ.get(VARIABLE)
     if plan and not config.current().is_production:
         for entry in plan.split(","):
@@ -46,7 +46,8 @@ def _act(name: str, action: str, argument: str) -> None:
     if action == "hang":
         time.sleep(amount)
     elif random.random() < amount:  # noqa: S311 - chance, no secret
-        # Unbuffered, for the next line may be the last one: whoever asked for the fault counts it.
+        # Unbuffered, because this may be the last line before the process dies, and the test counts
+        # it.
         os.write(2, f"fault point {name}: {action}\n".encode())
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

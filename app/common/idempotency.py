@@ -1,10 +1,10 @@
-"""`Idempotency-Key`: the same key and body get the first answer again, for 24 hours.
+"""`Idempotency-Key`: the same key and body get the first response again, for 24 hours.
 
-The key is claimed in the transaction of the work, so that key and work are durable together; of
-two simultaneous requests the second waits in Postgres for the first one's commit. Work that needs
-transactions of its own commits the key first, without an answer; a repeat does the same work again
-under the same id, and that must find what is there. Answers are sealed, for some hold a secret
-that is shown once.
+The key is claimed in the transaction of the work, so both are committed together; of two
+simultaneous requests the second waits in Postgres until the first has committed. Work that needs
+transactions of its own commits the key first, without a response; a retry then repeats the work
+under the same id, so the work must tolerate that. Responses are encrypted, because some hold a
+secret that is shown only once.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ LONGEST_KEY = 255
 
 
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Honour `Idempotency-Key` on a view that creates something."""
+    """Honor `Idempotency-Key` on a view that creates something."""
 
     @wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -69,7 +69,8 @@ def check_key(key: str) -> str:
 
 
 def fingerprint() -> str:
-    """What two requests must share to be one: caller, address and body (JSON in any spelling)."""
+    """Hash what identifies a request: the caller, the address and the body (JSON in any
+    spelling)."""
     body = request.get_data(cache=True)
     with contextlib.suppress(ValueError, RecursionError):
         body = json.dumps(json.loads(body), sort_keys=True).encode()
@@ -89,14 +90,14 @@ _CLAIM = _NEW.on_conflict_do_update(
     },
     where=IdempotencyKey.expires_at < func.now(),
 ).returning(IdempotencyKey.id)
-"""Takes a key that is new, or whose time is over; answers no row for one that is in use."""
+"""Claims a key that is new or has expired; returns no row for one that is in use."""
 
 
 def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None]:
-    """Claim a key; answers the row's id, and the answer to replay if there is one.
+    """Claim a key; return the row's id, and the response to replay if there is one.
 
-    The id is that of an earlier request with this key if its work never came to an end.
-    Raises Unprocessable when the key was used for another request.
+    If an earlier request with this key did not finish, the id is that of the earlier one. Raises
+    Unprocessable when the key was used for another request.
     """
     row_id = new_id()
     given = {"id": row_id, "key": key, "fingerprint": print_}
@@ -114,7 +115,7 @@ def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None
 def commit_claim() -> UUID | None:
     """Commit the request before its work, which runs in transactions of its own.
 
-    Answers an id that is the same in each repeat of the request, None if it has no key.
+    Returns an id that is the same in each retry of the request, or None if it has no key.
     """
     commit_request()
     row_id: UUID | None = g.get("idempotency_row")
@@ -122,7 +123,7 @@ def commit_claim() -> UUID | None:
 
 
 def _release(row_id: UUID) -> None:
-    """A failure is not kept: forget a key that was committed before the work that failed."""
+    """Forget a key that was committed before its work failed: failures are not kept."""
     if g.session is None:
         unanswered = IdempotencyKey.id == row_id, IdempotencyKey.answer.is_(None)
         with db.tenant_session(principal().tenant_id) as later:
@@ -130,7 +131,7 @@ def _release(row_id: UUID) -> None:
 
 
 def forget_expired(tenant: Session, most: int) -> int:
-    """Remove up to `most` keys whose time is over; answers how many went."""
+    """Remove up to `most` expired keys; return how many were removed."""
     return delete_some(tenant, IdempotencyKey, IdempotencyKey.expires_at < func.now(), most=most)
 
 
@@ -138,16 +139,16 @@ EXPIRING = Expiring({"idempotency_keys": "expires_at < now()"}, forget_expired)
 
 
 def commit_with(response: Response) -> None:
-    """Commit the request early; until it ends, a repeat of it is answered with `response`."""
+    """Commit the request early. Until it ends, a retry gets `response`."""
     keep_answer(response)
     commit_request()
 
 
 def keep_answer(response: Response) -> None:
-    """Keep what we answer, in this request's transaction or, once that is over, in its own.
+    """Store the response, in this request's transaction or, after its commit, in a new one.
 
-    What cannot be kept by then is no failure of the request: a repeat gets the answer with which
-    it was committed.
+    After the commit, a failure to store it does not fail the request: a retry gets the response
+    that the request was committed with.
     """
     row_id = g.get("idempotency_row")
     if row_id is None:

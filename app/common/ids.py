@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 for rows, random text for what must not be guessed."""
+"""Identifiers: UUIDv7 for rows, random text for values that must not be guessed."""
 
 import secrets
 from datetime import datetime
@@ -8,12 +8,12 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """A UUIDv7: unique everywhere, ascending in time."""
+    """Return a UUIDv7: unique, and ascending in time."""
     return uuid7()
 
 
 def new_secret(size: int = 32) -> str:
-    """URL-safe random text carrying `size` bytes of entropy."""
+    """Return URL-safe random text with `size` bytes of entropy."""
     return secrets.token_urlsafe(size)
 
 
@@ -21,14 +21,14 @@ LAST_MILLISECOND = 2**48 - 1
 
 
 def id_at(moment: datetime) -> UUID:
-    """A UUIDv7 that sorts as if it had been made at that moment."""
+    """Return a UUIDv7 that sorts as if it had been made at that moment."""
     return uuid7(nanoseconds=int(moment.timestamp() * 1_000_000) * 1_000)
 
 
 def id_floor(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of that millisecond (RFC 9562: 48 bits of Unix time come first).
+    """Return the smallest UUIDv7 of that millisecond (RFC 9562: 48 bits of Unix time come first).
 
-    Before 1970 it is the first UUIDv7 of all.
+    For a moment before 1970 this is the smallest UUIDv7.
     """
     millisecond = int(moment.timestamp() * 1000)
     return UUID(int=min(max(millisecond, 0), LAST_MILLISECOND) << 80)

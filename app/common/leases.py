@@ -1,8 +1,8 @@
-"""Leases in Redis: one holder of a name at a time, for as long as the holder's process lives.
+"""Leases in Redis: one holder for each name, for as long as the holder's process lives.
 
-A lease spares two workers the same work and promises nothing: whatever runs under it is correct
-without it, so while Redis is away everybody gets one. A thread of this process renews all leases
-that the process holds; those of a process that was killed or frozen end after HELD_SECONDS.
+A lease only avoids duplicate work. Work that runs under a lease is correct without it, so while
+Redis is away everybody gets one. A thread renews all leases of this process; the leases of a
+process that was killed or frozen end after HELD_SECONDS.
 """
 
 import threading
@@ -28,7 +28,7 @@ RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[
 
 @dataclass(frozen=True)
 class Lease:
-    """A name that this process holds under `token`; `None` when Redis could not be asked."""
+    """A name that this process holds under `token`; the token is `None` when Redis was away."""
 
     name: str
     token: str | None
@@ -47,7 +47,7 @@ _keeper = _Keeper()
 
 
 def take(name: str) -> Lease | None:
-    """A lease that lasts until `give_back`; None while somebody else holds `name`."""
+    """Return a lease that lasts until `give_back`, or None while somebody else holds `name`."""
     token = new_secret(12)
     try:
         got = redis_handle.client.set(key_of(name), token, nx=True, ex=HELD_SECONDS)
@@ -65,7 +65,7 @@ def take(name: str) -> Lease | None:
 
 
 def give_back(lease: Lease) -> None:
-    """The name is free again, unless somebody else has it by now."""
+    """Release the lease, unless somebody else holds the name by now."""
     if lease.token is None:
         return
     with _keeper.lock:
@@ -74,13 +74,13 @@ def give_back(lease: Lease) -> None:
     try:
         redis_handle.client.eval(RELEASE, 1, key_of(lease.name), lease.token)
     except RedisError:
-        # It ends by itself after HELD_SECONDS.
+        # The lease ends by itself after HELD_SECONDS.
         return
 
 
 @contextmanager
 def hold(name: str) -> Iterator[bool]:
-    """Hold `name` for the time of the block; False in it while somebody else has it."""
+    """Hold `name` during the block. Yields False while somebody else holds it."""
     lease = take(name)
     try:
         yield lease is not None
@@ -90,7 +90,7 @@ def hold(name: str) -> Iterator[bool]:
 
 
 def held(names: Sequence[str]) -> set[str]:
-    """Those of these names that somebody holds."""
+    """Return those of these names that somebody holds."""
     if not names:
         return set()
     try:
@@ -101,12 +101,12 @@ def held(names: Sequence[str]) -> set[str]:
 
 
 def key_of(name: str) -> str:
-    """The key in Redis; it exists while somebody holds the name."""
+    """Return the key in Redis, which exists while somebody holds the name."""
     return f"lease:{name}"
 
 
 def renew() -> None:
-    """Renew what this process holds, by one round trip."""
+    """Renew all leases of this process with one round trip."""
     with _keeper.lock:
         held = list(_keeper.held.values())
     if not held:
@@ -127,5 +127,5 @@ def _renew_for_ever() -> None:
         try:
             renew()
         except Exception:
-            # Without this thread every lease of the process would end in the middle of its work.
+            # If this thread ended, every lease of the process would end in the middle of its work.
             log.exception("cannot_renew_leases")

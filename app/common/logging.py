@@ -1,6 +1,6 @@
-"""Structured logs: one line an event, with request, tenant and message ids.
+"""Structured logs: one line for each event, with the ids of request, tenant and message.
 
-Never a body, a secret, or a name: log calls pass ids, codes and counts.
+Log calls pass ids, codes and counts; never a body, a secret or a person's name.
 """
 
 import logging
@@ -27,7 +27,7 @@ QUIET_LOGGERS = (
     "celery.beat",
     "celery.worker.strategy",
 )
-"""Their lines repeat ours, come each second, or (twilio's) hold phone numbers."""
+"""Their lines repeat ours, come every second, or (twilio's) hold phone numbers."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -68,7 +68,7 @@ def configure(settings: Settings) -> None:
 
 
 def start_request() -> None:
-    """Give the request an id (its own `X-Request-Id` when that is harmless) and a start time."""
+    """Give the request a start time and an id: its own `X-Request-Id` when that is well formed."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
     g.started = time.perf_counter()
@@ -92,8 +92,8 @@ def finish_request(response: Response) -> Response:
 
 
 def _is_routine(path: str, status: int) -> bool:
-    """Whether a request says nothing that is worth a line: an operator's probe, or a webhook that
-    was taken (the inbox holds it). LOG_LEVEL=debug shows these, too."""
+    """Return whether a request needs no line at info level: a health probe, or a webhook that was
+    accepted, which the inbox holds anyway. LOG_LEVEL=debug shows these too."""
     return path.rstrip("/") in PROBES or (path.startswith(WEBHOOKS) and status < 400)
 
 

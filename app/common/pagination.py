@@ -1,4 +1,5 @@
-"""Pages: `?limit=` and an opaque `cursor` that holds the sort key of the last row seen."""
+"""Pages: `?limit=` and an opaque `cursor` that holds the sort key of the last row of the page
+before."""
 
 import base64
 import binascii
@@ -17,12 +18,12 @@ from app.errors import InvalidInput
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 100
 MOST_READ = 4_000
-"""How many rows a page reads to find the few that are wanted, about 10 ms of work."""
+"""The most rows that are read for one page to find those that match, about 10 ms of work."""
 
 Row = TypeVar("Row")
 SortKey = tuple[Any, ...]
 Conditions = Callable[[Any], Sequence[ColumnElement[bool]]]
-"""What must be true of a row, given its entity."""
+"""The filters of a list, given the entity that they apply to."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def fetch_page(
     *,
     descending: bool = True,
 ) -> Page[Row]:
-    """One page of `query`, ordered by `sort` (the last column must be unique in the tenant).
+    """Return one page of `query`, ordered by `sort` (the last column must be unique in the tenant).
 
     Raises InvalidInput for a cursor that we did not make.
     """
@@ -70,12 +71,12 @@ def fetch_wanted(
     *,
     more_below: SortKey | None = None,
 ) -> Page[Row]:
-    """One page of those rows of all `runs` that are `wanted`, the last in order first.
+    """Return one page of the rows of all `runs` that match `wanted`, in descending order.
 
-    Each run is a query of one and the same entity whose order an index gives; they do not overlap.
-    No more than MOST_READ rows of each are read. So a page may hold fewer rows than asked for, even
-    none, while there is a next one. `more_below`: the runs reach down to this sort key, and the
-    next page is to go on there. Raises InvalidInput for a cursor that we did not make.
+    Each run is a query of the same entity whose order an index provides; runs do not overlap. At
+    most MOST_READ rows of each run are read, so a page may hold fewer rows than `limit`, or none,
+    and still have a next page. `more_below` is the sort key down to which the runs reach; the next
+    page continues there. Raises InvalidInput for a cursor that we did not make.
     """
     if request.cursor:
         last = decode_cursor(request.cursor, sort)
@@ -105,9 +106,10 @@ def _in_order(queries: Sequence[Select[Any]]) -> Any:
 def _last_read(
     session: Session, runs: Sequence[Select[Any]], sort: Sequence[InstrumentedAttribute[Any]]
 ) -> SortKey | None:
-    """Where reading stopped in a run that is longer than MOST_READ; None when there is none.
+    """Return the sort key where reading stopped in a run longer than MOST_READ, or None if no run
+    is.
 
-    Of several such runs, the first stop: the others are to be read again from there.
+    If several runs are longer, this is the first stop: the other runs are read again from there.
     """
     last = [run.with_only_columns(*sort).offset(MOST_READ - 1).limit(1) for run in runs]
     keys = [tuple(row) for row in session.execute(select(_in_order(last)))]
@@ -119,7 +121,7 @@ def _sort_key(row: Any, sort: Sequence[InstrumentedAttribute[Any]]) -> SortKey:
 
 
 def encode_cursor(key: SortKey, sort: Sequence[InstrumentedAttribute[Any]]) -> str:
-    """The sort key as text, with the name of its list."""
+    """Encode the sort key as text, with the name of its list."""
     plain = [value.isoformat() if isinstance(value, datetime) else str(value) for value in key]
     named = json.dumps([_name(sort), *plain])
     return base64.urlsafe_b64encode(named.encode()).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""What a caller may do, and which role or API key scope carries it."""
+"""Permissions, and the roles and API key scopes that grant them."""
 
 from enum import StrEnum
 
@@ -26,9 +26,9 @@ class Permission(StrEnum):
     INBOX_READ = "inbox:read"
     INBOX_WRITE = "inbox:write"
     ACCOUNT = "account"
-    """One's own profile and session: every signed-in person, no API key."""
+    """One's own profile and session. Every signed-in person has it, and no API key."""
     PLATFORM = "platform"
-    """The tenants of the whole installation."""
+    """Managing the tenants of the whole installation."""
 
 
 VIEWER = frozenset(
@@ -73,4 +73,4 @@ SCOPES = frozenset(
         Permission.TENANT_READ,
     }
 )
-"""What an API key may be given: nothing that makes other keys, people or tenants."""
+"""The permissions that an API key may have: none that creates keys, people or tenants."""

@@ -7,13 +7,14 @@ from enum import StrEnum
 import phonenumbers
 
 USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
-"""`CC.…` as in Meta's and Twilio's identity pages; `ENT.` marks a linked portfolio's parent id."""
+"""`CC.…`, as Meta's and Twilio's pages about user ids say; `ENT.` marks the parent id of a linked
+portfolio."""
 
 LONGEST_ADDRESS = 160
 
 MEXICO_WITH_THE_OLD_1 = re.compile(r"\+521[0-9]{10}")
-"""WhatsApp still writes many Mexican numbers so; the numbering plan dropped the 1 in 2019, and
-with it phonenumbers calls them too long."""
+"""WhatsApp still writes many Mexican numbers with the 1 that the numbering plan dropped in 2019;
+phonenumbers calls these too long."""
 
 
 E164 = re.compile(r"\+?[1-9][0-9]{5,14}")
@@ -26,14 +27,14 @@ class AddressKind(StrEnum):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a message goes or comes from: `+15551234567` or `US.13491208655302741918`."""
+    """An address of a message: `+15551234567` or `US.13491208655302741918`."""
 
     kind: AddressKind
     value: str
 
 
 def parse_address(text: str) -> Address:
-    """Read `whatsapp:+15551234567`, `+15551234567`, `15551234567` or a WhatsApp user id.
+    """Parse `whatsapp:+15551234567`, `+15551234567`, `15551234567` or a WhatsApp user id.
 
     Raises ValueError with a sentence for the person who typed it.
     """
@@ -44,10 +45,10 @@ def parse_address(text: str) -> Address:
 
 
 def heard_address(text: str) -> Address:
-    """An address as a provider gives it. Raises ValueError.
+    """Parse an address that a provider sent. Raises ValueError.
 
-    A number that our numbering plans find impossible is taken as it stands: WhatsApp knows it,
-    and refusing it would lose the message.
+    A number that our numbering plans call impossible is taken unchanged: WhatsApp knows it, and
+    refusing it would lose the message.
     """
     try:
         return parse_address(text)
@@ -59,16 +60,17 @@ def heard_address(text: str) -> Address:
 
 
 def stored_address(value: str) -> Address:
-    """An address that our own tables hold, as it stands there. Never fails."""
+    """Parse an address that our own tables hold. Never fails."""
     is_user_id = USER_ID.fullmatch(value)
     return Address(AddressKind.USER_ID if is_user_id else AddressKind.PHONE, value)
 
 
 def parse_phone(text: str) -> str:
-    """Any spelling with a country code → E.164. Raises ValueError.
+    """Convert a number with its country code, in any spelling, to E.164. Raises ValueError.
 
-    A number is refused when its length is impossible, not when its range is unassigned: numbering
-    plans change more often than our copy of them, and fictional 555 numbers serve as examples.
+    A number is refused when its length is impossible, but not when its range is unassigned:
+    numbering plans change more often than our copy of them, and fictional 555 numbers are used as
+    examples.
     """
     bare = text.strip().removeprefix("whatsapp:").strip()
     problem = "Not a phone number: give it with its country code, e.g. +5215512345678."

@@ -1,4 +1,4 @@
-"""Who is calling, and the transaction that the call runs in."""
+"""The caller of a request, and the transaction that the request runs in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,9 +23,9 @@ class CallerType(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """What a verified token or key says of itself, before the database was asked.
+    """What a verified token or key says, before the database was asked.
 
-    `session_id` is the sign-in of a user's token; None for an API key.
+    `session_id` is the sign-in of a user's token, and None for an API key.
     """
 
     type: CallerType
@@ -40,7 +40,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Principal:
-    """A caller whom the database confirmed just now, with what it may do."""
+    """A caller that the database has just confirmed, with its permissions."""
 
     caller: Caller
     name: str
@@ -65,9 +65,9 @@ class Principal:
 
 
 def requires(permission: Permission) -> Callable[[View], View]:
-    """Name what a view needs; the guard in app/blueprints.py enforces it.
+    """Declare the permission that a view needs; the guard in app/blueprints.py enforces it.
 
-    Stands right below the route, above every other decorator.
+    Place it right below the route, above every other decorator.
     """
 
     def mark(view: View) -> View:
@@ -78,20 +78,21 @@ def requires(permission: Permission) -> Callable[[View], View]:
 
 
 def principal() -> Principal:
-    """Who is calling this view."""
+    """Return the caller of this request."""
     found: Principal = g.principal
     return found
 
 
 def session() -> Session:
-    """The transaction of this request, pinned to the caller's tenant."""
+    """Return the transaction of this request, pinned to the caller's tenant."""
     found: Session = g.session
     return found
 
 
 @contextmanager
 def request_transaction(tenant_id: UUID) -> Iterator[Session]:
-    """The one transaction of a request: commits when the view returned, unless it did before."""
+    """Open the transaction of a request. It commits when the view returns, unless the view did so
+    before."""
     with db.tenant_session(tenant_id) as opened:
         g.session = opened
         try:
@@ -101,6 +102,6 @@ def request_transaction(tenant_id: UUID) -> Iterator[Session]:
 
 
 def commit_request() -> None:
-    """Make the request's work durable before its end: what follows holds no connection."""
+    """Commit the request's work before its end, so that what follows holds no connection."""
     db.finish(g.session)
     g.session = None

@@ -7,7 +7,7 @@ from flask import g, has_request_context
 from limits.storage import RedisStorage
 
 SCHEME = "counts+"
-"""Before the scheme of Redis, as in `counts+redis://host:6379/0`, it selects these counters."""
+"""The prefix that selects these counters, as in `counts+redis://host:6379/0`."""
 
 COUNT = """
 local count = redis.call("incrby", KEYS[1], ARGV[2])
@@ -19,10 +19,10 @@ return {count, redis.call("ttl", KEYS[1])}
 
 
 class RateCounts(RedisStorage):
-    """Counters whose value and end are read by the call that counts the request.
+    """Counters that return their value and the end of their window with the call that counts.
 
-    The headers of each answer need both. The library would ask Redis for each of them again, so a
-    request would make three calls instead of one.
+    The headers of each response need both. The library would ask Redis for each of them again:
+    three calls for a request instead of one.
     """
 
     STORAGE_SCHEME: ClassVar[list[str]] = [  # type: ignore[misc]  # the library does not say ClassVar
@@ -48,7 +48,8 @@ class RateCounts(RedisStorage):
         return super().get_expiry(key) if end is None else end
 
     def _counted(self, key: str) -> tuple[int, float] | tuple[None, None]:
-        """Return the value and the end (seconds since 1970) of a counter of this request."""
+        """Return the value and the end (seconds since 1970) of a counter of this request, if it has
+        one."""
         if not has_request_context():
             return None, None
         found: tuple[int, float] | tuple[None, None]

@@ -1,4 +1,4 @@
-"""Removing what is older than it is kept, a little at a time."""
+"""Removal of expired rows, in small steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from app.models import TenantScoped
 
 @dataclass(frozen=True)
 class Expiring:
-    """Tables whose rows serve their time, and what removes those that did.
+    """Tables whose rows expire, and the function that removes expired rows.
 
-    `is_old`: for each table the condition in SQL that a row served its time. It goes along an index
-    that begins with the tenant, and may see no more than recado_system does. A parameter that is
-    null (kept for ever) makes it false. `forget` removes from one tenant up to so many rows, and
-    answers how many went.
+    `is_old` holds, for each table, the SQL condition that a row has expired. It must use an index
+    that begins with the tenant, and may read only what recado_system sees. A parameter that is null
+    (kept forever) makes it false. `forget` removes up to a number of rows of one tenant and returns
+    how many were removed.
     """
 
     is_old: Mapping[str, str]
@@ -33,23 +33,25 @@ class Expiring:
 def delete_some(
     session: Session, model: type[TenantScoped], *is_old: ColumnElement[bool], most: int
 ) -> int:
-    """Remove up to `most` rows of this tenant of which `is_old` is true; answers how many went.
+    """Remove up to `most` rows of this tenant that match `is_old`; return how many were removed.
 
-    What another transaction holds at this moment is left for the next time.
+    Rows that another transaction has locked are left for the next run.
     """
-    # The tenant as a value: the planner learns that of the policy only after its choice.
+    # The tenant as a value: the planner takes the tenant of the row-level policy into account only
+    # after it has chosen an index.
     own = model.tenant_id == db.tenant_of(session)
     chosen = select(model.id).where(own, *is_old).limit(most).with_for_update(skip_locked=True)
-    # A WITH is run once. A subquery may be run again for each row, and choose others each time.
+    # A WITH runs once. A subquery may run again for each row, and choose other rows each time.
     statement = delete(model).where(own, model.id.in_(select(chosen.cte("chosen").c.id)))
     result: Any = session.execute(statement.execution_options(synchronize_session=False))
     return int(result.rowcount)
 
 
 def month_floor(days: int) -> UUID | None:
-    """The smallest id of the month in which the time began that rows are kept; None: for ever.
+    """Return the smallest id of the oldest month that is kept, or None when rows are kept forever.
 
-    Tables in months lose a whole month at once, so their rows are kept up to a month longer.
+    Tables with monthly partitions lose a whole month at once, so their rows are kept up to a month
+    longer.
     """
     if not days:
         return None

@@ -1,4 +1,4 @@
-"""The base of every request and answer schema, and the fields that several features share."""
+"""The base class of every request and response schema, and fields that several features share."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,7 +14,7 @@ DEEPEST = 32
 
 
 class BaseSchema(Schema):
-    """Refuses unknown fields, and text that Postgres could not store, wherever it hides."""
+    """Refuses unknown fields, and text that Postgres cannot store, at any depth."""
 
     class Meta:
         unknown = RAISE
@@ -28,14 +28,14 @@ class BaseSchema(Schema):
 
 
 def find_unstorable(data: Any, path: str = "", depth: int = 0) -> list[tuple[str, list[str]]]:
-    """`[(path, [reason])]` for each text in `data` that holds NUL or a lone surrogate."""
+    """Return `[(path, [reason])]` for each text in `data` that holds NUL or a lone surrogate."""
     if depth > DEEPEST:
         return [(path, [f"Nested more than {DEEPEST} levels deep."])]
     if isinstance(data, str):
         return [] if is_storable(data) else [(path or "_schema", [UNSTORABLE])]
     found: list[tuple[str, list[str]]] = []
     if isinstance(data, Mapping):
-        # A query string is no dict, but may hold the same.
+        # A query string is a Mapping, but not a dict.
         for key, value in data.items():
             name = str(key) if is_storable(str(key)) else "?"
             inner = f"{path}.{name}" if path else name
@@ -76,7 +76,7 @@ class AddressField(fields.String):
 
 
 class KnownAddressField(AddressField):
-    """An address to look for: any that a provider may have told us."""
+    """An address to search for: any address that a provider may have sent us."""
 
     read = staticmethod(heard_address)
 
@@ -93,9 +93,9 @@ class PhoneField(fields.String):
 
 
 class MomentField(fields.AwareDateTime):
-    """A moment with its zone, as a filter; loads to UTC.
+    """A moment with its time zone, used as a filter; loads to UTC.
 
-    One before 1970 loads as 1970, one after the year 9998 as its end.
+    A moment before 1970 loads as 1970, and one after the year 9998 as the end of that year.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -103,28 +103,28 @@ class MomentField(fields.AwareDateTime):
 
 
 def text_field(longest: int, *, shortest: int = 0, **kwargs: Any) -> fields.String:
-    """Text of a stated length, in characters."""
+    """A string with a minimum and maximum length in characters."""
     return fields.String(validate=validate.Length(min=shortest, max=longest), **kwargs)
 
 
 def words_field(longest: int, **kwargs: Any) -> fields.String:
-    """Text for a person to read, so more than spaces."""
+    """A string for people to read: not empty, and not only spaces."""
     return fields.String(validate=[validate.Length(min=1, max=longest), not_blank], **kwargs)
 
 
 def not_blank(text: str) -> None:
-    """A validator: spaces alone say nothing. Raises ValidationError."""
+    """Validate that the text is not only spaces. Raises ValidationError."""
     if not text.strip():
         raise ValidationError("Must hold more than spaces.")
 
 
 def choice(values: type[StrEnum], **kwargs: Any) -> fields.String:
-    """One of an enumeration's values, as text."""
+    """A string that is one of an enumeration's values."""
     return fields.String(validate=validate.OneOf([str(each) for each in values]), **kwargs)
 
 
 class PageArgs(BaseSchema):
-    """`?limit=&cursor=` of every list."""
+    """The query `?limit=&cursor=` of every list."""
 
     limit = fields.Integer(
         load_default=pagination.DEFAULT_LIMIT,
@@ -147,7 +147,7 @@ class PageSchema(BaseSchema):
 
 
 class ErrorSchema(Schema):
-    """The envelope of every failure."""
+    """The body of every error response."""
 
     success = fields.Boolean(required=True, metadata={"example": False})
     error = fields.String(

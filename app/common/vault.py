@@ -1,4 +1,4 @@
-"""Seals and opens a tenant's secrets with its data key; the only user of the master keys."""
+"""Encrypts and decrypts a tenant's secrets with its data key; the only user of the master keys."""
 
 from uuid import UUID
 
@@ -16,15 +16,15 @@ def data_key_column(tenant_id: UUID) -> SealedColumn:
 
 
 def new_wrapped_data_key(tenant_id: UUID) -> bytes:
-    """A fresh data key for a tenant about to be made."""
+    """Return a new wrapped data key, for a tenant that is about to be created."""
     ring = config.current().encryption_keys
     return encryption.wrap_data_key(ring, encryption.new_data_key(), data_key_column(tenant_id))
 
 
 def data_key(session: Session, *, hold: bool = False) -> bytes:
-    """The data key of this transaction's tenant. Raises CannotOpen.
+    """Return the data key of this transaction's tenant. Raises CannotOpen.
 
-    `hold` keeps a rotation of the key waiting until the transaction ends.
+    With `hold`, a rotation of the key waits until the transaction ends.
     """
     tenant_id = db.tenant_of(session)
     query = select(Tenant.data_key)
@@ -36,7 +36,8 @@ def data_key(session: Session, *, hold: bool = False) -> bytes:
 
 
 def seal(session: Session, table: str, column: str, row_id: UUID, plain: bytes) -> bytes:
-    """Holds off a rotation, which would leave what is sealed just now under a dead key."""
+    """Encrypt a secret. A rotation of the key waits until the transaction ends: it would otherwise
+    leave this secret encrypted with the old key."""
     where = SealedColumn(db.tenant_of(session), table, column, row_id)
     return encryption.seal(data_key(session, hold=True), plain, where)
 

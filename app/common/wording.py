@@ -1,18 +1,21 @@
-"""Comparing what people write, whatever its case, accents and punctuation."""
+"""Comparison of texts regardless of case, accents and punctuation."""
 
 import re
 import unicodedata
 
 
 def normalise(text: str) -> str:
-    """`¡Hóla!  Amigo` → `hola amigo`: lower case, no accents, no punctuation, single spaces."""
-    # Folded between: some letters have their small form only once they are plain ones.
+    """Return the text in lower case with single spaces, without accents and punctuation.
+
+    `¡Hóla!  Amigo` becomes `hola amigo`.
+    """
+    # Fold the case between the two steps: some letters have a lower case only without their accent.
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(each for each in plain if not unicodedata.combining(each))
     return " ".join(re.findall(r"[^\W_]+", bare))
 
 
 def says_the_same(one: str, other: str) -> bool:
-    """Whether two texts have the same words; texts without words must be equal."""
+    """Return whether two texts have the same words. Texts without words must be equal."""
     words = normalise(one)
     return words == normalise(other) and (bool(words) or one.strip() == other.strip())

@@ -1,4 +1,4 @@
-"""Two contacts that turn out to be one person become one, with one history."""
+"""Merging of contacts that turn out to be one person, with their histories."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -17,10 +17,11 @@ class ContactGone(Exception):
 
 
 def merge(session: Session, keep_id: UUID, lose_ids: Sequence[UUID]) -> None:
-    """`keep_id` takes over the aliases, attributes, conversations and messages of `lose_ids`.
+    """Merge the contacts `lose_ids`, with their aliases, attributes, conversations and messages,
+    into `keep_id`.
 
-    All of them are locked before anything moves: a send or a receive holds its contact before it
-    writes, so it is either finished by now or waits. Raises ContactGone, with nothing changed.
+    All contacts are locked before anything moves. A send or a receive holds its contact before it
+    writes, so it has either finished by now or waits. Raises ContactGone, with nothing changed.
     """
     held = repository.lock(session, [keep_id, *lose_ids])
     if len(held) < 1 + len(lose_ids):
@@ -32,7 +33,7 @@ def merge(session: Session, keep_id: UUID, lose_ids: Sequence[UUID]) -> None:
 def _take_over(session: Session, keep: Contact, lose: Contact) -> None:
     merged = threads.merge(session, keep.id, lose.id)
     if merged is None:
-        # Their next message joins them.
+        # Their next message will merge them.
         return
     keep.name = keep.name or lose.name
     keep.profile_name = keep.profile_name or lose.profile_name

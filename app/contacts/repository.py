@@ -20,13 +20,14 @@ _TRY_LOCK_ADDRESS = text("select pg_try_advisory_xact_lock(hashtextextended(:nam
 
 
 def lock_addresses(session: Session, tenant_id: UUID, addresses: Sequence[Address]) -> None:
-    """Let one transaction at a time give these addresses to a contact; waits, in one order."""
+    """Lock these addresses, in one order, so that one transaction at a time gives them to a
+    contact."""
     names = [_lock_name(tenant_id, address) for address in addresses]
     session.execute(_LOCK_ADDRESSES, {"names": names})
 
 
 def try_lock_address(session: Session, tenant_id: UUID, address: Address) -> bool:
-    """The same for one address, without a wait; False while another transaction has the lock."""
+    """Lock one address without waiting; return False while another transaction has the lock."""
     return bool(session.scalar(_TRY_LOCK_ADDRESS, {"name": _lock_name(tenant_id, address)}))
 
 
@@ -35,7 +36,7 @@ def _lock_name(tenant_id: UUID, address: Address) -> str:
 
 
 def contact_ids(session: Session, addresses: Sequence[Address]) -> dict[Address, UUID]:
-    """Address → contact, for those that are known."""
+    """Return the contact of each address that is known."""
     wanted = {(str(address.kind), address.value): address for address in addresses}
     rows = session.execute(
         select(ContactAlias.kind, ContactAlias.value, ContactAlias.contact_id).where(
@@ -50,11 +51,11 @@ def get(session: Session, tenant_id: UUID, contact_id: UUID) -> Contact | None:
 
 
 def hold(session: Session, contact_id: UUID, *, wait: bool = True) -> bool:
-    """Keep the contact from being merged until the transaction ends; False when it is gone.
+    """Lock the contact against a merge until the transaction ends; return False when it is gone.
 
-    Whoever opens, changes or writes into a conversation holds its contact first. Any number of
-    transactions may hold it at once. Without `wait`, False also when another transaction is
-    merging it.
+    Any transaction that creates, changes or writes to a conversation holds its contact first. Many
+    transactions may hold it at once. Without `wait`, returns False also while another transaction
+    is merging it.
     """
     query = select(Contact.id).where(Contact.id == contact_id)
     held = query.with_for_update(read=True, key_share=True, skip_locked=not wait)
@@ -62,11 +63,11 @@ def hold(session: Session, contact_id: UUID, *, wait: bool = True) -> bool:
 
 
 def lock(session: Session, contact_ids: Collection[UUID]) -> Mapping[UUID, Contact]:
-    """Those of these contacts that are still there, each held by this transaction alone."""
+    """Lock those of these contacts that still exist, exclusively; return them by id."""
     query = (
         select(Contact)
         .where(Contact.id.in_(contact_ids))
-        # In one order, so that two merges cannot wait for each other.
+        # In one order, so that two merges cannot deadlock.
         .order_by(Contact.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -75,7 +76,7 @@ def lock(session: Session, contact_ids: Collection[UUID]) -> Mapping[UUID, Conta
 
 
 def add_alias(session: Session, contact_id: UUID, address: Address) -> None:
-    """Does nothing when the address belongs to somebody."""
+    """Add the address to the contact. Does nothing when it belongs to a contact already."""
     session.flush()
     session.execute(
         insert(ContactAlias)
@@ -85,8 +86,8 @@ def add_alias(session: Session, contact_id: UUID, address: Address) -> None:
 
 
 def described(session: Session, ids: Sequence[UUID]) -> Sequence[Any]:
-    """(id, name, profile_name, kind, value) of each address of these contacts, oldest first; the
-    last two are None for a contact without an address."""
+    """Return (id, name, profile_name, kind, value) of each address of these contacts, oldest first.
+    The last two are None for a contact without an address."""
     query = (
         select(
             Contact.id,

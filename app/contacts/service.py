@@ -1,4 +1,5 @@
-"""People: found by any of their addresses, made when first met, joined when two turn out one."""
+"""Contacts: found by any of their addresses, created when first seen, merged when two are one
+person."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from app.errors import Unavailable
 from app.models import Contact
 
 MOST_TRIES = 5
-"""Each try after the first needs another merge of the same person in the meantime."""
+"""A retry is needed only if another merge of the same person happens in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,11 @@ class ContactSummary:
 
 
 def find_or_create(session: Session, addresses: Sequence[Address], profile_name: str = "") -> UUID:
-    """The contact who has these addresses, the first being the one in use; made if unknown.
+    """Return the contact who has these addresses, the first being the current one; create it if
+    unknown.
 
-    An address that was not known yet is added. When two contacts share the addresses of one
-    message they are the same person: the one of the first address takes the other's history.
+    Addresses that were not known yet are added. When two contacts share the addresses of one
+    message they are the same person, and the contact of the first address gets the other's history.
     The contact cannot be merged by another transaction until this one ends.
     """
     contact_id, known = _find(session, addresses, profile_name)
@@ -47,7 +49,7 @@ def find_or_create(session: Session, addresses: Sequence[Address], profile_name:
 def _find(
     session: Session, addresses: Sequence[Address], profile_name: str
 ) -> tuple[UUID, Mapping[Address, UUID]]:
-    """The contact, held, and which of the addresses are known; the others are locked."""
+    """Return the contact, held, and which of the addresses are known; lock the others."""
     for _ in range(MOST_TRIES):
         known = repository.contact_ids(session, addresses)
         unknown = [address for address in addresses if address not in known]
@@ -62,11 +64,11 @@ def _find(
 
 
 def _hold(session: Session, owners: Sequence[UUID]) -> UUID | None:
-    """The first of these contacts, with the others merged into it; None when one is gone."""
+    """Return the first of these contacts, with the others merged into it; None when one is gone."""
     first, *others = owners
     if not others:
         return first if repository.hold(session, first) else None
-    # The savepoint gives the locks back when one of them is gone.
+    # If one of them is gone, the savepoint releases the locks.
     with contextlib.suppress(merge.ContactGone), session.begin_nested():
         merge.merge(session, first, others)
         return first
@@ -81,15 +83,16 @@ def _create(session: Session, profile_name: str) -> UUID:
 
 
 def busy() -> Unavailable:
-    """For somebody who met a merge at each of several tries."""
+    """Return the error for a caller that met a merge at each of several tries."""
     return Unavailable("This contact is being merged. Try again in a few seconds.")
 
 
 def learn(session: Session, contact_id: UUID, addresses: Sequence[Address]) -> None:
-    """A provider told us further addresses of this contact; those of somebody else stay his.
+    """Add addresses of this contact that a provider sent; those that belong to another contact stay
+    there.
 
-    Never waits, for the caller may hold a message, and contacts are locked before messages: what
-    is busy now is learned from the next receipt.
+    Never waits, because the caller may hold a message, and contacts are locked before messages.
+    Addresses that are locked now are learned from the next receipt.
     """
     known = repository.contact_ids(session, addresses)
     unknown = [address for address in addresses if address not in known]

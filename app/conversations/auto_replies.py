@@ -1,9 +1,9 @@
-"""Automatic replies end: a machine that answers machines would go on for ever.
+"""Limits for automatic replies, so that two machines do not answer each other forever.
 
-Two rules hold for everything that answers by itself. A text of our own that comes back is not
-answered. And a conversation gets AUTO_REPLIES_PER_HOUR of them within an hour; what asks for one
-more pauses them there for an hour, which the conversation shows. A person of the business ends the
-pause at once by writing there or by reopening it, and the count begins anew.
+Two rules apply to everything that answers automatically. A text of our own that comes back gets no
+answer. And a conversation gets at most AUTO_REPLIES_PER_HOUR answers within an hour; the next one
+pauses automatic replies there for an hour, which the conversation shows. A person of the business
+ends the pause by writing there or by reopening the conversation, and the count begins again.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,16 @@ from app.events.catalogue import EventType
 from app.models import Conversation, Owner
 
 SPAN = timedelta(hours=1)
-"""Over which they are counted, and for which they are paused."""
+"""The period in which they are counted, and the length of the pause."""
 
 
 def may_reply(session: Session, conversation_id: UUID, text: str, own_texts: Iterable[str]) -> bool:
-    """Whether `text`, which came in this conversation, may be answered without a person.
+    """Return whether `text`, which a customer wrote in this conversation, may be answered
+    automatically.
 
-    `own_texts` are what the caller sends by itself. The reply has to be written in the same
-    transaction: the conversation is held until its end, so that no two are counted as one.
+    `own_texts` are the texts that the caller sends automatically. Write the reply in the same
+    transaction: the conversation is locked until it ends, so that two replies are never counted as
+    one.
     """
     conversation = repository.lock(session, db.tenant_of(session), conversation_id)
     if conversation is None or conversation.owner == Owner.HUMAN:
@@ -53,7 +55,7 @@ def is_paused(conversation: Conversation, now: datetime) -> bool:
 
 
 def paused_until(conversation: Conversation) -> datetime | None:
-    """When automatic replies begin again; None while they are not paused."""
+    """Return when automatic replies begin again; None while they are not paused."""
     shown = is_paused(conversation, clock.now())
     return conversation.auto_replies_paused_until if shown else None
 
@@ -69,7 +71,8 @@ def _pause(session: Session, conversation: Conversation, until: datetime) -> Non
 
 
 def resume(conversation: Conversation) -> bool:
-    """End a pause and count anew; False when there was none. The caller holds the row."""
+    """End a pause and reset the count; return False when there was no pause. The caller holds the
+    row."""
     if conversation.auto_replies_paused_until is None:
         return False
     conversation.auto_replies_paused_until = None

@@ -17,7 +17,9 @@ from app.extensions import Blueprint
 from app.messages import service as messages
 from app.models import Message
 
-conversations = Blueprint("conversations", "conversations", description="Threads with customers.")
+conversations = Blueprint(
+    "conversations", "conversations", description="Conversations with customers."
+)
 
 
 @conversations.get("/conversations")
@@ -49,10 +51,10 @@ def get_conversation(conversation_id: UUID) -> ConversationDetails:
 def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
     """List the messages of a conversation, oldest first
 
-    In the order in which people saw them: an incoming message stands at the time at which it was
-    heard (or, if no webhook told of it, was written), an outgoing one at the time at which it was
-    queued or, if it is scheduled for later, is to be sent. An answer never stands before its
-    question.
+    They are in the order in which people saw them. The time of an incoming message is when we
+    received it (or, if no webhook reported it, when it was written); that of an outgoing message is
+    when it was queued or, if it is scheduled, when it is to be sent. An answer never stands before
+    its question.
     """
     return messages.history(session(), conversation_id, PageRequest(**args))
 

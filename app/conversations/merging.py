@@ -1,4 +1,4 @@
-"""Two contacts turned out to be one person: of two threads on a channel one is left."""
+"""Merging of conversations, when two contacts turn out to be one person."""
 
 from collections import Counter
 from datetime import datetime
@@ -15,15 +15,15 @@ LATEST = (
     "auto_replies_counted_from",
     "auto_replies_paused_until",
 )
-"""Of these moments of two conversations that become one, the later counts."""
+"""For these times, the merged conversation gets the later one of the two."""
 
 
 def merge(session: Session, keep_id: UUID, lose_id: UUID) -> dict[UUID, UUID] | None:
-    """Give the threads of the contact `lose_id`, with their messages, to `keep_id`.
+    """Move the conversations of the contact `lose_id`, with their messages, to `keep_id`.
 
-    The caller has locked both contacts. Returns, for each thread that is gone, the one that holds
-    its messages now. Returns None, and changes nothing, when both contacts have a message in
-    flight on one channel: one conversation has one message in flight.
+    The caller has locked both contacts. Returns, for each conversation that is gone, the one that
+    holds its messages now. Returns None, and changes nothing, when both contacts have a message in
+    flight on the same channel, because a conversation has at most one message in flight.
     """
     threads = repository.lock_of_contacts(session, [keep_id, lose_id])
     waiting = repository.lock_waiting(session, [thread.id for thread in threads])

@@ -36,7 +36,7 @@ from app.models import (
     Status,
 )
 
-# A message in either direction also reopens the thread.
+# A message in either direction also reopens the conversation.
 _ONE_MORE = {
     "message_count": Conversation.message_count + 1,
     "status": ConversationStatus.ACTIVE,
@@ -47,7 +47,8 @@ _ONE_MORE = {
 def get(
     session: Session, tenant_id: UUID, conversation_id: UUID, *, fresh: bool = False
 ) -> Conversation | None:
-    """`fresh`: as the database has it now, even if this session has seen it before."""
+    """Return the conversation, or None. With `fresh`, read it from the database even if this
+    session has it."""
     return session.get(Conversation, (tenant_id, conversation_id), populate_existing=fresh)
 
 
@@ -64,15 +65,16 @@ _HOLD = (
 
 
 def hold(session: Session, conversation_id: UUID) -> Conversation | None:
-    """The thread, whose contact cannot be merged until the transaction ends.
+    """Return the conversation and lock its contact against a merge until the transaction ends.
 
-    None when there is none, or when its contact has just been merged: look again.
+    Returns None when there is none, or when its contact has just been merged; then query again.
     """
     return session.scalars(_HOLD, {"conversation_id": conversation_id}).one_or_none()
 
 
 def lock(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversation | None:
-    """The row as it is now, held until the transaction ends; new messages may refer to it."""
+    """Return the current row, locked until the transaction ends. New messages may still refer to
+    it."""
     session.flush()
     return session.get(
         Conversation,
@@ -85,7 +87,7 @@ def lock(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversati
 def get_or_create(
     session: Session, channel_id: UUID, contact_id: UUID, address: str
 ) -> Conversation:
-    """The thread of a contact on a channel; two transactions that meet here get the same one.
+    """Return the conversation of a contact on a channel; concurrent transactions get the same one.
 
     The caller holds the contact.
     """
@@ -125,9 +127,9 @@ COUNT_OUTGOING = (
 
 
 def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> None:
-    """One message more, which the customer wrote at `at`.
+    """Count one more incoming message, which the customer wrote at `at`.
 
-    One statement, so that simultaneous messages are all counted.
+    A single statement, so that simultaneous messages are all counted.
     """
     session.execute(
         update(Conversation)
@@ -137,13 +139,13 @@ def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> Non
             last_message_at=func.greatest(Conversation.last_message_at, at),
             last_inbound_at=func.greatest(Conversation.last_inbound_at, at),
         )
-        # A conversation that this session holds must not go on showing the window of before.
+        # A conversation that this session has loaded must not keep showing the old window.
         .execution_options(synchronize_session="evaluate")
     )
 
 
-def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
-    """Remember that the provider found the window shut at `at`."""
+def close_window(session: Session, conversation_id: UUID, at: datetime) -> None:
+    """Record that the provider refused a message at `at` because the window was closed."""
     session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
@@ -162,7 +164,7 @@ _REPLIES = select(
     .where(
         Message.conversation_id == bindparam("conversation_id"),
         Message.sender == Sender.BOT,
-        # `greatest` passes over what is null.
+        # `greatest` ignores nulls.
         Message.at > func.greatest(_SINCE, bindparam("counted_from")),
     )
     .scalar_subquery()
@@ -173,7 +175,7 @@ _NEWEST = (
     .where(
         Message.conversation_id == bindparam("conversation_id"),
         Message.at > _SINCE,
-        # What is to leave later was not said yet.
+        # A scheduled message has not been said yet.
         Message.at <= func.clock_timestamp(),
     )
     .order_by(Message.at.desc(), Message.id.desc())
@@ -191,9 +193,9 @@ _LAST_TEXT = (
 def automatic_replies(
     session: Session, conversation: Conversation, span: timedelta
 ) -> Row[datetime, int]:
-    """The database's `now`, and how many automatic `replies` there were within `span` before it.
+    """Return the database's `now`, and the number of automatic `replies` within `span` before it.
 
-    Those before a person last stepped in do not count.
+    Replies from before a person last stepped in do not count.
     """
     return session.execute(
         _REPLIES,
@@ -206,7 +208,8 @@ def automatic_replies(
 
 
 def last_text(session: Session, conversation_id: UUID, span: timedelta) -> str | None:
-    """Our last text of this conversation, if it is among its newest messages and within `span`."""
+    """Return our last text of this conversation, if it is among its newest messages and within
+    `span`."""
     return session.scalar(_LAST_TEXT, {"conversation_id": conversation_id, "span": span})
 
 
@@ -219,8 +222,8 @@ def list_page(
     channel_id: UUID | None,
     address: tuple[str, str] | None,
 ) -> Page[Conversation]:
-    """Newest message first."""
-    # Its tenant is given as a value, for the planner to know how many there are.
+    """Return one page, the conversation with the newest message first."""
+    # The tenant is given as a value, so that the planner knows how many rows it has.
     run = select(Conversation).where(Conversation.tenant_id == db.tenant_of(session))
     if owner == Owner.HUMAN:
         # These are few, and have an index of their own.
@@ -244,7 +247,8 @@ def _contacts_at(address: tuple[str, str]) -> Select[UUID]:
 
 
 def lock_of_contacts(session: Session, contact_ids: Sequence[UUID]) -> Sequence[Conversation]:
-    """Every thread of these contacts as it is now, held until the transaction ends."""
+    """Lock every conversation of these contacts until the transaction ends; return the current
+    rows."""
     query = (
         select(Conversation)
         .where(Conversation.contact_id.in_(contact_ids))
@@ -256,9 +260,10 @@ def lock_of_contacts(session: Session, contact_ids: Sequence[UUID]) -> Sequence[
 
 
 def lock_waiting(session: Session, ids: Sequence[UUID]) -> Sequence[Row[UUID, str]]:
-    """(channel_id, status) of each message of these threads that may be, or come, in flight.
+    """Lock each message of these conversations that is or may get in flight; return (channel_id,
+    status) each.
 
-    Held until the transaction ends, so that none of them is claimed meanwhile.
+    They are locked until the transaction ends, so that none is claimed meanwhile.
     """
     query = (
         select(Message.channel_id, Message.status)
@@ -275,7 +280,7 @@ def lock_waiting(session: Session, ids: Sequence[UUID]) -> Sequence[Row[UUID, st
 def move_messages(
     session: Session, from_id: UUID, *, conversation_id: UUID, contact_id: UUID
 ) -> None:
-    """Every message of the thread `from_id` becomes one of these; locks them in one order."""
+    """Move every message of the conversation `from_id` to this one; lock them in one order."""
     each = aliased(Message)
     in_order = (
         select(each.id).where(each.conversation_id == from_id).order_by(each.id).with_for_update()
@@ -286,7 +291,7 @@ def move_messages(
         .values(
             conversation_id=conversation_id,
             contact_id=contact_id,
-            # It says when the status last changed, and that did not.
+            # It says when the status last changed, and the status did not change.
             updated_at=Message.updated_at,
         )
         .execution_options(synchronize_session=False)

@@ -38,13 +38,13 @@ class ConversationSchema(BaseSchema):
     window = fields.String(
         required=True,
         validate=validate.OneOf([str(each) for each in Window]),
-        metadata={"description": "Whether free-form messages are taken: the 24-hour window."},
+        metadata={"description": "Whether free-form messages are allowed: the 24-hour window."},
     )
     window_expires_at = fields.DateTime(
         required=True,
         allow_none=True,
         metadata={
-            "description": "When the window shuts or shut; null when this person never wrote."
+            "description": "When the window closes or closed; null if this person never wrote."
         },
     )
     created_at = fields.DateTime(required=True)

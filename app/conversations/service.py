@@ -1,4 +1,4 @@
-"""Threads between a contact and a channel."""
+"""Conversations between a contact and a channel."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from app.events.catalogue import EventType
 from app.models import Conversation, ConversationStatus
 
 COUNT_OUTGOING = repository.COUNT_OUTGOING
-"""One message of ours more.
+"""Counts one more outgoing message.
 
 Takes `given_tenant_id`, `given_conversation_id` and `given_by_person`: whether a person of the
-business wrote it, who ends a pause of automatic replies.
+business wrote the message, which ends a pause of automatic replies.
 """
 
 
@@ -66,7 +66,7 @@ def get(session: Session, conversation_id: UUID) -> Conversation:
 
 
 def hold(session: Session, conversation_id: UUID) -> Conversation:
-    """The conversation, which no merge takes away until the transaction ends.
+    """Return the conversation, protected from a merge until the transaction ends.
 
     Raises ConversationNotFound.
     """
@@ -80,7 +80,8 @@ def hold(session: Session, conversation_id: UUID) -> Conversation:
 
 
 def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:
-    """The one conversation of this contact on this channel; `address` is where they are now.
+    """Return the conversation of this contact on this channel; `address` is the contact's current
+    one.
 
     The caller holds the contact.
     """
@@ -90,35 +91,36 @@ def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Addres
 
 
 def move(conversation: Conversation, address: Address) -> None:
-    """From now on they are reached at `address`."""
+    """Set the address at which the contact is reached from now on."""
     if conversation.address != address.value:
         conversation.address = address.value
 
 
 def count_incoming(session: Session, conversation_id: UUID, at: datetime) -> None:
-    """A message of the customer, written at `at`: opens the 24-hour window anew."""
+    """Count a message that the customer wrote at `at`, which opens the 24-hour window."""
     repository.count_incoming(session, conversation_id, at)
 
 
-def shut_window(session: Session, conversation_id: UUID, at: datetime) -> None:
-    """The provider refused a message as outside the window; `at` is when its call was prepared."""
-    repository.shut_window(session, conversation_id, at)
+def close_window(session: Session, conversation_id: UUID, at: datetime) -> None:
+    """Record that the provider refused a message as outside the window; its call was prepared at
+    `at`."""
+    repository.close_window(session, conversation_id, at)
 
 
 def may_reply_by_itself(
     session: Session, conversation_id: UUID, text: str, own_texts: Iterable[str]
 ) -> bool:
-    """See `app/conversations/auto_replies.py`; the reply is written in the same transaction."""
+    """See `app/conversations/auto_replies.py`. Write the reply in the same transaction."""
     return auto_replies.may_reply(session, conversation_id, text, own_texts)
 
 
 def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
-    """Closing what is closed changes nothing."""
+    """Close the conversation. Closing a closed one changes nothing."""
     return _set_status(session, actor, conversation_id, ConversationStatus.CLOSED)
 
 
 def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
-    """Also ends a pause of automatic replies, whether it was closed or not."""
+    """Reopen the conversation, and end a pause of automatic replies even if it was not closed."""
     conversation = repository.lock(session, db.tenant_of(session), conversation_id)
     if conversation is not None and auto_replies.resume(conversation):
         subject = ("conversation", conversation_id)

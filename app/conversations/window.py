@@ -1,14 +1,15 @@
-"""WhatsApp's 24-hour window: free-form messages go only to people who wrote within a day.
+"""WhatsApp's 24-hour window: free-form messages are allowed only to people who wrote within a day.
 
-Two facts decide, each kept as the latest of its kind, so that it does not matter in which order
-they reach us: when the customer last wrote (`last_inbound_at`), and when the provider last refused
-a message because the window was shut (`window_closed_at`: when the refused call was prepared).
+Two facts decide: when the customer last wrote (`last_inbound_at`), and when the provider last
+refused a message because the window was closed (`window_closed_at`: when the refused call was
+prepared). Each is kept as the latest of its kind, so the order in which they arrive does not
+matter.
 
-The later fact wins. Both are dated by the database's clock, but for messages that only the
-provider's list told us: those carry its date, in whole seconds of its clock. So a message that is
-up to CLOCK_SKEW older than the refusal counts as younger: had it been there before, the provider
-would not have refused. If that is wrong, one message more is refused, and the window is shut again;
-the other mistake would keep a business from answering its customer.
+The later fact wins. Both are dated by the database's clock, except for messages that only the
+provider's list reported: those have the provider's date, in whole seconds of its clock. So a
+message that is up to CLOCK_SKEW older than the refusal counts as newer: had it been there before,
+the provider would not have refused. If this is wrong, one more message is refused and the window is
+closed again; the opposite mistake would keep a business from answering its customer.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 LENGTH = timedelta(hours=24)
-"""From the last message of the customer, per sender and customer (Twilio and Meta alike)."""
+"""Counted from the customer's last message, per sender and customer (Twilio and Meta alike)."""
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far the provider's clock may be from the database's."""
@@ -26,13 +27,13 @@ class Window(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
     UNKNOWN = "unknown"
-    """We never heard this person here; they may have written before we were connected."""
+    """This person never wrote to us; they may have written before we were connected."""
 
 
 class WindowState(NamedTuple):
-    """`expires_at` lies ahead while the window is open, and never when it is closed.
+    """`expires_at` is in the future while the window is open, and never when it is closed.
 
-    None when we never heard this person.
+    It is None when the person never wrote to us.
     """
 
     window: Window
@@ -50,7 +51,7 @@ class Evidence(Protocol):
 
 
 def state_of(conversation: Evidence, now: datetime) -> WindowState:
-    """By evidence: what the customer wrote, and what the provider said since."""
+    """Decide from what the customer wrote and what the provider has said since."""
     heard, shut = conversation.last_inbound_at, conversation.window_closed_at
     if heard is None:
         return WindowState(Window.UNKNOWN if shut is None else Window.CLOSED, None)

@@ -1,10 +1,11 @@
-"""How many calls to providers may run at once in this process, and whose.
+"""The budget of calls to providers: how many may run at once in this process, and of which
+channels.
 
 A call occupies a thread until the provider answers, for up to PROVIDER_TIMEOUT_SECONDS. A channel
-is *fast* once its provider has answered it within SLOW_SECONDS, *slow* once a call took longer,
-and *new* before either. New and slow channels together get a part of the threads only, so no
-number of them keeps a fast channel waiting. A new channel begins with few calls at once; slow
-channels share theirs evenly.
+is *fast* once its provider has answered it within SLOW_SECONDS, *slow* once a call took longer, and
+*new* before either. New and slow channels together get only a part of the threads, so they never
+keep a fast channel waiting, however many they are. A new channel begins with few calls at once;
+slow channels share their part evenly.
 """
 
 import time
@@ -20,10 +21,10 @@ from app.delivery.claims import Queue
 SLOW_SECONDS = 1.0
 
 MOST_AT_ONCE = 32
-"""Calls of one channel: 80 messages a second as long as each takes less than 0.4 s."""
+"""Calls of one channel: enough for 80 messages a second if each call takes less than 0.4 s."""
 
 FIRST_AT_ONCE = 2
-"""Calls of a channel of which nothing is known yet. Each quick answer doubles it."""
+"""Calls of a new channel. Each fast answer doubles the number."""
 
 MOST_CALLS = 640
 """Calls of this process."""
@@ -52,7 +53,8 @@ class Speed(StrEnum):
 
 @dataclass
 class Account:
-    """One drain's part of the budget; `calls` of at most `at_once` are granted."""
+    """The budget of one drain: at most `at_once` calls at a time, of which `calls` are in
+    progress."""
 
     key: Queue
     speed: Speed = Speed.NEW
@@ -63,7 +65,7 @@ class Account:
 
 @dataclass(eq=False)
 class Ticket:
-    """The right to make one call, which counts against `speed`."""
+    """The permission to make one call, which counts against the limit of `speed`."""
 
     account: Account
     speed: Speed
@@ -72,7 +74,7 @@ class Ticket:
 
 @dataclass
 class Budget:
-    """The tickets of one engine, which holds its lock around each call of these methods."""
+    """The tickets of one engine, which holds its lock during each call of these methods."""
 
     used: dict[Speed, int] = field(default_factory=lambda: dict.fromkeys(Speed, 0))
     not_fast: Counter[UUID] = field(default_factory=Counter)
@@ -85,19 +87,19 @@ class Budget:
     )
 
     def open(self, key: Queue) -> Account:
-        """The account of a channel that has something to send, as it is remembered."""
+        """Return the account of a channel that has something to send, with its remembered speed."""
         speed, at_once = self.known.get(key, (Speed.NEW, FIRST_AT_ONCE))
         if speed is Speed.SLOW:
             self.slow.add(key)
         return Account(key, speed, at_once)
 
     def close(self, account: Account) -> None:
-        """The channel has nothing to send for now."""
+        """Close the account of a channel that has nothing more to send."""
         self.known[account.key] = (account.speed, account.at_once)
         self.slow.discard(account.key)
 
     def grant(self, account: Account, most: int) -> list[Ticket]:
-        """Up to `most` tickets. With none because others have them all, the account waits."""
+        """Return up to `most` tickets. If none are free, the account is put on the waiting list."""
         room = min(most, self._own_room(account), self._room(account.speed))
         if account.speed is not Speed.FAST:
             room = min(room, MOST_NOT_FAST_OF_TENANT - self.not_fast[account.key.tenant_id])
@@ -110,7 +112,7 @@ class Budget:
         return tickets
 
     def give_back(self, ticket: Ticket, seconds: float | None = None) -> None:
-        """The call is over and took so long; None when it was not made."""
+        """Return a ticket after its call, which took `seconds`; None when no call was made."""
         ticket.is_back = True
         ticket.account.calls -= 1
         self._count(ticket.account, ticket.speed, -1)
@@ -119,7 +121,7 @@ class Budget:
             ticket.account.at_once = min(MOST_AT_ONCE, 2 * ticket.account.at_once)
 
     def age(self, ticket: Ticket) -> None:
-        """The call has been under way for SLOW_SECONDS."""
+        """Count the call as slow: it has been in progress for SLOW_SECONDS."""
         if not ticket.is_back and ticket.speed is not Speed.SLOW:
             self._count(ticket.account, ticket.speed, -1)
             ticket.speed = Speed.SLOW
@@ -128,7 +130,7 @@ class Budget:
             ticket.account.at_once = FIRST_AT_ONCE
 
     def admit(self) -> list[Account]:
-        """Accounts that waited and may ask again, the longest waiting first."""
+        """Return the waiting accounts that may ask again, the longest waiting first."""
         found = []
         for speed in (Speed.FAST, Speed.NEW, Speed.SLOW):
             queue = self.waiting[speed]

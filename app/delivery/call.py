@@ -26,13 +26,13 @@ from app.messages.attempt_token import AttemptRef
 log = structlog.get_logger(__name__)
 
 SENT_WITHIN = 1 / 3
-"""Of its lease: an older claim is not sent any more (the worker was frozen), for the lease might
-run out while the provider still works on it."""
+"""Share of the lease within which a claim may be sent. An older claim (the worker was frozen) is
+not sent, because the lease might end while the provider still processes it."""
 
 STALE_CLAIM = ProviderError(
     code="stale_claim",
-    cause="The worker was held up before it could send.",
-    remedy="Nothing to do: the message goes out with the next claim.",
+    cause="The worker was delayed before it could send.",
+    remedy="Nothing to do: the message is sent with the next claim.",
 )
 
 
@@ -41,7 +41,7 @@ def call(tenant_id: UUID, connection: channels.Connection, claim: Claim) -> Send
     try:
         return _call(tenant_id, connection, claim)
     except Exception as error:
-        # A defect in an adapter says nothing of whether the request went out.
+        # After a bug in an adapter it is unknown whether the request was sent.
         log.exception("send_broke", message_id=str(claim.message_id))
         return Uncertain(
             ProviderError("internal_error", type(error).__name__, "Report this to the operator.")

@@ -1,4 +1,4 @@
-"""Claiming due messages of one channel: one short transaction to look, one to take."""
+"""Claims due messages of one channel: one short transaction to read them, one to claim them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ from app.messages.errors import OutsideWindow
 from app.models import Priority
 
 SPARE_ROWS = 10
-"""Looked at beside twice as many as there is room for, since some may be blocked."""
+"""Extra rows to read, because some may be blocked."""
 
 SHORTEST_PAUSE_SECONDS = 0.02
 
 EXPIRED = ProviderError(
     code="expired",
     cause="The message was not sent before its valid_until.",
-    remedy="Send it again with a later valid_until, if it still matters.",
+    remedy="Send it again with a later valid_until if it is still needed.",
 )
 
 WINDOW_CLOSED = ProviderError(
@@ -47,7 +47,7 @@ WINDOW_CLOSED = ProviderError(
 
 @dataclass(frozen=True)
 class Queue:
-    """What one drain sends: the messages of a channel that are at least so urgent."""
+    """The messages that one drain sends: those of a channel with at least this priority."""
 
     tenant_id: UUID
     channel_id: UUID
@@ -56,9 +56,9 @@ class Queue:
 
 @dataclass(frozen=True)
 class Claim:
-    """A message that is ours to send. `claimed_at` is this process's monotonic clock.
+    """A message that this process may send. `claimed_at` is this process's monotonic clock.
 
-    `is_trial`: its channel was in trouble, and this message shows whether it still is.
+    `is_trial`: the channel was paused, and this message tests whether it works again.
     """
 
     message_id: UUID
@@ -74,11 +74,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What one look at a queue brought: claims, each with the seconds until it may leave.
+    """The result of one query for due messages: claims, each with the seconds to wait before
+    sending.
 
-    `look_again`: whether more is due already. `has_rest`: something else was due and was not
-    claimed. `pause`: seconds before which no look can bring more. `rate` and `updated_at` are those
-    of the channel.
+    `look_again`: more is due already. `has_rest`: something else was due and was not claimed.
+    `pause`: seconds before which another query cannot return more. `rate` and `updated_at` are
+    those of the channel.
     """
 
     claims: Sequence[tuple[Claim, float]] = ()
@@ -93,10 +94,10 @@ NOTHING = Claimed()
 
 
 def claim_due(queue: Queue, room: int, is_ours: Callable[[], bool], *, is_busy: bool) -> Claimed:
-    """Claim up to `room` messages that the pace lets go now.
+    """Claim up to `room` messages that the pace allows now.
 
-    `is_ours` is asked when something is due, and says whether this process may claim it. A channel
-    in trouble gets one message as a trial, when it is not `is_busy` with others.
+    `is_ours` is called when something is due and returns whether this process may claim it. A
+    channel in trouble gets one message as a trial, unless it is `is_busy` with others.
     """
     most = 2 * room + SPARE_ROWS
     rows = due(queue, most)
@@ -113,7 +114,7 @@ def claim_due(queue: Queue, room: int, is_ours: Callable[[], bool], *, is_busy: 
     plan = pacing.plan(queue.channel_id, rate, heads[:room])
     taken = take(queue.tenant_id, plan, blocked, is_trial=is_trial)
     claims = [(claim, plan.delays[claim.message_id]) for claim in taken]
-    # A page that brought nothing was held or must wait: those behind it come next.
+    # If no row of a full page could be claimed, query again for the rows after them.
     look_again = plan.is_short or (not claims and (bool(plan.delays) or len(rows) == most))
     pause = max(plan.next_slot, SHORTEST_PAUSE_SECONDS if look_again else 0.0)
     return Claimed(
@@ -127,7 +128,7 @@ def claim_due(queue: Queue, room: int, is_ours: Callable[[], bool], *, is_busy: 
 
 
 def due(queue: Queue, most: int) -> Sequence[Row[Any]]:
-    """The first due rows of a queue; see repository.DUE."""
+    """Return the first due rows of a queue; see repository.DUE."""
     with db.tenant_session(queue.tenant_id) as session:
         return repository.due(session, queue.channel_id, queue.lowest_priority, most)
 
@@ -135,10 +136,10 @@ def due(queue: Queue, most: int) -> Sequence[Row[Any]]:
 def take(
     tenant_id: UUID, plan: Plan, blocked: Sequence[Row[Any]] = (), *, is_trial: bool = False
 ) -> list[Claim]:
-    """Claim what the plan lets go. What it makes wait gets its time, which costs no attempt, and
-    what is blocked is held.
+    """Claim the messages that the plan lets go, postpone those that it makes wait (which costs no
+    attempt), and hold those that are blocked.
 
-    Returns only what is really ours: another drain may have been first.
+    Returns only messages that were really claimed: another drain may have been first.
     """
     try:
         with db.tenant_session(tenant_id) as session:
@@ -161,8 +162,8 @@ def take(
 
 
 def _what_may_leave(session: Session, queued: Queued) -> Content | None:
-    """Look once more at what may have changed while it was queued; returns what is to be sent, None
-    when the message has failed instead."""
+    """Check again what may have changed while the message was queued. Return the content to send,
+    or None when the message has failed."""
     now = clock.now()
     if now >= valid_until(queued):
         _fail(session, queued, EXPIRED)
@@ -180,7 +181,7 @@ def _what_may_leave(session: Session, queued: Queued) -> Content | None:
 
 
 def valid_until(queued: Queued) -> datetime:
-    """When it is too late to send it: by default MESSAGE_VALIDITY_HOURS after it was due."""
+    """Return when it is too late to send: by default MESSAGE_VALIDITY_HOURS after it was due."""
     longest = timedelta(hours=config.current().message_validity_hours)
     return queued.valid_until or queued.due_at + longest
 
@@ -192,7 +193,8 @@ def _fail(session: Session, queued: Queued, error: ProviderError) -> None:
 
 
 def _use_fallback(session: Session, queued: Queued, fallback: Content) -> None:
-    """From now on the message is the template that was given for a shut window."""
+    """Replace the message's content with its fallback template, because the 24-hour window is
+    closed."""
     message = messages.lock(session, queued.id)
     if message is not None:
         message.content, message.fallback = fallback, None
@@ -202,7 +204,7 @@ def _use_fallback(session: Session, queued: Queued, fallback: Content) -> None:
 def _claim(
     session: Session, leaving: Sequence[tuple[Queued, Content]], started: float, is_trial: bool
 ) -> list[Claim]:
-    """Put them in flight, with a new attempt of each."""
+    """Put the messages in flight, each with a new attempt."""
     if not leaving:
         return []
     session.flush()

@@ -1,6 +1,7 @@
-"""What the scheduler asks about deliveries, in all tenants: who has something to send or settle.
+"""Queries of the scheduler about deliveries of all tenants: channels with messages to send or
+settle.
 
-Read as recado_system: ids, states and due times, never content.
+They run as recado_system, which sees ids, states and due times, never content.
 """
 
 from collections.abc import Iterator
@@ -53,11 +54,12 @@ DELIVER = text("""
     ) as can_send
     order by q.tenant_id, q.channel_id
 """).bindparams(reply=int(Priority.REPLY), others=[int(Priority.NOTICE), int(Priority.BULK)])
-"""The next `most` channels with queued messages behind a given one, and whether some are due there.
+"""The next `most` channels after a given one that have queued messages, and whether some are due.
 
-It goes from channel to channel along the index, and in each from priority to priority, so a
+The query jumps from channel to channel along the index, and in each from priority to priority, so a
 campaign of a million messages costs no more than one of ten. A channel that cannot send (disabled,
-paused, of a closed tenant) has nothing due."""
+paused, or of a closed tenant) has nothing due.
+"""
 
 SETTLE = text("""
     select distinct tenant_id, channel_id from recado.messages
@@ -65,7 +67,7 @@ SETTLE = text("""
         and (tenant_id, channel_id) > (:after_tenant_id, :after_channel_id)
     order by tenant_id, channel_id limit :most
 """)
-"""The next `most` channels behind a given one with messages to settle."""
+"""The next `most` channels after a given one that have messages to settle."""
 
 EXPIRE = text("""
     select c.tenant_id, c.id as channel_id
@@ -80,8 +82,8 @@ EXPIRE = text("""
         )
     order by c.tenant_id, c.id limit :most
 """)
-"""The next `most` channels behind a given one that send nothing and have messages which may wait no
-longer. Those of other channels are noticed when they would be sent."""
+"""The next `most` channels after a given one that send nothing but have messages whose validity has
+ended. On other channels these are noticed when they would be sent."""
 
 
 def validity() -> dict[str, int]:
@@ -109,4 +111,4 @@ DUE = (
     DueWork("settle", SETTLE, CHANNEL, settle_rings),
 )
 OVER = (DueWork("expire", EXPIRE, CHANNEL, expire_rings, parameters=validity),)
-"""Looked for with the clean-up, every ten minutes."""
+"""Checked with the clean-up, every ten minutes."""

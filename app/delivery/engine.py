@@ -1,16 +1,16 @@
-"""The engine that sends: for any number of channels, with few threads, none of which ever sleeps.
+"""The engine that sends, for any number of channels, with few threads that never sleep.
 
-Each channel with due messages has a *drain*. A drain looks (claims what may leave now), calls the
-provider, and records the answers, and none of these waits for another:
+Each channel with due messages has a *drain*. A drain claims what may be sent now, calls the
+provider, and records the answers; none of these steps waits for another:
 
-- a few *desk* threads look and record; both are short transactions, and tenants take turns;
-- a call occupies a thread of its own for as long as the provider takes; the budget says how many
-  calls may run, and whose;
-- a timer starts what has to wait for its time: a slot of the channel's pace, the next look.
+- a few *desk* threads claim and record; both are short transactions, and tenants take turns;
+- a call occupies a thread of its own until the provider answers; the budget says how many calls may
+  run, and of which channels;
+- a timer starts what has to wait: for a slot of the channel's pace, or for the next query.
 
-So a paced or slow channel keeps no thread from others, and a drain that has nothing to do now
-costs nothing: the scheduler, a send or an answer brings its next look. Everything that matters is
-in rows. A process that dies leaves claims whose leases run out; see `settle.py`.
+So a paced or slow channel keeps no thread from others, and a drain that has nothing to do costs
+nothing until the scheduler, a send or an answer wakes it. All state that matters is in rows: the
+claims of a process that dies end with their leases; see `settle.py`.
 """
 
 import threading
@@ -35,7 +35,7 @@ from app.delivery import claims, outcomes, pacing
 from app.delivery.budget import MOST_CALLS, SLOW_SECONDS, Account, Budget, Ticket
 from app.delivery.call import call
 from app.delivery.claims import Claim, Claimed, Queue
-from app.delivery.desk import Desk
+from app.delivery.fair_pool import FairPool
 from app.delivery.timer import Timer
 from app.models import Priority
 from app.tasks.drain import name_of
@@ -43,27 +43,27 @@ from app.tasks.ring import answered, unneeded
 
 log = structlog.get_logger(__name__)
 
-DESK_THREADS = 4
+POOL_THREADS = 4
 
 GROUP_SECONDS = 0.01
 BUSY_GROUP_SECONDS = 0.1
-"""A moment for other answers to arrive, so that one transaction records them all: longer while
-many are under way, for then the cost of a transaction is what limits the pace."""
+"""How long to wait for other answers, so that one transaction records them all. It is longer while
+many calls are in progress, because then the cost of a transaction limits the pace."""
 
 BUSY = 8
 
 GATHER_SECONDS = {Priority.REPLY: 0.03}
 USUAL_GATHER_SECONDS = 0.1
-"""After a look that claimed something: what becomes due meanwhile is claimed by one look, for each
-is two transactions. The first message after a rest never waits."""
+"""How long to wait after a claim, so that one query claims what becomes due meanwhile: each query
+costs two transactions. The first message after a pause never waits."""
 
 STREAM_SECONDS = 0.5
-"""Two looks within these that claimed something: messages come in a stream. The drain then looks
-again by itself, and nobody needs to wake it for each message."""
+"""If two claims follow each other within this time, messages come in a stream. The drain then
+queries again by itself, and needs no wake-up for each message."""
 
 RECORD_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 1.0
-"""After a failure, such as a database that is away."""
+"""How long to wait after a failure, such as a database that is away."""
 
 
 GONE = NotProcessed(
@@ -77,17 +77,17 @@ GONE = NotProcessed(
 SEALED = NotProcessed(
     ProviderError(
         code="credentials_sealed",
-        cause="This installation cannot open the channel's credentials: the key that sealed them "
-        "is not in its ENCRYPTION_KEYS.",
-        remedy="Enter the credentials again with PUT /channels/{id}, or have the operator give "
-        "the key.",
+        cause="This installation cannot decrypt the channel's credentials: their key is not in its "
+        "ENCRYPTION_KEYS.",
+        remedy="Enter the credentials again with PUT /channels/{id}, or ask the operator to "
+        "add the key.",
     ),
     fault=Fault.CHANNEL,
 )
 
 
 class Look(Enum):
-    """Where a drain is between two looks."""
+    """The state of a drain between two queries."""
 
     IDLE = auto()
     WANTED = auto()
@@ -97,11 +97,11 @@ class Look(Enum):
 
 @dataclass(eq=False)
 class Drain:
-    """The sending of one queue. Its fields are guarded by the engine's lock.
+    """The sending of one queue. The engine's lock guards its fields.
 
-    `connection` is what its calls go over, or why none can be made. `has_rest`: the last look saw
-    more than it claimed.
-    `open_calls` counts claims whose outcome is not recorded yet; `answers` are those that came.
+    `connection` holds the channel's client, or why there is none. `has_rest`: the last query found
+    more than it claimed. `open_calls` counts claims whose outcome is not recorded yet; `answers`
+    are outcomes still to be recorded.
     """
 
     queue: Queue
@@ -121,7 +121,8 @@ class Drain:
 
 
 class Engine:
-    """Sends what is due on the queues that it is woken for. `task` is the task that wakes it."""
+    """Sends what is due on the queues that it is woken for. `task` is the name of the task that
+    wakes it."""
 
     def __init__(self, task: str) -> None:
         self._task = task
@@ -130,12 +131,12 @@ class Engine:
         self._drains: dict[Queue, Drain] = {}
         self._budget = Budget()
         self._timer = Timer()
-        self._desk = Desk(DESK_THREADS)
+        self._pool_of_tenants = FairPool(POOL_THREADS)
         self._callers = ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="call")
         self._is_stopping = False
 
     def wake(self, queue: Queue) -> None:
-        """Something may be due there. Returns at once."""
+        """Query this queue soon: something may be due. Returns at once."""
         with self._lock:
             if self._is_stopping:
                 return
@@ -146,7 +147,8 @@ class Engine:
             self._want_look(drain)
 
     def stop(self, seconds: float) -> bool:
-        """Claim nothing more; wait until what is under way is recorded, at most so long."""
+        """Claim nothing more, and wait up to `seconds` until the outcomes of all calls are
+        recorded."""
         with self._lock:
             self._is_stopping = True
             for drain in list(self._drains.values()):
@@ -154,11 +156,11 @@ class Engine:
         return self.wait_until_idle(seconds)
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Whether nothing is due or under way any more, within so many seconds."""
+        """Wait up to `seconds`; return whether nothing is due or in progress any more."""
         with self._idle:
             return self._idle.wait_for(lambda: not self._drains, seconds)
 
-    # Looking
+    # Claiming
 
     def _want_look(self, drain: Drain) -> None:
         if self._is_stopping or drain.look in {Look.WANTED, Look.WANTED_AGAIN}:
@@ -173,7 +175,7 @@ class Engine:
             self._submit(self._look, drain)
 
     def _submit(self, action: Callable[[Drain], None], drain: Drain) -> None:
-        self._desk.submit(drain.queue.tenant_id, partial(self._guarded, action, drain))
+        self._pool_of_tenants.submit(drain.queue.tenant_id, partial(self._guarded, action, drain))
 
     def _guarded(self, action: Callable[[Drain], None], drain: Drain) -> None:
         try:
@@ -190,7 +192,7 @@ class Engine:
         found = claims.NOTHING
         try:
             if not is_busy:
-                # Whoever was turned away meanwhile is served by this look.
+                # This query also serves the wake-ups that arrived while the drain was busy.
                 self._give_back_lease(drain)
             if tickets:
                 answered(self._task, drain.queue.tenant_id, drain.queue.channel_id)
@@ -205,7 +207,7 @@ class Engine:
             self._looked(drain, found, tickets)
 
     def _follow_stream(self, drain: Drain, found: Claimed) -> Claimed:
-        """In a stream of messages, look again soon and let nobody ring meanwhile."""
+        """In a stream of messages, query again soon, and suppress wake-ups until then."""
         if not found.claims:
             return found
         is_stream = drain.looked_at - drain.claimed_at < STREAM_SECONDS
@@ -246,7 +248,7 @@ class Engine:
             self._retire_if_done(drain)
 
     def _connect(self, drain: Drain, found: Claimed) -> channels.Connection | NotProcessed | None:
-        """None: as before."""
+        """None means that the connection has not changed."""
         if not found.claims:
             return None
         queue = drain.queue
@@ -278,7 +280,7 @@ class Engine:
             self._idle.notify_all()
 
     def _admit(self) -> None:
-        """Let channels that waited for the budget look."""
+        """Let channels that waited for the budget query again."""
         for account in self._budget.admit():
             drain = self._drains.get(account.key)
             if drain is not None:
@@ -289,7 +291,7 @@ class Engine:
     def _leave(
         self, drain: Drain, claim: Claim, ticket: Ticket, moment: float, interval: float
     ) -> None:
-        """Start the call at `moment`, or as soon after it as the gate lets it pass."""
+        """Start the call at `moment`, or as soon after it as the gate allows."""
         if moment <= time.monotonic():
             with self._lock:
                 moment = drain.gate.pass_at(interval)
@@ -301,7 +303,7 @@ class Engine:
         self._callers.submit(self._call, drain, claim, ticket)
 
     def _age(self, drain: Drain, ticket: Ticket) -> None:
-        """The call is slow: others of its channel may have become due meanwhile."""
+        """Mark the call as slow: other messages of its channel may have become due meanwhile."""
         with self._lock:
             if ticket.is_back:
                 return
@@ -360,12 +362,13 @@ class Engine:
             drain.is_recording = False
             self._want_record(drain, RECORD_AGAIN_SECONDS if left else None)
             if frees_others or drain.has_rest or not drain.open_calls:
-                # The last look is also for whoever was turned away while this drain was busy.
+                # The last query also serves the wake-ups that arrived while this drain was busy.
                 self._want_look(drain)
             self._retire_if_done(drain)
 
     def _record_each(self, drain: Drain, group: Sequence[tuple[Claim, SendOutcome]]) -> None:
-        """What stops one answer must not stop the others. Its lease brings it to settling."""
+        """Record the answers one by one, so that one that fails does not stop the others. Its lease
+        ends, and then it is settled."""
         for result in group if len(group) > 1 else ():
             try:
                 outcomes.record(drain.queue.tenant_id, drain.queue.channel_id, [result])
@@ -380,5 +383,6 @@ def _gather_seconds(drain: Drain, found: Claimed) -> float:
 
 
 def _is_worth_recording(claim: Claim) -> bool:
-    """Afterwards the lease has run out, and settling has found the answer by other means."""
+    """Return whether an answer is still of use: once its lease has ended, settling has found the
+    outcome."""
     return time.monotonic() - claim.claimed_at < config.current().claim_lease_seconds

@@ -1,8 +1,8 @@
-"""Whether a provider's list of sent messages can be read, channel by channel, in Redis.
+"""Whether a provider's list of sent messages can be read, for each channel, in Redis.
 
-A list that could not be read is left alone for a while, twice as long after each failure. All
-doubts of the channel wait together, so a provider in trouble is asked once, not once for each
-message. While Redis is away nobody waits: that costs readings, and nothing else.
+After a failure the list is not read for a while, twice as long after each further failure. All
+uncertain messages of the channel wait together, so a provider in trouble gets one request instead
+of one for each message. While Redis is away nothing waits, which costs readings and nothing else.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class ListState:
-    """`failures` in a row; the list is not read for another `closed_for` seconds."""
+    """The number of `failures` in a row, and the seconds for which the list must not be read."""
 
     failures: int = 0
     closed_for: float = 0.0
@@ -39,7 +39,7 @@ def state(channel_id: UUID) -> ListState:
 
 
 def failed(channel_id: UUID) -> None:
-    """The list could not be read: leave it alone for a while."""
+    """Record that the list could not be read, and close it for a while."""
     try:
         failures = int(str(redis_handle.client.incr(_failures(channel_id))))
         pause_ms = round(1000 * pause_seconds(failures))
@@ -54,7 +54,7 @@ def failed(channel_id: UUID) -> None:
 
 
 def worked(channel_id: UUID) -> None:
-    """The list was read: nobody waits for it any more."""
+    """Record that the list was read: nothing waits for it any more."""
     try:
         redis_handle.client.delete(_failures(channel_id), _closed(channel_id))
     except RedisError as error:
@@ -62,7 +62,7 @@ def worked(channel_id: UUID) -> None:
 
 
 def pause_seconds(failures: int) -> float:
-    """15, 30, 60 … 300 s with the usual SETTLE_AGAIN_SECONDS."""
+    """Return 15, 30, 60 … 300 s with the default SETTLE_AGAIN_SECONDS."""
     first = max(1, config.current().settle_again_seconds)
     return float(min(LONGEST_PAUSE_SECONDS, first * 2.0 ** min(failures - 1, 16)))
 

@@ -1,4 +1,4 @@
-"""What the provider said of our attempts becomes the state of our messages."""
+"""Applies the provider's answers to the state of our messages."""
 
 import random
 from collections.abc import Sequence
@@ -36,11 +36,12 @@ OUT_OF_ATTEMPTS = "After {count} attempts that were not processed we gave up."
 
 
 def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> bool:
-    """Write a group of answers by one transaction; returns whether others may be due by it."""
+    """Record a group of answers in one transaction; return whether other messages may have become
+    due."""
     usual: list[tuple[UUID, int, str]] = []
     others: list[Result] = []
     with db.tenant_session(tenant_id) as session:
-        _shut_windows(session, results)
+        _close_windows(session, results)
         standing = repository.lock_standing(session, [claim.message_id for claim, _ in results])
         for claim, outcome in results:
             if isinstance(outcome, Accepted) and _is_untouched(standing, claim):
@@ -56,7 +57,8 @@ def record(tenant_id: UUID, channel_id: UUID, results: Sequence[Result]) -> bool
 
 
 def _note_trouble(session: Session, channel_id: UUID, results: Sequence[Result]) -> None:
-    """Pause the channel when the provider takes nothing from it; resume it after a good trial."""
+    """Pause the channel when the provider refuses everything from it; resume it after a good
+    trial."""
     for claim, outcome in results:
         if isinstance(outcome, NotProcessed) and outcome.fault is Fault.CHANNEL:
             channels.pause(session, channel_id, outcome.error, outcome.retry_after or 0.0)
@@ -65,8 +67,9 @@ def _note_trouble(session: Session, channel_id: UUID, results: Sequence[Result])
             channels.resume(session, channel_id)
 
 
-def _shut_windows(session: Session, results: Sequence[Result]) -> None:
-    """Remember where the window is shut: conversations are locked before messages, by their ids."""
+def _close_windows(session: Session, results: Sequence[Result]) -> None:
+    """Record that the window is closed. Conversations are locked before messages, in the order of
+    their ids."""
     shut = [
         claim
         for claim, outcome in results
@@ -75,11 +78,12 @@ def _shut_windows(session: Session, results: Sequence[Result]) -> None:
     for claim in sorted(shut, key=lambda each: each.conversation_id):
         attempt = messages.attempt(session, claim.message_id, claim.attempt)
         if attempt is not None:
-            conversations.shut_window(session, claim.conversation_id, attempt.created_at)
+            conversations.close_window(session, claim.conversation_id, attempt.created_at)
 
 
 def _is_untouched(standing: Standing, claim: Claim) -> bool:
-    """Nothing happened to the message since it was claimed that asks for more than an update."""
+    """Return whether the message has not changed since it was claimed, so that a plain update
+    suffices."""
     row = standing.get(claim.message_id)
     return (
         row is not None
@@ -99,9 +103,9 @@ def _apply_each(session: Session, results: Sequence[Result]) -> None:
 
 
 def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOutcome) -> None:
-    """Move one message on. An answer that comes after its claim was given up only adds facts."""
+    """Apply one answer. An answer that arrives after its claim was given up only adds facts."""
     if reports.was_throttled(attempt):
-        # The report came faster than the answer, and said more.
+        # The receipt came before the answer, and said more.
         return
     attempt.finished_at = func.now()
     if isinstance(outcome, Accepted):
@@ -123,22 +127,22 @@ def apply(session: Session, message: Message, attempt: Attempt, outcome: SendOut
     elif isinstance(outcome, Uncertain):
         attempt.outcome = AttemptOutcome.UNCERTAIN
         if is_current:
-            lifecycle.doubt(session, message, outcome.error)
+            lifecycle.mark_uncertain(session, message, outcome.error)
 
 
 def accepted(session: Session, message: Message, provider_message_id: str) -> None:
-    """The provider has it under this id. A receipt may have been faster; it stands."""
+    """The provider accepted the message under this id. A receipt that came before stands."""
     if message.provider_message_id is None:
         message.provider_message_id = provider_message_id
     lifecycle.report(session, message, Status.ACCEPTED)
     if message.is_test:
-        # A test key reaches no phone: its messages are delivered to nobody, at once.
+        # A test key reaches no phone: its messages count as delivered at once.
         lifecycle.report(session, message, Status.SENT)
         lifecycle.report(session, message, Status.DELIVERED)
 
 
 def postponed(session: Session, message: Message, outcome: NotProcessed) -> None:
-    """Try it again once the channel can send, or after a growing pause of its own."""
+    """Try the message again: when the channel can send, or after a growing pause of its own."""
     if outcome.fault is not Fault.MESSAGE:
         lifecycle.postpone(session, message, outcome.error, None)
         return
@@ -152,6 +156,7 @@ def postponed(session: Session, message: Message, outcome: NotProcessed) -> None
 
 
 def backoff_seconds(tries: int) -> float:
-    """1, 2, 4 … 300 s, each ± 50 %, so that a crowd does not come back at once."""
+    """Return 1, 2, 4 … 300 s, each ± 50 %, so that many messages do not retry at the same
+    moment."""
     base = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (tries - 1))
     return base * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret

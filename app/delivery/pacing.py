@@ -1,9 +1,9 @@
-"""The pace of a channel and of each pair of people, in Redis, with a local fallback.
+"""The pace of a channel and of each pair of sender and person, in Redis, with a local fallback.
 
 A channel sends at most `rate` messages in any second: each gets a slot, 1/rate after the one
-before, and nothing is saved up for a burst. A pair (our sender and one person) gets one message
-per 6 seconds, with a burst of 45 (WhatsApp's pair rate). A message that must wait is given the
-time; it costs no attempt.
+before, and unused slots are not saved for a burst. A pair gets one message per 6 seconds, with a
+burst of 45 (WhatsApp's pair rate limit). A message that must wait is postponed, which costs no
+attempt.
 """
 
 import threading
@@ -24,22 +24,22 @@ log = structlog.get_logger(__name__)
 HORIZON_MS = 500
 SLOW_HORIZON_MS = 100
 SLOW_INTERVAL_MS = 250
-"""Slots are given so far ahead: a claimed message waits no longer than this."""
+"""How far ahead slots are given: the longest that a claimed message waits."""
 
 PAIR_INTERVAL_MS = 6000
 PAIR_BURST = 45
 MARGIN = 1.02
-"""Slots are 2 % further apart than 1/rate, so that jitter on the way lifts no second above it."""
+"""Slots are 2 % further apart than 1/rate, so that jitter lifts no second above the rate."""
 
 CATCH_UP_SECONDS = 0.01
-"""So much of a delay is made up for, else the many small ones of a busy machine add up. It is half
-of what the margin leaves in each second."""
+"""How much of a delay is made up for; otherwise the many small delays of a busy machine add up. It
+is half of what the margin leaves in each second."""
 
 CLOSE_ENOUGH_SECONDS = 0.0005
 SLOW_DOWN_SECONDS = 30
 SAME_REFUSAL_MS = 1000
 SLOWEST = 1024
-"""How many times slower a channel becomes at most."""
+"""The most that a channel is slowed down, as a factor."""
 
 SCRIPT = """
 local t = redis.call('TIME')
@@ -72,9 +72,11 @@ return out
 
 @dataclass(frozen=True)
 class Plan:
-    """What the pace allows: seconds until each message goes, and seconds that others must wait.
+    """What the pace allows: seconds until each message is sent, and seconds that the others must
+    wait.
 
-    `next_slot`: seconds until another message can be given one. `is_short`: some are in neither.
+    `next_slot`: seconds until another message can get a slot. `is_short`: some messages are in
+    neither.
     """
 
     delays: Mapping[UUID, float]
@@ -84,7 +86,7 @@ class Plan:
 
 
 class LocalPace:
-    """The same rule in this process's memory, for while Redis is away."""
+    """The same rule in this process's memory, used while Redis is away."""
 
     def __init__(self) -> None:
         self._next_slot: dict[UUID, float] = {}
@@ -92,9 +94,10 @@ class LocalPace:
         self._lock = threading.Lock()
 
     def verdicts(self, channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> list[str]:
-        """As the script: `d<ms>` go after, `w<ms>` wait for the pair, `n` no slot yet.
+        """Return what the script returns: `d<ms>` send after, `w<ms>` wait for the pair, `n` no
+        slot yet.
 
-        The last one is the number of ms until there is another slot.
+        The last element is the number of ms until the next free slot.
         """
         now = time.monotonic() * 1000
         horizon_ms = horizon(interval_ms)
@@ -117,7 +120,7 @@ class LocalPace:
             return [*found, str(slot - now - horizon_ms)]
 
     def _forget(self, now: float) -> None:
-        """Pairs and channels at rest need no memory."""
+        """Forget idle pairs and channels."""
         if len(self._pairs) + len(self._next_slot) > 10_000:
             self._pairs = {pair: at for pair, at in self._pairs.items() if at > now}
             self._next_slot = {each: at for each, at in self._next_slot.items() if at > now}
@@ -127,17 +130,18 @@ local_pace = LocalPace()
 
 
 class Gate:
-    """Lets the messages of one channel pass one by one, so far apart.
+    """Lets the messages of one channel pass one at a time, at the right distance.
 
-    The slots of the plan are exact, the moments at which they are used are not: messages that a
-    busy machine held up would else leave together.
+    The slots of the plan are exact, but a busy machine may delay some calls, which would then run
+    together.
     """
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def pass_at(self, interval: float) -> float:
-        """0 when the next message may leave now, else the moment to ask again (monotonic)."""
+        """Return 0 when the next message may be sent now, otherwise when to ask again (monotonic
+        time)."""
         now = time.monotonic()
         if self._next - now > CLOSE_ENOUGH_SECONDS:
             return self._next
@@ -150,12 +154,13 @@ def interval_seconds(rate: int) -> float:
 
 
 def horizon(interval_ms: float) -> float:
-    """How far ahead (ms) slots are given. A slow channel needs no stock of claimed messages."""
+    """Return how far ahead (ms) slots are given. A slow channel needs no stock of claimed
+    messages."""
     return HORIZON_MS if interval_ms < SLOW_INTERVAL_MS else SLOW_HORIZON_MS
 
 
 def plan(channel_id: UUID, rate: int, due: Sequence[Row[Any]]) -> Plan:
-    """When each of these due rows (id, conversation_id) may go on this channel."""
+    """Plan when each of these due rows (id, conversation_id) may be sent on this channel."""
     interval_ms = 1000 * interval_seconds(rate)
     pairs = [row.conversation_id for row in due]
     delays: dict[UUID, float] = {}
@@ -182,10 +187,10 @@ def _verdicts(channel_id: UUID, interval_ms: float, pairs: Sequence[UUID]) -> li
 
 
 def slow_down(channel_id: UUID) -> None:
-    """The provider said 429: half the pace for a while, and half of that if it says so again.
+    """Halve the channel's pace for a while after a 429, and halve it again after further ones.
 
-    What was under way when the first 429 came says it, too: that counts once a second. Never below
-    one message a second, at which the pace is found anew.
+    Calls already in progress get a 429 too, so this counts at most once a second. The pace never
+    falls below one message a second.
     """
     key = f"slow:{channel_id}"
     try:

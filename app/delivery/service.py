@@ -1,4 +1,4 @@
-"""What other features may ask of delivery."""
+"""The functions of delivery that other features use."""
 
 from app.delivery.pacing import slow_down
 

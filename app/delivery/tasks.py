@@ -1,4 +1,4 @@
-"""Background work on messages that leave; ids only, and harmless when lost, repeated or late."""
+"""Background tasks of delivery. They take ids only, and may be lost, repeated or late."""
 
 from functools import cache, partial
 from typing import Any
@@ -17,7 +17,7 @@ from app.tasks.drain import drain
 
 SLICE_SECONDS = 10.0
 ENDING_SECONDS = 10.0
-"""Beside the longest call: what recording the last answers may take."""
+"""Time to record the last answers, in addition to the longest call."""
 
 
 @cache
@@ -32,7 +32,7 @@ def engine() -> Engine:
 
 @worker_shutdown.connect
 def stop_engines(**_: Any) -> None:
-    """A worker that has to end finishes the calls that it has begun."""
+    """Let a worker that has to end finish the calls that it has begun."""
     seconds = config.current().provider_timeout_seconds + ENDING_SECONDS
     for make in (replies_engine, engine):
         if make.cache_info().currsize:
@@ -53,7 +53,7 @@ def deliver_channel(tenant_id: str, channel_id: str) -> None:
 
 @celery.task(name=names.EXPIRE_CHANNEL)
 def expire_channel(tenant_id: str, channel_id: str) -> None:
-    """Fail the messages of a channel that sends nothing, once they may wait no longer."""
+    """Fail messages of a channel that sends nothing once their validity has ended."""
     drain(
         names.EXPIRE_CHANNEL,
         tenant_id,
@@ -66,7 +66,7 @@ def expire_channel(tenant_id: str, channel_id: str) -> None:
 
 @celery.task(name=names.SETTLE_CHANNEL)
 def settle_channel(tenant_id: str, channel_id: str) -> None:
-    """Look after claims and doubts of one channel whose time is up."""
+    """Settle the due claims and uncertain messages of one channel."""
     tenant, channel = UUID(tenant_id), UUID(channel_id)
     drain(
         names.SETTLE_CHANNEL,

@@ -1,4 +1,4 @@
-"""One thread that starts things at their time, so that no other thread has to sleep until then."""
+"""One thread that starts actions at a given time, so that no other thread has to sleep."""
 
 import heapq
 import threading
@@ -28,7 +28,7 @@ class Timer:
         self._thread: threading.Thread | None = None
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Run `action` at `moment` (`time.monotonic()`), or at once when that is over."""
+        """Run `action` at `moment` (`time.monotonic()`), or at once when that has passed."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
@@ -44,11 +44,11 @@ class Timer:
             try:
                 action()
             except Exception:
-                # The other entries must have their turn, whatever one of them does.
+                # One failing action must not stop the others.
                 log.exception("timer_action_failed")
 
     def _next(self) -> Callable[[], None]:
-        """Waits until the first entry's time has come."""
+        """Wait until the first entry is due."""
         with self._changed:
             while True:
                 left = self._entries[0].at - time.monotonic() if self._entries else None

@@ -1,7 +1,7 @@
-"""Every type of event, what it says, and in which version. The only place where a type is named.
+"""Every type of event, with its payload and version. The only place where a type is named.
 
-An event is a fact in the past tense. Its payload only grows within a version: what a reader knows
-of it stays as it is. A change that would break a reader makes a new version.
+An event is a fact in the past tense. Within a version its payload only gains fields. A change that
+would break a reader makes a new version.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,7 @@ class ProblemPayload(BaseSchema):
 class MessagePayload(BaseSchema):
     message_id = _id("The message.")
     provider_message_id = _text("The provider's id of it, once there is one.", allow_none=True)
-    status = choice(
-        Status, required=True, metadata={"description": "The message's status from then on."}
-    )
+    status = choice(Status, required=True, metadata={"description": "The message's new status."})
     direction = choice(Direction, required=True, metadata={"description": "Who wrote it."})
 
 
@@ -83,17 +81,17 @@ class PausedRepliesPayload(ConversationPayload):
 
 
 class MergedConversationPayload(BaseSchema):
-    id = _id("The conversation that stays.")
-    merged_id = _id("The one whose messages it took over.")
+    id = _id("The conversation that remains.")
+    merged_id = _id("The conversation whose messages it received.")
 
 
 class MergedContactPayload(BaseSchema):
-    contact_id = _id("The contact that stays.")
-    merged_id = _id("The one whose addresses and history it took over.")
+    contact_id = _id("The contact that remains.")
+    merged_id = _id("The contact whose addresses and history it received.")
     conversations = fields.List(
         fields.Nested(MergedConversationPayload),
         required=True,
-        metadata={"description": "The conversations that became one, on each channel."},
+        metadata={"description": "The merged conversations, one pair for each channel."},
     )
 
 
@@ -114,7 +112,7 @@ class ParkedItemPayload(BaseSchema):
 
 @dataclass(frozen=True)
 class Entry:
-    """One type: what its payload holds, in which version, and when it is written."""
+    """A type of event: the schema of its payload, its version, and when it is recorded."""
 
     payload: type[BaseSchema]
     when: str
@@ -126,7 +124,7 @@ CATALOGUE: Mapping[EventType, Entry] = {
     EventType.MESSAGE_QUEUED: Entry(MessagePayload, "A message was stored, to be sent."),
     EventType.MESSAGE_POSTPONED: Entry(
         TroubledMessagePayload,
-        "An attempt was not processed. The message is tried again later by itself.",
+        "An attempt was not processed. The message is retried automatically.",
     ),
     EventType.MESSAGE_MARKED_UNCERTAIN: Entry(
         TroubledMessagePayload,
@@ -134,7 +132,7 @@ CATALOGUE: Mapping[EventType, Entry] = {
     ),
     EventType.MESSAGE_REQUEUED: Entry(
         MessagePayload,
-        "An uncertain message was surely not sent, or a person asked to send it again.",
+        "An uncertain message was certainly not sent, or a person asked to send it again.",
     ),
     EventType.MESSAGE_ACCEPTED: Entry(MessagePayload, "The provider accepted the message."),
     EventType.MESSAGE_SENT: Entry(MessagePayload, "The provider sent it to WhatsApp."),
@@ -143,27 +141,27 @@ CATALOGUE: Mapping[EventType, Entry] = {
     EventType.MESSAGE_FAILED: Entry(TroubledMessagePayload, "It will not be delivered."),
     EventType.MESSAGE_MARKED_UNKNOWN: Entry(
         TroubledMessagePayload,
-        "Nobody can say whether it was sent. A person may settle it.",
+        "It is unknown whether it was sent. A person may settle it.",
     ),
     EventType.MESSAGE_CANCELED: Entry(MessagePayload, "A person canceled it while it was queued."),
     EventType.CONVERSATION_CLOSED: Entry(ConversationPayload, "A person closed a conversation."),
     EventType.CONVERSATION_REOPENED: Entry(
-        ConversationPayload, "A person opened a closed conversation again."
+        ConversationPayload, "A person reopened a closed conversation."
     ),
     EventType.AUTO_REPLIES_PAUSED: Entry(
         PausedRepliesPayload,
-        "A conversation got so many automatic replies that they were paused in it.",
+        "A conversation got too many automatic replies, so they were paused in it.",
     ),
     EventType.CONTACT_MERGED: Entry(
-        MergedContactPayload, "Two contacts turned out to be one person, and became one."
+        MergedContactPayload, "Two contacts turned out to be one person and were merged."
     ),
     EventType.CHANNEL_PAUSED: Entry(
-        PausedChannelPayload, "The provider takes no messages of a channel for now; they wait."
+        PausedChannelPayload, "The provider currently accepts no messages of a channel; they wait."
     ),
     EventType.CHANNEL_RESUMED: Entry(ChannelPayload, "A paused channel sends again."),
     EventType.INBOX_ITEM_PARKED: Entry(
         ParkedItemPayload,
-        "Something that a provider reported could not be applied and waits for a person.",
+        "An event of a provider could not be applied and waits for a person.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""docs/events.md, made from the catalogue."""
+"""Generates docs/events.md from the catalogue."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ KINDS: dict[type[AnyField], str] = {
 
 
 def describe() -> str:
-    """The page, as Markdown."""
+    """Return the page as Markdown."""
     rows = [f"| [`{name}`](#{anchor(name)}) | {entry.when} |" for name, entry in CATALOGUE.items()]
     table = "\n".join(["| Type | When |", "|---|---|", *rows])
     sections = [_section(event_type, entry) for event_type, entry in CATALOGUE.items()]
@@ -39,7 +39,7 @@ def describe() -> str:
 
 
 def anchor(event_type: EventType) -> str:
-    """The fragment under which GitHub shows the heading of this type."""
+    """Return the fragment under which GitHub shows the heading of this type."""
     return event_type.replace(".", "")
 
 
@@ -50,7 +50,7 @@ def _section(event_type: EventType, entry: Entry) -> str:
 
 
 def _fields_of(schema: Schema, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """(name, kind, meaning), with the fields of an inner object under `outer.name`."""
+    """Yield (name, kind, meaning), with the fields of an inner object as `outer.name`."""
     for name, field in schema.fields.items():
         yield prefix + name, _kind_of(field), _meaning_of(field)
         inner = field.inner if isinstance(field, fields.List) else field

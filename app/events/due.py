@@ -1,4 +1,4 @@
-"""Old events are removed. Most go with their month (app/tasks/clean_up.py)."""
+"""Retention of events. Most are removed with their monthly partition (app/tasks/clean_up.py)."""
 
 from typing import Any
 

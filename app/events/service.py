@@ -1,4 +1,4 @@
-"""Writing facts down for the tenant, in the transaction that makes them true."""
+"""Recording events for the tenant, in the transaction that makes them true."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ from app.models import Event, Message
 __all__ = ["RECORD", "describe", "forget_old", "record", "record_message"]
 
 RECORD = repository.RECORD
-"""Inserts one event. For a statement that writes in the same round trip what the event says.
+"""Inserts one event. For use in a statement that also makes the change of the event, in one round
+trip.
 
 Takes `given_tenant_id`, `given_event_id`, `given_event_type`, `given_event_version`,
 `given_conversation_id`, `given_message_id` and `given_event_data`.
@@ -30,7 +31,7 @@ def record(
     conversation_id: UUID | None = None,
     message_id: UUID | None = None,
 ) -> None:
-    """Write an event. `data` is its payload, as the catalogue describes it."""
+    """Record an event. `data` is its payload, as the catalogue describes it."""
     session.add(
         Event(
             type=event_type,
@@ -43,7 +44,8 @@ def record(
 
 
 def record_message(session: Session, event_type: EventType, message: Message, **more: Any) -> None:
-    """Write an event of one message, as it is now; `more` is what its payload adds."""
+    """Record an event of a message in its current state; `more` holds the other fields of the
+    payload."""
     payload = catalogue.message_payload(
         message.id, message.provider_message_id, message.status, message.direction
     )
@@ -57,7 +59,7 @@ def record_message(session: Session, event_type: EventType, message: Message, **
 
 
 def forget_old(session: Session, most: int) -> int:
-    """Remove up to `most` events older than EVENT_RETENTION_DAYS that no month took with it;
-    returns how many were removed."""
+    """Remove up to `most` events older than EVENT_RETENTION_DAYS from partitions that are still
+    kept; return how many were removed."""
     floor = month_floor(config.current().event_retention_days)
     return repository.delete_before(session, floor, most) if floor else 0

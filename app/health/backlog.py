@@ -1,4 +1,4 @@
-"""What waits for a worker in the whole installation: for `/metrics`, and for whoever else asks."""
+"""The work that waits in the whole installation, for `/metrics` and the state pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from app import db
 from app.health import backlog_repository as repository
 
 OPEN = ("queued", "sending", "uncertain")
-"""The statuses of messages whose fate is open."""
+"""The statuses of messages whose outcome is open."""
 
 
 @dataclass(frozen=True)
 class Backlog:
     """Counts, and ages in seconds.
 
-    `due`: messages that a worker could send now. `open`: messages whose fate is open, by status,
-    also those due later. `repair_lag`: how overdue the oldest reading of a provider's list is;
-    `repair_failing`: channels whose list cannot be read whole.
+    `due`: messages that a worker could send now. `open`: messages whose outcome is open, by status,
+    including those due later. `repair_lag`: how overdue the oldest reading of a provider's list is;
+    `repair_failing`: channels whose list cannot be read completely.
     """
 
     due: int = 0

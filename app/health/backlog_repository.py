@@ -1,5 +1,5 @@
-"""What waits for a worker in the whole installation, read as recado_system: states and due times of
-all tenants, never content."""
+"""Queries for the work that waits in the whole installation. They run as recado_system, which sees
+states and due times of all tenants, never content."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ MESSAGES = text("""
     ) as m
     group by m.status
 """)
-"""What waits because its channel is disabled or in trouble is not due: no worker could send it."""
+"""Messages of a channel that is disabled or in trouble are not due: no worker could send them."""
 
 INBOX = text("""
     select count(*) filter (where state = 'received') as waiting,
@@ -40,15 +40,17 @@ CHANNELS = text("""
 
 
 def messages(session: Session) -> dict[str, Row[Any]]:
-    """Status → `due`, `all_of_them`, and the `age` (seconds) of the oldest that is due."""
+    """Return, for each status, `due`, `all_of_them`, and the `age` (seconds) of the oldest due
+    message."""
     return {row.status: row for row in session.execute(MESSAGES)}
 
 
 def inbox(session: Session) -> Row[Any]:
-    """`waiting`, `parked`, and the `age` (seconds) of the oldest that is due."""
+    """Return `waiting`, `parked`, and the `age` (seconds) of the oldest due item."""
     return session.execute(INBOX).one()
 
 
 def channels(session: Session) -> Row[Any]:
-    """`lag` (seconds) of the reading that is most overdue, and how many are `failing`, `paused`."""
+    """Return the `lag` (seconds) of the most overdue reading, and how many are `failing` and
+    `paused`."""
     return session.execute(CHANNELS).one()

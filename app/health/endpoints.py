@@ -17,7 +17,7 @@ Answer = tuple[dict[str, Any], int]
 @health.response(200, HealthSchema)
 @health.alt_response(503, schema=HealthSchema, description="The database does not answer")
 def get_health() -> Answer:
-    """Whether the service and its database answer"""
+    """Check whether the service and its database answer"""
     found = service.database()
     is_ok = found is State.OK
     return {"status": "ok" if is_ok else "degraded", "db": found}, 200 if is_ok else 503
@@ -28,7 +28,7 @@ def get_health() -> Answer:
 @health.response(200, DatabaseSchema)
 @health.alt_response(503, schema=DatabaseSchema, description="The database does not answer")
 def get_database_health() -> Answer:
-    """Whether the database answers, and how fast"""
+    """Check whether the database answers, and how fast"""
     started = time.perf_counter()
     found = service.database()
     taken = round((time.perf_counter() - started) * 1000, 1)
@@ -39,16 +39,18 @@ def get_database_health() -> Answer:
 @limiter.exempt
 @state.response(200, AliveSchema)
 def get_alive() -> dict[str, str]:
-    """Whether this process answers; asks nothing else"""
+    """Check whether this process answers; it uses nothing else"""
     return {"status": "ok"}
 
 
 @state.get("/status")
 @limiter.exempt
 @state.response(200, StatusSchema)
-@state.alt_response(503, schema=StatusSchema, description="Something that we stand on is away")
+@state.alt_response(
+    503, schema=StatusSchema, description="A part that the service depends on is away"
+)
 def get_status() -> Answer:
-    """The state of each part"""
+    """Show the state of each part"""
     services = service.services()
     is_degraded = State.DOWN in services.values()
     status = "degraded" if is_degraded else "healthy"

@@ -1,4 +1,4 @@
-"""Whether the parts that the service stands on answer."""
+"""Health checks of the parts that the service depends on."""
 
 import time
 from enum import StrEnum
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 def beat() -> None:
-    """A worker says that it works; called at the end of each tick of the beat."""
+    """Record that a worker is alive; called at the end of each tick of the scheduler."""
     try:
         redis_handle.client.set(HEARTBEAT, int(time.time()), ex=HEARTBEAT_SECONDS)
     except RedisError as error:
@@ -35,9 +35,9 @@ def beat() -> None:
 
 
 def silence() -> float | None:
-    """Seconds since the last whole tick; infinite when longer than is remembered.
+    """Return the seconds since the last complete tick; infinite when longer than is recorded.
 
-    None while Redis cannot be asked. An emptied Redis looks like a long silence.
+    Returns None while Redis is away. An emptied Redis looks like a long silence.
     """
     try:
         last = redis_handle.client.get(HEARTBEAT)
@@ -65,7 +65,7 @@ def redis() -> State:
 
 
 def queue() -> State:
-    """Whether a worker has run a tick of the beat lately."""
+    """Return whether a worker has run a tick of the scheduler lately."""
     try:
         return State.OK if redis_handle.client.exists(HEARTBEAT) else State.DOWN
     except RedisError:
@@ -73,7 +73,7 @@ def queue() -> State:
 
 
 def services() -> dict[str, State]:
-    """Part → state. Receiving needs the database alone; sending needs a worker as well."""
+    """Return part → state. Receiving needs only the database; sending needs a worker as well."""
     database_state, redis_state, queue_state = database(), redis(), queue()
     is_sending = database_state is State.OK and queue_state is State.OK
     return {

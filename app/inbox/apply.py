@@ -1,7 +1,7 @@
-"""What is stored becomes state: receipts in groups, all else in a transaction of its own.
+"""Applying inbox items: receipts in groups, everything else in a transaction of its own.
 
-A group that fails is applied item by item, so that what cannot be applied fails, and is parked,
-alone.
+A group that fails is applied item by item, so that only the item that cannot be applied fails and
+is parked.
 """
 
 from collections.abc import Sequence, Set
@@ -32,19 +32,19 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 LEASE = timedelta(seconds=30)
-"""An item whose worker died comes back after this."""
+"""An item whose worker died is retried after this time."""
 
 RETRY_AFTER = timedelta(seconds=2)
 MOST_TRIES = 3
-"""Before an item that fails is parked."""
+"""Attempts before an item that fails is parked."""
 
 MOST_LOST = 10
-"""How often an item may be taken without an end. More than MOST_TRIES: a whole batch counts as
-taken when its worker dies, and most of it was not even begun."""
+"""How often an item may be taken without being finished. It is more than MOST_TRIES: when a worker
+dies, its whole batch counts as taken, and most of it was not even begun."""
 
 
 def apply_due(tenant_id: UUID) -> int:
-    """Apply what waits, oldest first; answers how many items it took."""
+    """Apply waiting items, oldest first; return how many were taken."""
     with db.tenant_session(tenant_id) as session:
         ids = repository.take_due(session, LEASE, BATCH)
     done = _apply_together(tenant_id, ids) if ids else frozenset()
@@ -55,13 +55,14 @@ def apply_due(tenant_id: UUID) -> int:
 
 
 def _apply_together(tenant_id: UUID, ids: Sequence[UUID]) -> Set[UUID]:
-    """Apply the usual receipts among these items; returns which items are done."""
+    """Apply the usual receipts among these items in one transaction; return the items that are
+    done."""
     try:
         with db.tenant_session(tenant_id) as session:
             done = apply_receipts(session, ids)
             faultpoint("apply_before_commit")
     except Exception as error:
-        # Each of them is tried again alone, and what is wrong shows there.
+        # Each of them is tried again alone, where the error shows.
         log.warning("cannot_apply_together", items=len(ids), error=type(error).__name__)
         return frozenset()
     if done:
@@ -70,9 +71,9 @@ def _apply_together(tenant_id: UUID, ids: Sequence[UUID]) -> Set[UUID]:
 
 
 def apply_receipts(session: Session, ids: Sequence[UUID]) -> Set[UUID]:
-    """Apply the usual receipts among these items; returns which items are done."""
+    """Apply the usual receipts among these items; return the items that are done."""
     found = [
-        (row.id, messages.Told(row.channel_id, event, row.created_at))
+        (row.id, messages.ReceivedReceipt(row.channel_id, event, row.created_at))
         for row in repository.lock_received_together(session, ids)
         if (event := _receipt_in(row)) is not None
     ]
@@ -85,7 +86,7 @@ def apply_receipts(session: Session, ids: Sequence[UUID]) -> Set[UUID]:
 
 
 def _receipt_in(row: Row[*tuple[Any, ...]]) -> StatusReceipt | None:
-    """The item's receipt; None for anything else, also for what cannot be read."""
+    """Return the item's receipt; None for anything else, and for an item that cannot be read."""
     if row.tries > MOST_LOST:
         return None
     try:
@@ -101,8 +102,8 @@ def _apply_alone(tenant_id: UUID, item_id: UUID) -> None:
             apply_item(session, item_id)
             faultpoint("apply_before_commit")
     except (OperationalError, InterfaceError) as error:
-        # Nothing is wrong with the item (the database is away, a deadlock, a timeout): its
-        # lease brings it back.
+        # The item is not at fault (the database is away, a deadlock, a timeout): it is retried when
+        # its lease ends.
         log.warning("cannot_apply_now", item_id=str(item_id), error=type(error.orig).__name__)
         if error.connection_invalidated:
             raise
@@ -128,7 +129,7 @@ def apply_item(session: Session, item_id: UUID) -> None:
 
 
 def _apply(session: Session, item: InboxItem, provider: str) -> str | None:
-    """Do what the event says; answers why there was nothing to do, or None."""
+    """Apply the item's event; return the reason if it was ignored, else None."""
     event = provider_of(provider).parse(item.raw)
     if isinstance(event, Ignored):
         return event.reason
@@ -143,7 +144,8 @@ def _apply(session: Session, item: InboxItem, provider: str) -> str | None:
 
 
 def _put_back(tenant_id: UUID, item_id: UUID, reason: str) -> None:
-    """After a failure: again soon, or parked with its reason when that was the last try."""
+    """Retry the item soon after a failure, or park it with the reason if that was the last
+    attempt."""
     with db.tenant_session(tenant_id) as session:
         found = repository.lock_received(session, item_id)
         if found is None:

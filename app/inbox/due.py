@@ -1,6 +1,6 @@
-"""What the scheduler asks about the inbox, in all tenants: who has something to apply or repair.
+"""Queries of the scheduler about the inboxes of all tenants: items to apply, and lists to read.
 
-Read as recado_system: ids, states and due times, never content.
+They run as recado_system, which sees ids, states and due times, never content.
 """
 
 from collections.abc import Iterator
@@ -31,14 +31,14 @@ APPLY = text("""
     ) as is_due
     from tenant t order by t.tenant_id
 """)
-"""The next `most` tenants behind a given one with items to apply, and whether some are due."""
+"""The next `most` tenants after a given one that have items to apply, and whether some are due."""
 
 REPAIR = text("""
     select tenant_id, id from recado.channels
     where status = 'active' and repair_at <= now() order by repair_at limit :most
 """)
-"""The channels whose reading has been due for longest: so many a second at most, for nobody waits
-for them and the provider counts our calls."""
+"""The channels whose lists have been due for longest. The limit per second is low, because nobody
+waits for them and the provider counts our calls."""
 
 
 def apply_rings(row: Row[Any]) -> Iterator[Ring]:

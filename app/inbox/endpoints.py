@@ -1,4 +1,5 @@
-"""What a business may ask of the journal of what providers told us."""
+"""The endpoints of the inbox: the events that providers sent, before and after they were
+applied."""
 
 from typing import Any
 from uuid import UUID
@@ -7,9 +8,9 @@ from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.extensions import Blueprint
-from app.inbox import doubts, ledger, replay, schemas
-from app.inbox.doubts import Asked
+from app.inbox import ledger, read_requests, replay, schemas
 from app.inbox.ledger import Ledger
+from app.inbox.read_requests import Asked
 from app.inbox.replay import Replayed
 from app.inbox.service import InboxFilter
 from app.models import InboxItem
@@ -24,7 +25,7 @@ inbox = Blueprint(
 @inbox.arguments(schemas.LedgerArgs, location="query")
 @inbox.response(200, schemas.LedgerSchema)
 def get_ledger(args: dict[str, Any]) -> Ledger:
-    """Count what providers told us, and what became of it
+    """Count the events that providers sent, by their results
 
     `received` = `applied` + `duplicate` + `ignored` + `parked` + `waiting`, always.
     """
@@ -36,7 +37,7 @@ def get_ledger(args: dict[str, Any]) -> Ledger:
 @inbox.arguments(schemas.ItemArgs, location="query")
 @inbox.response(200, schemas.ItemPage)
 def list_inbox_items(args: dict[str, Any]) -> Page[InboxItem]:
-    """List inbox items, newest first; `state=parked` are those that need a person"""
+    """List inbox items, newest first; those with `state=parked` need a person"""
     page = PageRequest(args.pop("limit"), args.pop("cursor"))
     return ledger.list_items(session(), InboxFilter(**args), page)
 
@@ -45,7 +46,7 @@ def list_inbox_items(args: dict[str, Any]) -> Page[InboxItem]:
 @requires(Permission.INBOX_READ)
 @inbox.response(200, schemas.RawItemSchema)
 def get_inbox_item(item_id: UUID) -> InboxItem:
-    """Show one inbox item with what the provider said, word for word"""
+    """Show one inbox item with the event exactly as the provider sent it"""
     return ledger.get_item(session(), item_id)
 
 
@@ -62,7 +63,7 @@ def replay_inbox_item(item_id: UUID) -> InboxItem:
 @inbox.arguments(schemas.ReplaySchema)
 @inbox.response(200, schemas.ReplayedSchema)
 def replay_inbox(body: dict[str, Any]) -> Replayed:
-    """Apply the parked, or the ignored, items of a span of time again
+    """Apply the parked, or the ignored, items of a time range again
 
     At most 10,000 in one call, the oldest first.
     """
@@ -74,10 +75,10 @@ def replay_inbox(body: dict[str, Any]) -> Replayed:
 @inbox.arguments(schemas.RepairSchema)
 @inbox.response(202, schemas.RepairRequestedSchema)
 def repair_inbox(body: dict[str, Any]) -> Asked:
-    """Read the provider's list, and take in what no webhook told us
+    """Read the provider's list, and store the messages that no webhook reported
 
-    This happens by itself every quarter of an hour and after an outage; nothing comes twice. While
-    a channel's list is being read, a second request makes that reading go further back, and one
-    more follows it.
+    This also happens automatically every 15 minutes and after an outage. Nothing is stored twice.
+    While a channel's list is being read, a second request makes that reading go further back, and
+    another reading follows.
     """
-    return doubts.request_repair(session(), principal(), **body)
+    return read_requests.request_repair(session(), principal(), **body)

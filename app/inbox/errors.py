@@ -8,4 +8,4 @@ class InboxItemNotFound(NotFound):
 
 class CannotReplay(Conflict):
     code = "cannot_replay"
-    message = "Only a parked or ignored item can be replayed: what was applied is done."
+    message = "Only a parked or ignored item can be replayed, because applied items are finished."

@@ -1,4 +1,4 @@
-"""The inbound ledger: what providers told us, and what became of each."""
+"""The ledger of the inbox: how many events providers sent, and their results."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +19,11 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Ledger:
-    """received = applied + duplicate + ignored + parked + waiting, counted over the same span.
+    """received = applied + duplicate + ignored + parked + waiting, counted over the same time
+    range.
 
-    `received` are the events that we acknowledged, repeats included, and those that a repair
-    found; `repaired` is how many of them no webhook told us.
+    `received` counts the events that we acknowledged, duplicates included, and those that a repair
+    found; `repaired` is how many of them no webhook reported.
     """
 
     since: datetime
@@ -37,9 +38,9 @@ class Ledger:
 
 
 def count(session: Session, since: datetime | None, until: datetime | None) -> Ledger:
-    """The ledger of a span of time; the last 24 hours unless told otherwise.
+    """Return the ledger of a time range, by default the last 24 hours.
 
-    A repeat counts where its first telling stands.
+    A duplicate counts at the time of the first event.
     """
     until = until or clock.now()
     since = since or until - DAY
@@ -70,6 +71,7 @@ def get_item(session: Session, item_id: UUID, *, lock: bool = False) -> InboxIte
 
 
 def forget_finished(session: Session, most: int) -> int:
-    """Remove up to `most` items that are done and older than INBOX_RETENTION_DAYS."""
+    """Remove up to `most` finished items older than INBOX_RETENTION_DAYS; return how many were
+    removed."""
     kept = timedelta(days=config.current().inbox_retention_days)
     return repository.delete_finished(session, kept, most)

@@ -1,10 +1,9 @@
-"""How far the reading of a channel's list got, kept in the channel's row from page to page.
+"""The progress of reading a channel's list, kept in the channel's row from page to page.
 
-A reading goes from its end, which is fixed when it begins, down to where the last one ended, for
-lists come newest first. For each page somebody takes the row under a lease (`claim`) and gives it
-back (`advance`, `fail`, `postpone`); whoever lost the lease changes nothing. One that was
-interrupted goes on at the page where it was, and `heard_until` moves only when a reading left
-nothing out between its two ends.
+Lists come newest first, so a reading goes from its end, which is fixed when it begins, down to
+where the last one ended. For each page a worker takes the row under a lease (`claim`) and releases
+it (`advance`, `fail`, `postpone`); a worker that lost the lease changes nothing. An interrupted
+reading continues at the same page, and `heard_until` moves only when a reading left nothing out.
 """
 
 import random
@@ -29,59 +28,62 @@ log = structlog.get_logger(__name__)
 
 EVERY = timedelta(minutes=15)
 AGAIN = timedelta(minutes=2)
-"""From one reading to the next where that is wanted soon."""
+"""The time between two readings when another one is wanted soon."""
 
 OVERLAP = timedelta(minutes=10)
-"""The provider's list may show a message late, and its clock is not ours."""
+"""The provider's list may show a message late, and its clock may differ from ours."""
 
 STILL_COMING = timedelta(seconds=60)
-"""A younger message may still reach us by webhook, which tells more of it than the list does."""
+"""A newer message may still arrive by webhook, which says more about it than the list does."""
 
 CLOCK_MARGIN = timedelta(hours=1)
 
 LEASE = timedelta(minutes=2)
-"""Of one page, or one message's rest: longer than any call to the provider."""
+"""The lease of one page, or of the details of one message: longer than any call to the provider."""
 
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 
 CLOSED_PAUSE = timedelta(hours=6)
-"""For a closed tenant's channels: thousands of them must not hold up the others."""
+"""The time between readings for channels of a closed tenant: thousands of them must not delay the
+others."""
 
 PATIENCE = 3
-"""So often in a row the same page may fail. Then the reading goes on with what is older."""
+"""How often in a row the same page may fail. After that the reading continues with older messages.
+"""
 
 FIRST_SKIP = timedelta(hours=1)
-"""So much it leaves out then, and twice as much each time that this fails as well."""
+"""The time range that is left out then; it doubles each time this fails as well."""
 
 SAME_MOMENT = timedelta(minutes=1)
-"""A list that is asked for anew begins a little above the moment: its dates are rounded."""
+"""A list that is requested anew begins slightly later than this moment, because its dates are
+rounded."""
 
 
 class Outcome(Enum):
-    """What became of one step of a reading."""
+    """The result of one step of a reading."""
 
     NOTHING = auto()
-    """The list is not due, or in other hands."""
+    """The list is not due, or another worker reads it."""
     MORE = auto()
-    """The reading goes on now."""
+    """The reading continues now."""
     DONE = auto()
     """The reading is over."""
     LATER = auto()
-    """The provider could not be asked."""
+    """The provider could not be reached."""
 
 
 class LeaseLost(Exception):
-    """The channel is disabled or gone, or somebody else reads its list by now."""
+    """The channel is disabled or gone, or another worker reads its list now."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """A reading of one channel's list, held for one page by `holder`.
 
-    It goes from `until` down to `since`. What is newer than `below` was compared, all of it unless
-    `has_gap`. `page` comes next; None where the list is to be asked for anew. `tries`: how often
-    that page failed. `now`: the database's time when it was claimed.
+    It goes from `until` down to `since`. Messages newer than `below` have been compared, all of
+    them unless `has_gap`. `page` comes next; it is None where the list must be requested anew.
+    `tries`: how often that page failed. `now`: the database's time when it was claimed.
     """
 
     tenant_id: UUID
@@ -108,8 +110,8 @@ class Compared:
     """A page that was compared with the inbox.
 
     `lowest`: the date of its oldest message. `next_page`: None at the end of the list. `left_out`:
-    not all that was missing could be had. `is_awaited`: a message too young for this reading is
-    missing as well.
+    some missing messages could not be fetched. `is_awaited`: a message that is too new for this
+    reading is missing as well.
     """
 
     lowest: datetime | None
@@ -119,12 +121,14 @@ class Compared:
 
 
 def kept() -> timedelta:
-    """What was applied longer ago may be forgotten by now, and must not come a second time."""
+    """Items that were applied longer ago may have been removed, and must not be stored a second
+    time."""
     return timedelta(days=config.current().inbox_retention_days) - CLOCK_MARGIN
 
 
 def claim(tenant_id: UUID, channel_id: UUID, still_coming: timedelta) -> Reading | None:
-    """Take the list of a due channel for one page; None when it is not due or in other hands."""
+    """Take the list of a due channel for one page; return None when it is not due or another worker
+    has it."""
     rules, holder = ReadingRules(OVERLAP, kept(), still_coming, LEASE), new_id()
     with db.tenant_session(tenant_id) as session:
         row = repository.claim(session, channel_id, holder, rules)
@@ -149,7 +153,7 @@ def claim(tenant_id: UUID, channel_id: UUID, still_coming: timedelta) -> Reading
 
 @contextmanager
 def held(reading: Reading) -> Iterator[tuple[Session, Any]]:
-    """A transaction that has the channel's row locked, and the row. Raises LeaseLost."""
+    """Open a transaction with the channel's row locked; yields both. Raises LeaseLost."""
     with db.tenant_session(reading.tenant_id) as session:
         row = repository.lock(session, reading.channel_id, reading.holder, reading.rules)
         if row is None:
@@ -158,22 +162,24 @@ def held(reading: Reading) -> Iterator[tuple[Session, Any]]:
 
 
 def renew(session: Session, reading: Reading) -> None:
-    """The lease begins anew. To be called in `held`."""
+    """Renew the lease. Call it inside `held`."""
     repository.renew(session, reading.channel_id, LEASE)
 
 
 def pause(session: Session, reading: Reading) -> Outcome:
-    """The page is to be asked for again now, for what there was no time for. In `held`."""
+    """Have the same page requested again now, for what there was no time for. Call it inside
+    `held`."""
     repository.give_back(session, reading.channel_id, timedelta(0))
     return Outcome.MORE
 
 
 def advance(session: Session, row: Any, reading: Reading, compared: Compared) -> Outcome:
-    """The page was compared and what was missing is stored. To be called in `held`."""
+    """Record that the page was compared and its missing messages are stored. Call it inside
+    `held`."""
     below, lowest = reading.below, compared.lowest
     has_moved = below is None or (lowest is not None and lowest < below)
     state = {
-        # What was read before the page that fails says nothing of that page.
+        # What was read before the failing page says nothing about that page.
         "repair_tries": 0 if has_moved else reading.tries,
         "repair_again": row.repair_again or compared.is_awaited,
         "reading_below": lowest if has_moved else below,
@@ -184,17 +190,18 @@ def advance(session: Session, row: Any, reading: Reading, compared: Compared) ->
         if row.since >= reading.since:
             _end(session, row, reading, state)
             return Outcome.DONE
-        # More was asked for meanwhile: on with what is older.
+        # More was requested meanwhile: continue with older messages.
         state |= {"reading_since": row.since, "reading_below": reading.since}
     repository.give_back(session, reading.channel_id, timedelta(0), **state)
     return Outcome.MORE
 
 
 def _end(session: Session, row: Any, reading: Reading, state: dict[str, Any]) -> None:
-    """The next reading begins where this one ended, or, after a gap, where this one began."""
+    """Set where the next reading begins: where this one ended, or, after a gap, where this one
+    began."""
     if state["reading_has_gap"]:
         log.error("repaired_with_a_gap", channel_id=str(reading.channel_id))
-        # All is read again each time, so the more that is, the later.
+        # All of it is read again each time, so the longer the range, the later the next reading.
         rest = min(max((reading.until - reading.since) / 24, AGAIN), LONGEST_RETRY)
         repository.end(session, reading.channel_id, _spread(rest), PATIENCE, None)
         return
@@ -203,7 +210,8 @@ def _end(session: Session, row: Any, reading: Reading, state: dict[str, Any]) ->
 
 
 def fail(reading: Reading, reason: str) -> Outcome:
-    """The page could not be read: again later, and from PATIENCE times on below it.
+    """Record that the page could not be read: retry later, and after PATIENCE failures continue
+    below it.
 
     Raises LeaseLost.
     """
@@ -232,7 +240,8 @@ def fail(reading: Reading, reason: str) -> Outcome:
 
 
 def postpone(reading: Reading, rest: timedelta, tries: int) -> Outcome:
-    """Again later, from the moment where it is: the page's name may not be good any more.
+    """Continue later from the same time. The page must be requested anew, because its name may have
+    expired.
 
     Raises LeaseLost.
     """
@@ -244,5 +253,6 @@ def postpone(reading: Reading, rest: timedelta, tries: int) -> Outcome:
 
 
 def _spread(rest: timedelta) -> timedelta:
-    """± 10 %, so that all channels of an installation are not read in the same second."""
+    """Vary the time by ± 10 %, so that not all channels of an installation are read in the same
+    second."""
     return rest * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, no secret

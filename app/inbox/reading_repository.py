@@ -1,4 +1,4 @@
-"""Queries about the readings of providers' lists: each channel's row says how far its own got."""
+"""Queries about the reading of providers' lists; each channel's row holds its own progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ACTIVE_CHANNELS = text("""
 
 
 def active_channels(system: Session) -> list[tuple[UUID, UUID]]:
-    """[(tenant, channel)] of the installation; needs a session of the system."""
+    """Return [(tenant, channel)] of the installation. Needs a system session."""
     return [(row.tenant_id, row.id) for row in system.execute(ACTIVE_CHANNELS)]
 
 
@@ -25,8 +25,8 @@ def active_channels(system: Session) -> list[tuple[UUID, UUID]]:
 class ReadingRules:
     """How lists are read.
 
-    `overlap`: so long before the end of the last reading one begins. `kept`: nothing older is taken
-    in. `still_coming`: what is younger is left to its webhook. `lease`: of one page.
+    `overlap`: a reading begins so long before the end of the last one. `kept`: nothing older is
+    stored. `still_coming`: newer messages are left to their webhooks. `lease`: of one page.
     """
 
     overlap: timedelta
@@ -36,11 +36,11 @@ class ReadingRules:
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """Which lists to compare with the inbox: from `since` on, None for what is new.
+class ReadRequest:
+    """Which lists to compare with the inbox: from `since` on, or None for new messages only.
 
     Channels of a tenant are spread out, at `spacing` on average, and none is read within `pause`
-    after its list was last asked for. `kept`: nothing older is of use.
+    after its list was last requested. `kept`: nothing older is of use.
     """
 
     since: datetime | None
@@ -51,7 +51,7 @@ class Doubt:
 
 
 def _update_active(*conditions: Any) -> Update:
-    """A change of active channels which is no change of their settings."""
+    """Update active channels without touching their `updated_at`."""
     return (
         update(Channel)
         .where(Channel.status == ChannelStatus.ACTIVE, *conditions)
@@ -61,23 +61,24 @@ def _update_active(*conditions: Any) -> Update:
 
 
 def _oldest_useful(kept: timedelta) -> Any:
-    """Before this the channel was not there, or what was applied may be forgotten by now."""
+    """Return the earliest useful time: before it the channel did not exist, or applied items may
+    have been removed."""
     return func.greatest(Channel.created_at, func.now() - kept)
 
 
 def _since(rules: ReadingRules) -> Any:
-    """From when on the list is to be compared; of use whatever the row holds."""
+    """Return the time from which the list is to be compared."""
     compared = func.least(Channel.heard_until, func.now())
     return func.greatest(compared - rules.overlap, _oldest_useful(rules.kept))
 
 
-def doubt(session: Session, asked: Doubt) -> Sequence[datetime]:
-    """Have lists of active channels read; returns from when on, for each of them.
+def request_reading(session: Session, asked: ReadRequest) -> Sequence[datetime]:
+    """Request the lists of active channels; return from when on, for each of them.
 
-    A reading that is under way goes on as far as is asked, and one more follows it.
+    A reading in progress goes as far back as requested, and another one follows.
     """
     one = () if asked.channel_id is None else (Channel.id == asked.channel_id,)
-    # In one order, so that two requests at once do not wait for each other.
+    # In one order, so that two simultaneous requests do not deadlock.
     chosen = select(Channel.id).where(Channel.status == ChannelStatus.ACTIVE, *one)
     chosen = chosen.order_by(Channel.id)
     count = len(session.scalars(chosen.with_for_update(key_share=True)).all())
@@ -99,9 +100,9 @@ def doubt(session: Session, asked: Doubt) -> Sequence[datetime]:
 
 
 def claim(session: Session, channel_id: UUID, holder: UUID, rules: ReadingRules) -> Any:
-    """Take a channel whose list is due, and begin a reading if none is under way.
+    """Take a channel whose list is due, and begin a reading if none is in progress.
 
-    None when it is not due, or in other hands.
+    Returns None when it is not due, or another worker has it.
     """
     is_new = and_(Channel.reading_below.is_(None), Channel.reading_page.is_(None))
     statement = (
@@ -133,7 +134,8 @@ def claim(session: Session, channel_id: UUID, holder: UUID, rules: ReadingRules)
 
 
 def lock(session: Session, channel_id: UUID, holder: UUID, rules: ReadingRules) -> Any:
-    """The row of an active channel that `holder` has: now, since, repair_again; else None."""
+    """Lock the row of an active channel that `holder` has; return now, since, repair_again, or
+    None."""
     query = select(func.now().label("now"), _since(rules).label("since"), Channel.repair_again)
     found = query.where(
         Channel.id == channel_id,
@@ -144,13 +146,13 @@ def lock(session: Session, channel_id: UUID, holder: UUID, rules: ReadingRules) 
 
 
 def renew(session: Session, channel_id: UUID, lease: timedelta) -> None:
-    """Of a row that `lock` locked."""
+    """Renew the lease of a row that `lock` locked."""
     statement = _update_active(Channel.id == channel_id)
     session.execute(statement.values(repair_at=func.now() + lease))
 
 
 def give_back(session: Session, channel_id: UUID, pause: timedelta, **state: Any) -> None:
-    """Give back a row that `lock` locked; its reading goes on after `pause`."""
+    """Release a row that `lock` locked; its reading continues after `pause`."""
     statement = _update_active(Channel.id == channel_id)
     session.execute(statement.values(repair_holder=None, repair_at=func.now() + pause, **state))
 
@@ -158,9 +160,9 @@ def give_back(session: Session, channel_id: UUID, pause: timedelta, **state: Any
 def end(
     session: Session, channel_id: UUID, pause: timedelta, tries: int, heard_until: datetime | None
 ) -> None:
-    """Give back a row that `lock` locked; the next reading begins after `pause`.
+    """Release a row that `lock` locked; the next reading begins after `pause`.
 
-    The list was compared up to `heard_until`; None: not all of it.
+    The list was compared up to `heard_until`, or with gaps if that is None.
     """
     state: dict[str, Any] = {
         "repair_tries": tries,
@@ -178,7 +180,7 @@ def end(
 
 
 def wait_in_line(session: Session, channel_id: UUID, spacing: timedelta) -> None:
-    """Put a due channel behind the others of its tenant that are due."""
+    """Move a due channel behind the other due channels of its tenant."""
     other = aliased(Channel)
     due = select(func.count()).where(
         other.status == ChannelStatus.ACTIVE, other.repair_at <= func.now()

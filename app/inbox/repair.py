@@ -1,9 +1,9 @@
-"""What the provider heard and we did not: its list is read, and what is missing goes in the inbox.
+"""Repair: read the provider's list of messages, and store those that no webhook reported.
 
-A webhook is lost when nothing of ours answered in the provider's few seconds of trying. Whether
-that happened, the database itself cannot say, so each channel has a moment up to which its list
-was compared with the inbox (`heard_until`) and one at which it is compared next (`repair_at`).
-See `app.inbox.reading` for how a reading goes on from page to page.
+A webhook is lost when we did not answer within the few seconds in which the provider retries. The
+database cannot know whether that happened, so each channel keeps the time up to which its list was
+compared with the inbox (`heard_until`), and when it is compared next (`repair_at`). See
+`app.inbox.reading` for how a reading continues from page to page.
 """
 
 import random
@@ -35,20 +35,20 @@ from app.tasks.ring import ring
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 2
-"""Readings of one tenant, in the whole installation."""
+"""Readings of one tenant at the same time, in the whole installation."""
 
 COMPLETING_SECONDS = 10.0
-"""Of one step, for messages of which the list leaves something out; the next step takes others."""
+"""Time in one step for fetching details that the list leaves out; the next step continues."""
 
 WITHOUT_THE_REST = timedelta(days=1)
-"""A message so old that still cannot be completed is taken as the list tells it."""
+"""A message older than this whose details still cannot be fetched is stored as the list has it."""
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one page brought."""
+class PageResult:
+    """The result of one page."""
 
     outcome: Outcome
     listed: int = 0
@@ -57,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Repaired:
-    """`listed` messages were in the provider's list, `stored` of them we had never heard."""
+    """`listed` messages were in the provider's list; `stored` of them were new to us."""
 
     listed: int
     stored: int
@@ -65,10 +65,10 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Found:
-    """What a page holds of its reading's time.
+    """The messages of a page that belong to its reading.
 
-    `missing`: what the inbox does not know, by event key. `young`: how many more it does not know
-    that may still come by webhook.
+    `missing`: messages that the inbox lacks, by event key. `young`: how many more it lacks that may
+    still arrive by webhook.
     """
 
     messages: Mapping[str, HeardMessage]
@@ -78,9 +78,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Completed:
-    """`stored` messages were completed and stored, `left_out` could not be completed. There was
-    time for all of them, or not.
-    """
+    """`stored` messages were completed and stored, `left_out` could not be completed. `is_all`:
+    there was time for all of them."""
 
     stored: int
     left_out: int
@@ -89,7 +88,7 @@ class Completed:
 
 @contextmanager
 def slot(tenant_id: UUID) -> Iterator[bool]:
-    """One of a tenant's AT_ONCE slots, for the time of the block; False while all are taken."""
+    """Hold one of a tenant's AT_ONCE slots during the block; yields False while all are taken."""
     with ExitStack() as stack:
         yield any(
             stack.enter_context(leases.hold(name_of(names.REPAIR_CHANNEL, tenant_id, number)))
@@ -98,7 +97,8 @@ def slot(tenant_id: UUID) -> Iterator[bool]:
 
 
 def alone(tenant_id: UUID, channel_id: UUID) -> AbstractContextManager[bool]:
-    """Nobody else reads the channel's list in the block; False in it while somebody does."""
+    """Keep other workers from reading the channel's list during the block; yields False if one
+    does."""
     return leases.hold(name_of(names.REPAIR_CHANNEL, tenant_id, channel_id))
 
 
@@ -107,10 +107,10 @@ def read_list(
 ) -> Repaired | None:
     """Read the whole list of a due channel.
 
-    None when it is not due or somebody else reads it, or when the provider could not be asked: then
-    it goes on later.
+    Returns None when it is not due, when another worker reads it, or when the provider could not be
+    reached; then it is read later.
     """
-    step = Step(Outcome.MORE)
+    step = PageResult(Outcome.MORE)
     listed = stored = 0
     while step.outcome is Outcome.MORE:
         step = read_page(tenant_id, channel_id, still_coming=still_coming)
@@ -123,18 +123,20 @@ def is_due(tenant_id: UUID, channel_id: UUID) -> bool:
         return reading_repository.is_due(session, channel_id)
 
 
-def read_page(tenant_id: UUID, channel_id: UUID, *, still_coming: timedelta = STILL_COMING) -> Step:
-    """Compare one page of a due channel's list with the inbox, and store what is missing."""
+def read_page(
+    tenant_id: UUID, channel_id: UUID, *, still_coming: timedelta = STILL_COMING
+) -> PageResult:
+    """Compare one page of a due channel's list with the inbox, and store the missing messages."""
     reading = readings.claim(tenant_id, channel_id, still_coming)
     if reading is None:
-        return Step(Outcome.NOTHING)
+        return PageResult(Outcome.NOTHING)
     try:
         return _read(reading)
     except LeaseLost:
-        return Step(Outcome.NOTHING)
+        return PageResult(Outcome.NOTHING)
 
 
-def _read(reading: Reading) -> Step:
+def _read(reading: Reading) -> PageResult:
     """Raises LeaseLost."""
     try:
         client = channels.client_for(reading.tenant_id, reading.channel_id)
@@ -144,14 +146,14 @@ def _read(reading: Reading) -> Step:
         found = _compare(reading, page)
         completed = _complete(reading, client, found.missing)
     except channels.ChannelGone:
-        return Step(readings.postpone(reading, readings.CLOSED_PAUSE, reading.tries))
+        return PageResult(readings.postpone(reading, readings.CLOSED_PAUSE, reading.tries))
     except (ProviderUnavailable, CannotOpen) as error:
-        return Step(readings.fail(reading, str(error) or type(error).__name__))
+        return PageResult(readings.fail(reading, str(error) or type(error).__name__))
     return _record(reading, page, found, completed)
 
 
 def _ask(call: Callable[[], Answer]) -> Answer:
-    """Raises ProviderUnavailable, also for a defect in the provider's adapter."""
+    """Raises ProviderUnavailable, also for a bug in the provider's adapter."""
     try:
         return call()
     except ProviderUnavailable:
@@ -164,7 +166,7 @@ def _ask(call: Callable[[], Answer]) -> Answer:
 def _compare(reading: Reading, page: HeardPage) -> Found:
     if page.unreadable:
         log.warning("unreadable_rows", channel_id=str(reading.channel_id), rows=page.unreadable)
-    # Dates have whole seconds there, and one that is still to come is nonsense.
+    # Dates in lists have whole seconds, and a date in the future is invalid.
     first, last = reading.since.replace(microsecond=0), reading.now + CLOCK_MARGIN
     messages = {each.key: each for each in page.messages if first <= each.created_at <= last}
     with db.tenant_session(reading.tenant_id) as session:
@@ -175,10 +177,10 @@ def _compare(reading: Reading, page: HeardPage) -> Found:
 
 
 def _complete(reading: Reading, client: Client, missing: Mapping[str, HeardMessage]) -> Completed:
-    """Ask for what the list leaves out of some messages, and store each of these at once.
+    """Fetch the details that the list leaves out of some messages, and store each message at once.
 
-    In any order, so that one that hangs does not hold up the same others each time. Raises
-    ProviderUnavailable when the time went by without a success, LeaseLost.
+    The order is random, so that one that hangs does not always delay the same others. Raises
+    ProviderUnavailable when the time ran out without a success, LeaseLost.
     """
     until = time.monotonic() + COMPLETING_SECONDS
     waiting = [(key, each) for key, each in missing.items() if not each.is_whole]
@@ -214,8 +216,8 @@ def _whole(reading: Reading, client: Client, message: HeardMessage) -> HeardMess
         return message if is_old else None
 
 
-def _record(reading: Reading, page: HeardPage, found: Found, completed: Completed) -> Step:
-    """Store the rest of what is missing, together with how far the reading got.
+def _record(reading: Reading, page: HeardPage, found: Found, completed: Completed) -> PageResult:
+    """Store the other missing messages, together with the progress of the reading.
 
     Raises LeaseLost.
     """
@@ -234,9 +236,9 @@ def _record(reading: Reading, page: HeardPage, found: Found, completed: Complete
         if stored:
             log.warning("repaired", channel_id=str(reading.channel_id), stored=stored)
         if not completed.is_all:
-            return Step(readings.pause(session, reading), stored=stored)
+            return PageResult(readings.pause(session, reading), stored=stored)
         outcome = readings.advance(session, row, reading, compared)
-    return Step(outcome, len(found.messages), stored)
+    return PageResult(outcome, len(found.messages), stored)
 
 
 def _store(session: Session, reading: Reading, heard: Mapping[str, HeardMessage]) -> int:

@@ -1,4 +1,4 @@
-"""Applying again what was parked or ignored, once its cause was mended."""
+"""Applying parked or ignored items again, once the cause was fixed."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,14 +17,14 @@ from app.tasks import names
 from app.tasks.ring import ring
 
 REPLAYABLE = (InboxState.PARKED, InboxState.IGNORED)
-"""What was applied is done: a message would come twice."""
+"""Applied items are excluded: a message would be stored twice."""
 
 MOST_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """How many items were put back; `has_more`: the range holds others, call again."""
+    """How many items were put back. `has_more`: the range holds others; call again."""
 
     replayed: int
     has_more: bool
@@ -44,7 +44,8 @@ def replay_item(session: Session, actor: Principal, item_id: UUID) -> InboxItem:
 
 
 def replay_range(session: Session, actor: Principal, wanted: InboxFilter) -> Replayed:
-    """The oldest MOST_AT_ONCE of what `wanted` names; its state must be one of REPLAYABLE."""
+    """Put back the oldest MOST_AT_ONCE items that match `wanted`; its state must be one of
+    REPLAYABLE."""
     ids = repository.lock_some(session, wanted, MOST_AT_ONCE)
     replayed = repository.put_back(session, ids)
     metrics.count_inbox(session, "replayed", replayed)

@@ -19,7 +19,7 @@ from app.models import Channel, InboxItem, InboxState
 
 @dataclass(frozen=True)
 class InboxFilter:
-    """Which items: told to us at `since` or later, before `until`; None asks for nothing."""
+    """Which items: received at `since` or later and before `until`. None means no filter."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -29,7 +29,7 @@ class InboxFilter:
 
 AnyRow = Row[*tuple[Any, ...]]
 
-Told = tuple[UUID, str, str]
+NewEvent = tuple[UUID, str, str]
 """(channel, event key, raw text)."""
 
 _STORE = """
@@ -44,11 +44,10 @@ _STORE = """
 """
 
 
-def store(tenant_id: UUID, told: Sequence[Told]) -> int:
-    """Keep events, in a transaction of its own; returns how many are new. The others were here
-    before, which is counted. No two of them may be the same event.
-    """
-    # In one order, so that two webhooks with the same events do not wait for each other.
+def store(tenant_id: UUID, told: Sequence[NewEvent]) -> int:
+    """Store events in a transaction of its own; return how many are new. The others are counted as
+    duplicates. No two of the given events may be the same."""
+    # In one order, so that two webhooks with the same events do not deadlock.
     told = sorted(told)
     ids = [str(new_id()) for _ in told]
     given = {
@@ -63,10 +62,11 @@ def store(tenant_id: UUID, told: Sequence[Told]) -> int:
 
 
 def store_heard(session: Session, channel_id: UUID, heard: Mapping[str, HeardMessage]) -> int:
-    """Keep what only the provider's list told us, by event key; returns how many were new.
+    """Store messages that only the provider's list reported, by event key; return how many were
+    new.
 
-    Ids and dates are of the moment of writing, so that a message stands in its place among the
-    others and the 24-hour window counts from when the customer really wrote.
+    Ids and dates are those of when the message was written, so that it stands in its place among
+    the others and the 24-hour window counts from when the customer really wrote.
     """
     if not heard:
         return 0
@@ -91,7 +91,7 @@ def store_heard(session: Session, channel_id: UUID, heard: Mapping[str, HeardMes
 
 
 def known_keys(session: Session, channel_id: UUID, event_keys: Sequence[str]) -> set[str]:
-    """Which of these events the inbox holds."""
+    """Return which of these events the inbox holds."""
     query = select(InboxItem.event_key).where(
         InboxItem.channel_id == channel_id, InboxItem.event_key.in_(event_keys)
     )
@@ -99,10 +99,10 @@ def known_keys(session: Session, channel_id: UUID, event_keys: Sequence[str]) ->
 
 
 def take_due(session: Session, lease: timedelta, most: int) -> Sequence[UUID]:
-    """The oldest items that wait, each with one try more; they come back when the lease ends.
+    """Take the oldest waiting items and count an attempt for each; they come back when the lease
+    ends.
 
-    One that was taken before comes alone: should it be what kills its worker, it takes no other
-    with it.
+    An item that was taken before is taken alone: if it kills its worker, it takes no other with it.
     """
     picked = (
         select(InboxItem.id, InboxItem.tries)
@@ -135,9 +135,8 @@ _RECEIVED = (
 
 
 def lock_received(session: Session, item_id: UUID) -> Row[InboxItem, str] | None:
-    """The item, held by this transaction, and its provider; None when it is finished or in other
-    hands.
-    """
+    """Return the item, locked, and its provider; None when it is finished or locked by another
+    transaction."""
     return session.execute(_RECEIVED, {"item_id": item_id}).one_or_none()
 
 
@@ -164,9 +163,8 @@ _RECEIVED_TOGETHER = (
 
 
 def lock_received_together(session: Session, ids: Sequence[UUID]) -> Sequence[AnyRow]:
-    """Those of these items that wait, oldest first, held by this transaction: `id`, `channel_id`,
-    `raw`, `created_at`, `tries`, `provider`.
-    """
+    """Lock those of these items that wait, oldest first, and return their `id`, `channel_id`,
+    `raw`, `created_at`, `tries` and `provider`."""
     return session.execute(_RECEIVED_TOGETHER, {"ids": list(ids)}).all()
 
 
@@ -179,7 +177,7 @@ _APPLIED = (
 
 
 def note_applied(session: Session, ids: Sequence[UUID]) -> None:
-    """These items are done; the caller holds them."""
+    """Mark these items as applied. The caller holds their locks."""
     session.execute(_APPLIED, {"ids": list(ids)})
 
 
@@ -189,12 +187,13 @@ def find(session: Session, item_id: UUID, *, lock: bool = False) -> InboxItem | 
 
 
 def list_page(session: Session, wanted: InboxFilter, page: PageRequest) -> Page[InboxItem]:
-    """Newest first."""
+    """Return one page, newest first."""
     return fetch_page(session, narrowed(select(InboxItem), wanted), (InboxItem.id,), page)
 
 
 def narrowed(query: Any, wanted: InboxFilter) -> Any:
-    """The query, for these items alone. Ids ascend in time: a span of it is a span of the key."""
+    """Restrict the query to these items. Ids ascend in time, so a time range is a range of the
+    key."""
     if wanted.since is not None:
         query = query.where(InboxItem.id >= id_floor(wanted.since))
     if wanted.until is not None:
@@ -207,7 +206,7 @@ def narrowed(query: Any, wanted: InboxFilter) -> Any:
 
 
 def tally(session: Session, wanted: InboxFilter) -> Any:
-    """items, repeats, repaired, and one count for each state."""
+    """Count items, duplicates (`repeats`), repaired ones, and the items of each state."""
     counts = [
         func.count().filter(InboxItem.state == state).label(str(state)) for state in InboxState
     ]
@@ -221,7 +220,8 @@ def tally(session: Session, wanted: InboxFilter) -> Any:
 
 
 def put_back(session: Session, ids: Sequence[UUID]) -> int:
-    """To be applied anew, with all tries; answers how many. The old reason stays until then."""
+    """Make these items wait again with all attempts; return how many. The old reason stays until
+    then."""
     statement = (
         update(InboxItem)
         .where(InboxItem.id.in_(ids))
@@ -233,7 +233,7 @@ def put_back(session: Session, ids: Sequence[UUID]) -> int:
 
 
 def lock_some(session: Session, wanted: InboxFilter, most: int) -> Sequence[UUID]:
-    """The oldest of them, locked; what others hold is left to them."""
+    """Lock the oldest of them; rows that others have locked are skipped."""
     query = narrowed(select(InboxItem.id), wanted)
     picked = query.order_by(InboxItem.id).limit(most).with_for_update(skip_locked=True)
     ids: Sequence[UUID] = session.scalars(picked).all()
@@ -241,7 +241,7 @@ def lock_some(session: Session, wanted: InboxFilter, most: int) -> Sequence[UUID
 
 
 def delete_finished(session: Session, kept: timedelta, most: int) -> int:
-    """Forget what was applied or ignored longer ago; what is parked waits for a person."""
+    """Remove items that were applied or ignored longer ago. Parked items wait for a person."""
     is_done = InboxItem.state.in_([InboxState.APPLIED, InboxState.IGNORED])
     is_old = InboxItem.finished_at < func.now() - kept
     return delete_some(session, InboxItem, is_done, is_old, most=most)

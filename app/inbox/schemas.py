@@ -7,11 +7,9 @@ from app.models import InboxState
 
 class LedgerArgs(BaseSchema):
     since = MomentField(
-        load_default=None, metadata={"description": "24 hours before `until` if left out."}
+        load_default=None, metadata={"description": "Default: 24 hours before `until`."}
     )
-    until = MomentField(
-        load_default=None, metadata={"description": "Now, if left out. Not included."}
-    )
+    until = MomentField(load_default=None, metadata={"description": "Default: now. Not included."})
 
 
 class LedgerSchema(BaseSchema):
@@ -24,16 +22,16 @@ class LedgerSchema(BaseSchema):
     )
     applied = fields.Integer(required=True)
     duplicate = fields.Integer(
-        required=True, metadata={"description": "Told again by the provider; changed nothing."}
+        required=True, metadata={"description": "Sent again by the provider; changed nothing."}
     )
     ignored = fields.Integer(required=True, metadata={"description": "Needed no action."})
     parked = fields.Integer(
-        required=True, metadata={"description": "Could not be applied; wait for a replay."}
+        required=True, metadata={"description": "Could not be applied; they wait for a replay."}
     )
     waiting = fields.Integer(required=True, metadata={"description": "Not yet applied."})
     repaired = fields.Integer(
         required=True,
-        metadata={"description": "Of those received: found in the provider's list alone."},
+        metadata={"description": "Of those received: found only in the provider's list."},
     )
 
 
@@ -47,7 +45,7 @@ class ItemArgs(PageArgs):
 class ItemSchema(BaseSchema):
     id = fields.UUID(
         required=True,
-        metadata={"description": "Of an incoming message: also the id of the message."},
+        metadata={"description": "For an incoming message, this is also the id of the message."},
     )
     channel_id = fields.UUID(required=True)
     event_key = fields.String(
@@ -57,7 +55,7 @@ class ItemSchema(BaseSchema):
     reason = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Why it was ignored or parked, or why the last try failed."},
+        metadata={"description": "Why it was ignored or parked, or why the last attempt failed."},
     )
     tries = fields.Integer(required=True)
     duplicates = fields.Integer(required=True)
@@ -68,7 +66,7 @@ class ItemSchema(BaseSchema):
 
 class RawItemSchema(ItemSchema):
     raw = fields.String(
-        required=True, metadata={"description": "What the provider told us, word for word."}
+        required=True, metadata={"description": "The event exactly as the provider sent it."}
     )
 
 
@@ -89,7 +87,7 @@ class ReplaySchema(BaseSchema):
 class ReplayedSchema(BaseSchema):
     replayed = fields.Integer(required=True)
     has_more = fields.Boolean(
-        required=True, metadata={"description": "The range holds others: call again."}
+        required=True, metadata={"description": "The range holds more items: call again."}
     )
 
 
@@ -102,16 +100,16 @@ class RepairSchema(BaseSchema):
         },
     )
     channel_id = fields.UUID(
-        load_default=None, metadata={"description": "All active channels if left out."}
+        load_default=None, metadata={"description": "Default: all active channels."}
     )
 
 
 class RepairRequestedSchema(BaseSchema):
-    channels = fields.Integer(required=True, metadata={"description": "Whose lists are read."})
+    channels = fields.Integer(
+        required=True, metadata={"description": "How many channels' lists are read."}
+    )
     since = fields.AwareDateTime(
         required=True,
         allow_none=True,
-        metadata={
-            "description": "The earliest moment from which on a list is read; null if none is."
-        },
+        metadata={"description": "The earliest time from which a list is read; null if none is."},
     )

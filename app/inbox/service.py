@@ -1,6 +1,6 @@
-"""What the rest of the house may ask of the inbound journal."""
+"""The functions of the inbox that other features use."""
 
-from app.inbox.doubts import active_channels, doubt_tenant, repair_now
+from app.inbox.read_requests import active_channels, repair_now, request_for_tenant
 from app.inbox.repair import Repaired
 from app.inbox.repository import InboxFilter, store
 
@@ -8,7 +8,7 @@ __all__ = [
     "InboxFilter",
     "Repaired",
     "active_channels",
-    "doubt_tenant",
     "repair_now",
+    "request_for_tenant",
     "store",
 ]

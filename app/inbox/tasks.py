@@ -1,4 +1,4 @@
-"""Background work on what providers told us."""
+"""Background tasks of the inbox."""
 
 import time
 from functools import partial
@@ -6,25 +6,26 @@ from uuid import UUID
 
 from app import config
 from app.extensions import celery
-from app.inbox import apply, doubts, repair
+from app.inbox import apply, read_requests, repair
 from app.inbox.reading import Outcome
 from app.tasks import names
 from app.tasks.drain import drain
 from app.tasks.ring import ring_once, unneeded
 
 GATHER_SECONDS = 0.05
-"""After something came: receipts come one upon the other, and one look takes all of these."""
+"""How long to wait after a batch. Receipts arrive close together, and one query then takes all of
+them."""
 
 SLICE_SECONDS = 10.0
-"""Then the worker looks after other tenants first."""
+"""After this time the worker serves other tenants first."""
 
 
 @celery.task(name=names.APPLY_INBOX)
 def apply_inbox(tenant_id: str) -> None:
-    """Apply what waits in the inbox of one tenant.
+    """Apply the waiting items of one tenant's inbox.
 
-    One worker does it, and INBOX_LANES do while a whole batch waits: more would only take the time
-    that the web service needs to answer the next webhook, unless the database is far away.
+    One worker does it; while whole batches wait, INBOX_LANES workers do. Unless the database is far
+    away, more workers would only take CPU that the web service needs to answer the next webhook.
     """
     tenant = UUID(tenant_id)
     drain(
@@ -38,7 +39,7 @@ def apply_inbox(tenant_id: str) -> None:
 
 @celery.task(name=names.HELP_INBOX)
 def help_inbox(tenant_id: str, lane: str) -> None:
-    """Apply beside `apply_inbox` while whole batches wait; each lane has one worker."""
+    """Apply items alongside `apply_inbox` while whole batches wait; each lane has one worker."""
     tenant = UUID(tenant_id)
     drain(
         names.HELP_INBOX,
@@ -67,7 +68,7 @@ def repair_channel(tenant_id: str, channel_id: str) -> None:
     tenant, channel = UUID(tenant_id), UUID(channel_id)
     with repair.slot(tenant) as has_slot:
         if not has_slot:
-            doubts.wait_in_line(tenant, channel)
+            read_requests.wait_in_line(tenant, channel)
             return
         drain(
             names.REPAIR_CHANNEL,
@@ -81,11 +82,12 @@ def repair_channel(tenant_id: str, channel_id: str) -> None:
 
 @celery.task(name=names.REPAIR_SOON)
 def repair_soon() -> None:
-    """After a silence of ours: have every channel's list read for what we may have missed."""
-    doubts.doubt_everywhere(None)
+    """After an outage of ours, have every channel's list read for messages that we may have
+    missed."""
+    read_requests.request_everywhere(None)
 
 
 @celery.task(name=names.LOOK_BACK)
 def look_back() -> None:
-    """Have the last days read again."""
-    doubts.look_back()
+    """Request that the last days are read again."""
+    read_requests.look_back()

@@ -1,7 +1,8 @@
-"""The token of an attempt: which message and attempt a provider's receipt speaks of, and a proof.
+"""The token of an attempt: it names the message and the attempt of a receipt, and proves that we
+made it.
 
-`message=<id>&attempt=<number>&proof=<32 hex digits>`. A provider brings it back with each receipt,
-as the query of a URL or as it is; further words in it are ignored.
+`message=<id>&attempt=<number>&proof=<32 hex digits>`. A provider returns it with each receipt, in
+the query of a URL or in a field of its own; other parameters in it are ignored.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ def make(tenant_id: UUID, ref: AttemptRef) -> str:
 
 
 def read(tenant_id: UUID, token: str) -> AttemptRef | None:
-    """The attempt that the token names, or None when it names none that we signed."""
+    """Return the attempt that the token names, or None if we did not sign it."""
     try:
         words = dict(parse_qsl(token, max_num_fields=MOST_WORDS))
         ref = AttemptRef(UUID(words["message"]), int(words["attempt"]))

@@ -30,7 +30,7 @@ from app.messages.errors import UnsupportedContent
 Content = dict[str, Any]
 
 LONGEST_TEXT = max(each.capabilities.longest_text for each in PROVIDERS.values())
-"""No provider takes more; one may take less."""
+"""No provider accepts more; some accept less."""
 
 LARGEST_VARIABLE = 1600
 MOST_VARIABLES = 100
@@ -45,7 +45,8 @@ def text(body: str) -> Content:
 
 
 def media(url: str, caption: str) -> Content:
-    """Raises InvalidInput for a URL that we would not let a provider fetch."""
+    """Return the content of a media message. Raises InvalidInput for a URL that a provider must not
+    fetch."""
     try:
         checked = egress.check_url(url)
     except ValueError as error:
@@ -58,7 +59,8 @@ def media(url: str, caption: str) -> Content:
 
 
 def template(content_sid: str, variables: Any) -> Content:
-    """`variables` is an object, or its JSON text. Raises InvalidInput."""
+    """Return the content of a template message. `variables` is an object, or its JSON text. Raises
+    InvalidInput."""
     if not CONTENT_SID.fullmatch(content_sid):
         reason = "A content SID is HX and 32 hexadecimal digits."
         raise InvalidInput({"content_sid": [reason]})
@@ -70,7 +72,8 @@ def template(content_sid: str, variables: Any) -> Content:
 
 
 def read_variables(variables: Any) -> dict[str, str]:
-    """`{"1": "Ana"}` or its JSON text → the same with string values. Raises InvalidInput.
+    """Return `{"1": "Ana"}`, given as an object or as JSON text, with string values. Raises
+    InvalidInput.
 
     The limits are WhatsApp's for approved content: no newline, no empty value.
     """
@@ -92,12 +95,12 @@ def _read_variable(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _bad_variables(f"The value of {name!r} must be text or a number.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _bad_variables(f"The value of {name!r} is no number that a text can show.")
+        raise _bad_variables(f"The value of {name!r} is not a finite number.")
     found = str(value)
     if not 1 <= len(name) <= 16:
         raise _bad_variables("A variable's name has 1 to 16 characters.")
     if not (is_storable(name) and is_storable(found)):
-        # The JSON text of an object hides these from the schema's own check.
+        # The schema's own check does not see inside the JSON text of an object.
         raise _bad_variables(UNSTORABLE)
     if not found.strip() or LINE_BREAK.search(found) or len(found) > LARGEST_VARIABLE:
         reason = f"The value of {name!r} must be one line of 1 to {LARGEST_VARIABLE} characters."
@@ -110,7 +113,7 @@ def _bad_variables(reason: str) -> InvalidInput:
 
 
 def from_send(body: dict[str, Any]) -> Content:
-    """The content that a checked `POST /api/send` body asks for. Raises InvalidInput."""
+    """Return the content of a validated `POST /api/send` body. Raises InvalidInput."""
     if body.get("content_sid"):
         return template(body["content_sid"], body.get("content_variables"))
     if body.get("media_url"):
@@ -119,7 +122,7 @@ def from_send(body: dict[str, Any]) -> Content:
 
 
 def check(content: Content, provider: str, capabilities: Capabilities) -> None:
-    """Raises UnsupportedContent, InvalidInput for what `provider` cannot send."""
+    """Raises UnsupportedContent or InvalidInput for content that `provider` cannot send."""
     if content["type"] not in capabilities.kinds:
         raise UnsupportedContent(
             f"Channels of the provider {provider} cannot send messages of the type "
@@ -131,5 +134,5 @@ def check(content: Content, provider: str, capabilities: Capabilities) -> None:
 
 
 def needs_window(content: Content, capabilities: Capabilities) -> bool:
-    """Whether this is taken only within 24 hours of the customer's last message."""
+    """Return whether this is accepted only within 24 hours of the customer's last message."""
     return capabilities.has_window and content["type"] != "template"

@@ -1,4 +1,5 @@
-"""Old messages are removed once they are finished, and so are the counts of days that are over."""
+"""Retention of messages: finished ones are removed when they are old, and so are old daily
+counts."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ from app.messages.schemas import (
 )
 from app.messages.send import order_from, queue_message
 from app.messages.timeline import Timeline
-from app.messages.waiting import Queued
+from app.messages.waiting import SendResult
 from app.models import Message, Status
 
 sending = Blueprint("sending", "sending", description="Send text, media and templates.")
@@ -42,13 +42,14 @@ QUEUED = QueuedSchema()
 @idempotent
 @sending.arguments(SendArgs)
 @sending.response(200, QueuedSchema)
-@sending.alt_response(202, schema=QueuedSchema, description="Queued, or still on its way")
+@sending.alt_response(202, schema=QueuedSchema, description="SendResult, or still on its way")
 def send(body: dict[str, Any]) -> Response:
     """Send text, media or a template
 
-    Answers 202 as soon as the message is durable; with `use_queue: false` it waits up to 8 s for
-    the provider's word and answers 200 with its id, or 202 if it is still on its way. The 202 comes
-    at once when the message cannot leave within 8 s, or when many others wait already.
+    Answers 202 as soon as the message is stored. With `use_queue: false` it waits up to 8 s for the
+    provider's answer: 200 with the provider's id, or 202 if the message is still on its way. The
+    202 comes at once when the message cannot be sent within 8 s, or when too many other requests
+    are waiting.
     """
     order = order_from(principal(), body, content.from_send(body))
     return answer(order, wait=not body["use_queue"])
@@ -59,11 +60,11 @@ def send(body: dict[str, Any]) -> Response:
 @idempotent
 @sending.arguments(SendMessageArgs)
 @sending.response(200, QueuedSchema)
-@sending.alt_response(202, schema=QueuedSchema, description="Queued, or still on its way")
+@sending.alt_response(202, schema=QueuedSchema, description="SendResult, or still on its way")
 def send_message(body: dict[str, Any]) -> Response:
     """Send text
 
-    The same path as `/api/send`; here `use_queue` is false unless you say otherwise.
+    The same as `/api/send`, but `use_queue` is false by default.
     """
     order = order_from(principal(), body, content.text(body["message"]))
     return answer(order, wait=not body["use_queue"])
@@ -78,8 +79,8 @@ def send_message(body: dict[str, Any]) -> Response:
 def send_whatsapp(body: dict[str, Any]) -> Response:
     """Send a template
 
-    Waits up to 8 s for the provider's answer. Store credentials in a channel (`POST /channels`):
-    a request that carries them is refused.
+    Waits up to 8 s for the provider's answer. Store credentials in a channel (`POST /channels`): a
+    request that contains them is refused.
     """
     if any(name in body for name in CREDENTIALS):
         raise CredentialsInBody
@@ -89,11 +90,11 @@ def send_whatsapp(body: dict[str, Any]) -> Response:
 
 
 def answer(order: Order, *, wait: bool) -> Response:
-    """Queue the order; answer at once, or commit and watch the row for the provider's word.
+    """Queue the order and answer, or first commit and wait for the provider's answer.
 
-    Nobody waits who would wait in vain, or beside too many others.
+    The request does not wait if the message cannot be sent in time or too many others wait already.
     """
-    queued = Queued.of(queue_message(session(), order))
+    queued = SendResult.of(queue_message(session(), order))
     if wait:
         with waiting.slot(session(), queued) as may_wait:
             if may_wait:
@@ -102,8 +103,9 @@ def answer(order: Order, *, wait: bool) -> Response:
     return queued_response(queued)
 
 
-def queued_response(queued: Queued) -> Response:
-    """202 while it is on its way, 200 with the provider's id, 422 when the provider refused it."""
+def queued_response(queued: SendResult) -> Response:
+    """Return 202 while it is on its way, 200 with the provider's id, 422 when the provider refused
+    it."""
     if queued.status == Status.FAILED:
         return answer_app_error(RefusedByProvider.of(queued))
     response = jsonify(QUEUED.dump({"success": True, **queued.__dict__}))
@@ -118,11 +120,10 @@ def queued_response(queued: Queued) -> Response:
 def list_messages(args: dict[str, Any]) -> Page[Message]:
     """List messages, newest first
 
-    A message's time, by which they are sorted and which `since` and `until` mean, is when an
-    incoming one was heard, and when an outgoing one was queued or, if it is scheduled for later, is
-    to be sent. Follow `next_cursor` until it is null: at most 4,000 messages are read for one page,
-    so with a rare `q` or several filters a page may hold few messages, or none, and not be the
-    last.
+    They are sorted, and filtered by `since` and `until`, by their time: when an incoming message
+    was received, and when an outgoing one was queued or, if it is scheduled, is to be sent. Follow
+    `next_cursor` until it is null: at most 4,000 messages are read for one page, so with a rare `q`
+    or several filters a page may hold few messages, or none, and not be the last.
     """
     return reading.list_page(session(), args)
 
@@ -149,7 +150,7 @@ def get_timeline(message_id: UUID) -> Timeline:
 def cancel_message(message_id: UUID) -> Message:
     """Cancel a message that is still queued
 
-    409 when it has left, or may have: the error says what to do instead.
+    Answers 409 when it has been sent, or may have been; the error says what to do instead.
     """
     return reading.cancel(session(), principal(), message_id)
 
@@ -161,6 +162,7 @@ def cancel_message(message_id: UUID) -> Message:
 def settle_message(body: dict[str, Any], message_id: UUID) -> Message:
     """Settle an uncertain or unknown message by hand
 
-    It arrived, it did not arrive, or it shall be sent again. Its conversation then goes on.
+    Say that it arrived, that it did not arrive, or that it is to be sent again. Its conversation
+    then continues.
     """
     return reading.settle(session(), principal(), message_id, body["outcome"])

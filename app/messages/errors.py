@@ -1,11 +1,11 @@
 from typing import Self
 
 from app.errors import Conflict, NotFound, Unprocessable
-from app.messages.waiting import Queued
+from app.messages.waiting import SendResult
 from app.models import Status
 
 SETTLE_INSTEAD = (
-    "Settle it instead with POST /api/messages/{id}/settle: did_not_arrive ends it, arrived keeps "
+    "Settle it with POST /api/messages/{id}/settle instead: did_not_arrive ends it, arrived keeps "
     "it as delivered, send_again sends it once more."
 )
 
@@ -37,14 +37,14 @@ class UnsupportedContent(Unprocessable):
 
 
 class RefusedByProvider(Unprocessable):
-    """While somebody waits for the provider's word, its refusal is the answer."""
+    """The provider refused a message while its sender waited for the answer."""
 
     code = "refused_by_provider"
     message = "The provider refused the message; details.error says why and what to do."
 
     @classmethod
-    def of(cls, queued: Queued) -> Self:
-        """The sentence and the details of a message that failed while its sender waited."""
+    def of(cls, queued: SendResult) -> Self:
+        """Return the error of a message that failed while its sender waited."""
         error = queued.error or {}
         told = f"{error['cause']} {error['remedy']}" if error else None
         details = {"message_id": str(queued.message_id), "error": error}
@@ -69,7 +69,7 @@ class CannotCancel(Conflict):
 
     @classmethod
     def at(cls, status: str) -> Self:
-        """What a person can do instead with a message of this status."""
+        """Return what a person can do instead with a message of this status."""
         return cls(CANNOT_CANCEL_YET.get(status), details={"status": status})
 
 
@@ -92,4 +92,4 @@ class CannotSettle(Conflict):
 class QuotaReached(Unprocessable):
     status = 429
     code = "daily_quota_reached"
-    message = "Today's message quota of this business is used up. It starts anew at midnight."
+    message = "Today's message quota of this business is used up. It is reset at midnight."

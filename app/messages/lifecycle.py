@@ -1,7 +1,7 @@
-"""The only place that changes the status of an outgoing message, and writes the event that says so.
+"""The only place that changes the status of an outgoing message, and that records the event of it.
 
-`app/messages/status.py` decides which moves exist. Each function here returns False and changes
-nothing when the message cannot make its move.
+`app/messages/status.py` decides which transitions exist. Each function here returns False and
+changes nothing when the transition does not exist.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ REPORTED_EVENTS = {
 
 
 GOES_BEFORE = frozenset({Status.QUEUED, Status.SENDING, Status.UNCERTAIN})
-"""While a message has one of these, later ones of its conversation wait."""
+"""While a message has one of these, later messages of its conversation wait."""
 
 
 def report(
@@ -46,7 +46,7 @@ def report(
     at: datetime | None = None,
     error: ProviderError | None = None,
 ) -> bool:
-    """Move `message` up to a status that the provider reports; `at` is when it did (now)."""
+    """Move `message` up to a status that the provider reported at `at` (default: now)."""
     target = transition(Status(message.status), reported)
     if target is None:
         return False
@@ -60,9 +60,9 @@ def report(
 
 
 def advance(message: Progress, reported: Status, at: datetime) -> None:
-    """Move `message` up to a status that the provider reported at that time, if that is above it.
+    """Move `message` up to a status that the provider reported at that time, if that is higher.
 
-    `report_group` writes it down.
+    `report_group` writes the change.
     """
     target = transition(message.status, reported)
     if target is None:
@@ -74,7 +74,8 @@ def advance(message: Progress, reported: Status, at: datetime) -> None:
 
 
 def report_group(session: Session, messages: Sequence[Progress]) -> None:
-    """Write down, by one statement, how far many messages advanced. The caller holds the rows."""
+    """Write, by one statement, the changes that `advance` made to many messages. The caller holds
+    the rows."""
     moved = [message for message in messages if message.steps]
     if not moved:
         return
@@ -102,15 +103,16 @@ def _note_time(message: Message | Progress, target: Status, at: datetime) -> Non
 
 
 def _lets_go(status: str, target: Status) -> bool:
-    """Whether later messages of the conversation waited for this one, and wait no more."""
+    """Return whether later messages of the conversation waited for this one, and no longer have
+    to."""
     return status in GOES_BEFORE and target not in GOES_BEFORE
 
 
 def accept_group(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> int:
     """Accept many messages by one statement: (message, number of the attempt, provider's id) each.
 
-    The caller holds the rows and has checked that each of them may move. Returns how many messages
-    that were held behind them are let go.
+    The caller holds the rows and has checked that each transition exists. Returns how many messages
+    that were held behind them were released.
     """
     if not accepted:
         return 0
@@ -137,7 +139,7 @@ def claim_group(session: Session, messages: Sequence[Claimable]) -> None:
 
 
 def refuse(session: Session, message: Message, error: ProviderError) -> bool:
-    """The message fails for good."""
+    """Fail the message for good."""
     if not _step(session, message, Step.REFUSE):
         return False
     message.error = error.to_json()
@@ -148,9 +150,10 @@ def refuse(session: Session, message: Message, error: ProviderError) -> bool:
 def postpone(
     session: Session, message: Message, error: ProviderError, seconds: float | None
 ) -> bool:
-    """The attempt was surely not processed: the message is tried again after so many seconds.
+    """Queue the message again after so many seconds, because the attempt was certainly not
+    processed.
 
-    None: as soon as its channel can send.
+    None means as soon as its channel can send.
     """
     if not _step(session, message, Step.POSTPONE):
         return False
@@ -161,9 +164,10 @@ def postpone(
     return True
 
 
-def doubt(session: Session, message: Message, error: ProviderError) -> bool:
-    """Nobody can say whether it went out: wait for news, then ask the provider."""
-    if not _step(session, message, Step.DOUBT):
+def mark_uncertain(session: Session, message: Message, error: ProviderError) -> bool:
+    """Mark the message as uncertain, because nobody knows whether it was sent. It waits for a
+    receipt; then the provider's list is read."""
+    if not _step(session, message, Step.MARK_UNCERTAIN):
         return False
     message.error = error.to_json()
     message.settle_reads = 0
@@ -173,7 +177,7 @@ def doubt(session: Session, message: Message, error: ProviderError) -> bool:
 
 
 def resend(session: Session, message: Message, seconds: float = 0.0) -> bool:
-    """It goes back into the queue, to be sent once more after so many seconds."""
+    """Queue the message again, to be sent once more after so many seconds."""
     if not _step(session, message, Step.RESEND):
         return False
     message.retry_at = func.now() + timedelta(seconds=seconds) if seconds else None
@@ -182,9 +186,11 @@ def resend(session: Session, message: Message, seconds: float = 0.0) -> bool:
 
 
 def throttle(session: Session, message: Message, error: ProviderError, seconds: float) -> bool:
-    """The provider took it but did not deliver it, for too much was sent: again after a pause.
+    """Queue a message again that the provider accepted but did not deliver, because too much was
+    sent.
 
-    Its next attempt gets an id of its own. Past `valid_until` nobody waits for the pause.
+    Its next attempt gets an id of its own. Past `valid_until` the message does not wait for the
+    pause.
     """
     if not _step(session, message, Step.THROTTLE):
         return False
@@ -197,7 +203,7 @@ def throttle(session: Session, message: Message, error: ProviderError, seconds: 
 
 
 def give_up(session: Session, message: Message, error: ProviderError) -> bool:
-    """Its fate stays unknown, and `error` says why."""
+    """End the message as `unknown`; `error` says why."""
     if not _step(session, message, Step.GIVE_UP):
         return False
     message.error = error.to_json()
@@ -206,7 +212,8 @@ def give_up(session: Session, message: Message, error: ProviderError) -> bool:
 
 
 def write_off(session: Session, message: Message, error: ProviderError) -> bool:
-    """A person says that it did not arrive and shall not be sent again."""
+    """Fail the message, because a person says that it did not arrive and is not to be sent
+    again."""
     if not _step(session, message, Step.WRITE_OFF):
         return False
     message.error = error.to_json()
@@ -215,7 +222,7 @@ def write_off(session: Session, message: Message, error: ProviderError) -> bool:
 
 
 def cancel(session: Session, message: Message) -> bool:
-    """A queued message will not be sent."""
+    """Cancel a queued message."""
     if not _step(session, message, Step.CANCEL):
         return False
     events.record_message(session, EventType.MESSAGE_CANCELED, message)
@@ -231,7 +238,8 @@ def _step(session: Session, message: Message, step: Step) -> bool:
 
 
 def _move(session: Session, message: Message, target: Status) -> None:
-    """When it goes before others of its conversation no more, the next of them may leave."""
+    """Change the status. When the message no longer stands before others of its conversation,
+    release the next one."""
     lets_go = _lets_go(message.status, target)
     message.status = target
     message.lease_until = None

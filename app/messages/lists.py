@@ -1,7 +1,8 @@
-"""The list of messages: which index serves which filter, and what of it is read for a page.
+"""The list of messages: which index serves which filter, and how much is read for a page.
 
-One filter that an index knows (a conversation, a person, a status, a text) chooses the runs of
-messages that are read, newest first; the others choose among those. A span of time limits each run.
+One filter that has an index (a conversation, a person, a status, a text) chooses the runs of
+messages that are read, newest first; the other filters are applied to those. A time range limits
+each run.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ SORT = (Message.at, Message.id)
 
 @dataclass(frozen=True)
 class MessageFilter:
-    """What `GET /api/messages` may ask for; None asks for nothing."""
+    """The filters of `GET /api/messages`; None means no filter."""
 
     conversation_id: UUID | None = None
     direction: str | None = None
@@ -46,7 +47,7 @@ class MessageFilter:
 
 @dataclass(frozen=True)
 class Source:
-    """Runs of messages to read, and the filters that are still to be applied to each of them."""
+    """Runs of messages to read, and the filters that are still to be applied to them."""
 
     runs: Sequence[Select[Message]]
     rest: MessageFilter
@@ -54,13 +55,13 @@ class Source:
 
 
 def history_page(session: Session, conversation_id: UUID, page: PageRequest) -> Page[Message]:
-    """The messages of a conversation, oldest first."""
+    """Return one page of the messages of a conversation, oldest first."""
     query = _messages(session).where(Message.conversation_id == conversation_id)
     return fetch_page(session, query, SORT, page, descending=False)
 
 
 def list_page(session: Session, wanted: MessageFilter, page: PageRequest) -> Page[Message]:
-    """Newest first. Raises InvalidInput for a cursor that we did not make."""
+    """Return one page, newest first. Raises InvalidInput for a cursor that we did not make."""
     source = _source(session, wanted, page)
     runs = [_within(run, wanted) for run in source.runs]
     conditions = partial(_conditions, source.rest)
@@ -74,7 +75,7 @@ def _source(session: Session, wanted: MessageFilter, page: PageRequest) -> Sourc
         return Source([run], replace(wanted, conversation_id=None))
     threads = _threads_of(session, wanted.phone) if wanted.phone else ()
     if threads:
-        # A contact may have several addresses: which of them it was is still to be looked at.
+        # A contact may have several addresses, so the address itself is still to be compared.
         runs = [everything.where(Message.conversation_id == each) for each in threads]
         return Source(runs, wanted)
     if wanted.status in IN_FLIGHT:
@@ -95,13 +96,14 @@ def _source(session: Session, wanted: MessageFilter, page: PageRequest) -> Sourc
 
 
 def _messages(session: Session) -> Select[Message]:
-    """All of the tenant. The policy says so, too, but only by a value that the planner learns after
-    its choice: for a tenant that is larger than most it would choose badly."""
+    """Select all messages of the tenant. The row-level policy restricts them too, but the planner
+    learns its value only after choosing a plan, and would choose badly for a tenant that is larger
+    than most."""
     return select(Message).where(Message.tenant_id == db.tenant_of(session))
 
 
 def _threads_of(session: Session, address: Address) -> Sequence[UUID]:
-    """The conversations of whoever has this address; none when nobody is known to have it."""
+    """Return the conversations of the contact with this address; none when it is unknown."""
     query = (
         select(Conversation.id)
         .join(
@@ -123,7 +125,7 @@ def _within(run: Select[Message], wanted: MessageFilter) -> Select[Message]:
 
 
 def _conditions(wanted: MessageFilter, row: Any) -> list[ColumnElement[bool]]:
-    """What of the filters a run does not fulfil by itself."""
+    """Return the filters that a run does not fulfill by itself."""
     found = []
     if wanted.direction is not None:
         found.append(row.direction == wanted.direction)

@@ -1,8 +1,8 @@
-"""A tenant's own limit of messages a day, counted in its time zone.
+"""The tenant's daily limit of messages, counted in its own time zone.
 
-Each day of a tenant with a quota has one row that holds how many messages were sent. It is made of
-a count of the day's messages when the first of them is counted, or when the quota or the time zone
-changes; a message that is canceled later stays counted.
+Each day of a tenant with a quota has one row with the number of messages sent. It is initialized by
+counting the day's messages, when the first of them is counted or when the quota or the time zone
+changes. A message that is canceled later still counts.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,14 +18,14 @@ from app.messages.errors import QuotaReached
 from app.messages.usage_repository import Day
 
 KEPT = timedelta(days=2)
-"""When it is midnight in UTC, no time zone is more than a day behind."""
+"""At midnight in UTC, no time zone is more than a day behind."""
 
 
 def count(session: Session, quota: int | None, timezone: str) -> None:
     """Count a message that the transaction has written; does nothing without a quota.
 
-    The last lock that a send takes, for all sends of the tenant wait for each other here. Raises
-    QuotaReached; then the caller rolls back what it wrote.
+    This is the last lock that a send takes, because all sends of the tenant wait for each other
+    here. Raises QuotaReached; then the caller rolls back what it wrote.
     """
     if quota is None:
         return
@@ -39,12 +39,12 @@ def count(session: Session, quota: int | None, timezone: str) -> None:
 
 
 def recount_today(session: Session, timezone: str) -> None:
-    """Count today's messages anew: the tenant has another quota or time zone from now on."""
+    """Count today's messages again, because the tenant's quota or time zone has changed."""
     usage.recount(session, _today(session, clock.now(), timezone))
 
 
 def forget_old_counts(session: Session, most: int) -> int:
-    """Remove up to `most` days that are over in every time zone; answers how many went."""
+    """Remove up to `most` days that have ended in every time zone; return how many were removed."""
     return usage.delete_before(session, clock.now().date() - KEPT, most)
 
 
@@ -54,11 +54,11 @@ def _today(session: Session, now: datetime, timezone: str) -> Day:
 
 
 def local_day(now: datetime, timezone: str) -> date:
-    """The day that it is in `timezone`."""
+    """Return the current date in `timezone`."""
     return now.astimezone(ZoneInfo(timezone)).date()
 
 
 def start_of_day(now: datetime, timezone: str) -> datetime:
-    """Midnight, in UTC, of the day that it is in `timezone`."""
+    """Return the midnight, in UTC, at which the current day began in `timezone`."""
     midnight = datetime.combine(local_day(now, timezone), time.min, ZoneInfo(timezone))
     return midnight.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Reading messages, and what a person may do with one."""
+"""Reading messages, and the actions of a person on one."""
 
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,8 @@ IN_DOUBT = frozenset({Status.UNCERTAIN, Status.UNKNOWN})
 
 SETTLED_BY_HAND = ProviderError(
     code="settled_by_hand",
-    cause="Somebody found out that this message did not arrive, and settled it so.",
-    remedy="Send it again as a new message, if it still matters.",
+    cause="A person reported that this message did not arrive.",
+    remedy="Send it again as a new message if it is still needed.",
 )
 
 
@@ -37,9 +37,9 @@ def get(session: Session, message_id: UUID) -> Message:
 
 
 def list_page(session: Session, args: dict[str, Any]) -> Page[Message]:
-    """One page of what `args` (the query of GET /api/messages) asks for.
+    """Return one page of messages for `args`, the query of GET /api/messages.
 
-    A search for a text rings for the blocks that make the next one fast.
+    A search also enqueues the task that writes the blocks which make the next search fast.
     """
     wanted = dict(args)
     page = PageRequest(wanted.pop("limit"), wanted.pop("cursor"))
@@ -49,13 +49,14 @@ def list_page(session: Session, args: dict[str, Any]) -> Page[Message]:
 
 
 def history(session: Session, conversation_id: UUID, page: PageRequest) -> Page[Message]:
-    """The messages of a conversation, oldest first. Raises ConversationNotFound."""
+    """Return one page of the messages of a conversation, oldest first. Raises
+    ConversationNotFound."""
     conversations.get(session, conversation_id)
     return lists.history_page(session, conversation_id, page)
 
 
 def cancel(session: Session, actor: Principal, message_id: UUID) -> Message:
-    """Raises MessageNotFound, CannotCancel."""
+    """Cancel a queued message. Raises MessageNotFound, CannotCancel."""
     message = _lock(session, actor, message_id)
     if not lifecycle.cancel(session, message):
         raise CannotCancel.at(message.status)
@@ -64,7 +65,8 @@ def cancel(session: Session, actor: Principal, message_id: UUID) -> Message:
 
 
 def settle(session: Session, actor: Principal, message_id: UUID, outcome: str) -> Message:
-    """A person decides on an uncertain or unknown message. Raises MessageNotFound, CannotSettle.
+    """Apply a person's decision on an uncertain or unknown message. Raises MessageNotFound,
+    CannotSettle.
 
     `outcome` is one of `arrived`, `did_not_arrive` and `send_again`.
     """
@@ -82,13 +84,14 @@ def settle(session: Session, actor: Principal, message_id: UUID, outcome: str) -
         message.error = None
     session.flush()
     session.refresh(message)
-    # It held up its conversation, whatever becomes of it.
+    # It delayed its conversation, whatever the outcome.
     ring(session, names.DELIVER_CHANNEL, db.tenant_of(session), message.channel_id)
     return message
 
 
 def _lock(session: Session, actor: Principal, message_id: UUID) -> Message:
-    """The message, held. Keys for tests and live keys find no message of the other kind."""
+    """Return the message, locked. Test keys do not find live messages, and live keys do not find
+    test messages."""
     message = repository.lock(session, db.tenant_of(session), message_id)
     if message is None or not (actor.is_user or actor.is_test == message.is_test):
         raise MessageNotFound

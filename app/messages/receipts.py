@@ -1,8 +1,8 @@
-"""Many receipts at once: the usual ones are applied together, by few statements.
+"""Applying many receipts at once: the usual ones together, by few statements.
 
-Usual is what nearly all are: the provider reports that the present attempt of a message went on,
-and nothing else has to be found out. Whatever asks for more (a failure, an earlier attempt, another
-address of the person, a message that a person settled) is left to `app/messages/reports.py`.
+A receipt is usual if it reports progress of a message's current attempt and nothing else has to be
+looked up. All others (a failure, an earlier attempt, another address of the person, a message that
+a person settled) are left to `app/messages/reports.py`.
 """
 
 from collections.abc import Sequence
@@ -25,18 +25,19 @@ USUAL_STATUSES = USUAL_NEWS | {Status.SENDING, Status.UNCERTAIN}
 
 
 @dataclass(frozen=True)
-class Told:
-    """A receipt of a channel's provider; `at` is when we heard it."""
+class ReceivedReceipt:
+    """A receipt of a channel's provider, and when we received it (`at`)."""
 
     channel_id: UUID
     receipt: StatusReceipt
     at: datetime
 
 
-def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
-    """Apply the usual receipts among these, in their order; returns for each whether it was done.
+def apply_group(session: Session, told: Sequence[ReceivedReceipt]) -> list[bool]:
+    """Apply the usual receipts among these, in order; return for each whether it was applied.
 
-    Waits for no message: the receipts of one that somebody else holds are left, too.
+    Does not wait for locks: receipts of a message that another transaction has locked are left,
+    too.
     """
     tenant_id = db.tenant_of(session)
     refs = [attempt_token.read(tenant_id, each.receipt.token) for each in told]
@@ -47,14 +48,15 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     done = [False] * len(told)
     for place, (each, ref) in enumerate(zip(told, refs, strict=True)):
         if ref is None:
-            # It may be of any message of its channel: no later receipt there overtakes it.
+            # It may be of any message of its channel, so no later receipt of the channel may
+            # overtake it.
             nameless.add(each.channel_id)
             continue
         message = messages.get(ref.message_id)
         if message is None or each.channel_id in nameless:
             continue
         if message.id in left or not _is_usual(message, each, ref):
-            # Later receipts of this message do not overtake it.
+            # Later receipts of this message must not overtake it.
             left.add(message.id)
             continue
         if message.provider_message_id is None:
@@ -68,8 +70,8 @@ def apply_group(session: Session, told: Sequence[Told]) -> list[bool]:
     return done
 
 
-def _is_usual(message: Progress, told: Told, ref: AttemptRef) -> bool:
-    """Whether the receipt speaks of the present attempt, and only moves the message up."""
+def _is_usual(message: Progress, told: ReceivedReceipt, ref: AttemptRef) -> bool:
+    """Return whether the receipt is of the current attempt, and only moves the message up."""
     receipt = told.receipt
     return (
         receipt.status in USUAL_NEWS

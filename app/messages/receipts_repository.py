@@ -1,4 +1,4 @@
-"""What a group of receipts asks of the database, and writes to it by one statement."""
+"""Queries for a group of receipts, which is read and written by few statements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +29,10 @@ from app.models import AttemptOutcome, Message, Status
 
 @dataclass
 class Progress:
-    """A message as far as receipts without a failure move it.
+    """The columns of a message that receipts without a failure change.
 
-    `steps` are the moves that it has made since it was read, `let_go` whether one of them lets the
-    next message of its conversation go.
+    `steps` are the transitions made since it was read; `let_go` says whether one of them releases
+    the next message of its conversation.
     """
 
     id: UUID
@@ -67,7 +67,7 @@ _LOCK = (
 
 
 def lock(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, Progress]:
-    """Those of these messages that nobody else holds, held until the transaction ends."""
+    """Lock, until the transaction ends, those of these messages that nobody else has locked."""
     if not ids:
         return {}
     rows = session.execute(_LOCK, {"ids": list(ids)})
@@ -91,8 +91,8 @@ _BIND = text("""
 
 
 def bind_attempts(session: Session, bound: Sequence[tuple[UUID, int, str]]) -> int:
-    """Of each (message, attempt's number, provider's id): the provider has it. Returns of how many
-    attempts that was not known yet."""
+    """Record the provider's id of each (message, attempt's number, provider's id); return for how
+    many attempts it was new."""
     if not bound:
         return 0
     message_ids, numbers, provider_ids = map(list, zip(*bound, strict=True))
@@ -102,7 +102,7 @@ def bind_attempts(session: Session, bound: Sequence[tuple[UUID, int, str]]) -> i
 
 @dataclass(frozen=True)
 class StepEvent:
-    """A move of a message, as its event tells it."""
+    """A transition of a message, as its event has it."""
 
     message_id: UUID
     event_type: EventType
@@ -143,8 +143,8 @@ _ADVANCE = text(f"""
 
 
 def advance(session: Session, moved: Sequence[Progress], steps: Sequence[StepEvent]) -> None:
-    """Write where these messages are now and an event for each step, and let go of what was held
-    behind those that `let_go`."""
+    """Write the new state of these messages and an event for each step, and release the messages
+    held behind those with `let_go`."""
     session.execute(
         _ADVANCE,
         {

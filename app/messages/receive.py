@@ -1,4 +1,4 @@
-"""Journey 3: what a customer wrote becomes a message in a conversation."""
+"""Receiving: an incoming message becomes a row in a conversation."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ from app.models import Direction, Message, Sender, Status
 def receive(
     session: Session, channel_id: UUID, message_id: UUID, inbound: InboundMessage, at: datetime
 ) -> Message:
-    """Store an incoming message under `message_id`; `at` is when we heard of it."""
+    """Store an incoming message under `message_id`; `at` is when we received it."""
     address = inbound.aliases[0]
     contact_id = contacts.find_or_create(session, inbound.aliases, inbound.profile_name)
     conversation = conversations.thread(session, channel_id, contact_id, address)

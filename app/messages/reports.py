@@ -1,8 +1,8 @@
-"""What a provider reports of a message, applied upwards only.
+"""Applying a provider's reports about a message. They only move its status up.
 
-One report moves it back: the provider took an attempt, and then did not deliver it because too
+There is one exception: the provider accepted an attempt and then did not deliver it, because too
 much was sent at once. The message is queued again after a pause, a limited number of times. From
-then on news of that attempt counts only when it proves delivery.
+then on, reports about that attempt count only if they prove delivery.
 """
 
 from datetime import datetime
@@ -28,20 +28,21 @@ PROOF = frozenset({Status.DELIVERED, Status.READ})
 MOST_THROTTLED = 10
 FIRST_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 3600.0
-"""30, 60, 120 … s before a throttled message is sent again: about four hours in all."""
+"""The pauses are 30, 60, 120 … s before a throttled message is sent again: about four hours in
+total."""
 
 
 def apply_receipt(
     session: Session, channel_id: UUID, receipt: StatusReceipt, at: datetime
 ) -> str | None:
-    """Apply a status receipt; answers why it was ignored, or None when it was not.
+    """Apply a status receipt; return the reason if it was ignored, else None.
 
-    The message is found by the token of its attempt, also before the provider's
-    answer to the send has reached us; else by the provider's id.
+    The message is found by the token of its attempt, even before the provider's answer to the send
+    has arrived; otherwise by the provider's id.
     """
     ref = attempt_token.read(db.tenant_of(session), receipt.token)
     if receipt.error is not None and receipt.error.closes_window:
-        _shut_window(session, channel_id, receipt, ref)
+        _close_window(session, channel_id, receipt, ref)
     message = _find(session, channel_id, receipt, ref, lock=True)
     if message is None:
         return "no message of ours has this id"
@@ -55,38 +56,39 @@ def apply_news(
     attempt: Attempt | None,
     at: datetime,
 ) -> str | None:
-    """Apply what the provider says of an attempt; answers why it was ignored, or None.
+    """Apply a report about an attempt; return the reason if it was ignored, else None.
 
-    The caller holds the message. `attempt` is None when it is not known, or of no importance.
+    The caller holds the message. `attempt` is None when it is unknown or does not matter.
     """
     if attempt is not None and was_throttled(attempt) and news.status not in PROOF:
-        return "this attempt was throttled; the message is sent again"
+        return "this attempt was throttled, and the message is sent again"
     _bind(message, news, attempt)
     if aliases := [each for each in news.aliases if each.value != message.to_number]:
         contacts.learn(session, message.contact_id, aliases)
     is_failure = news.status is Status.FAILED
     if is_failure and attempt is not None and attempt.number < message.attempts:
-        return "an earlier attempt failed; a later one is under way"
+        return "an earlier attempt failed, and a later one is in progress"
     if not (is_failure and _send_later(session, message, attempt, news.error)):
         lifecycle.report(session, message, news.status, at=at, error=news.error)
     return None
 
 
 def was_throttled(attempt: Attempt) -> bool:
-    """Whether the provider took this attempt, and then did not deliver it for its pace."""
+    """Return whether the provider accepted this attempt and then did not deliver it because of the
+    pace."""
     return attempt.outcome == AttemptOutcome.RETRY and attempt.provider_message_id is not None
 
 
 def _send_later(
     session: Session, message: Message, attempt: Attempt | None, error: ProviderError | None
 ) -> bool:
-    """Queue a throttled message again; False when its failure is final."""
+    """Queue a throttled message again; return False when its failure is final."""
     if error is None or not error.throttled or attempt is None:
         return False
     if message.policy == Policy.AT_MOST_ONCE or not _is_valid(message):
         return False
     if message.provider_message_id != attempt.provider_message_id:
-        # Another attempt of it went out.
+        # Another attempt of it was sent.
         return False
     times = repository.count_throttled(session, message.id)
     if times >= MOST_THROTTLED:
@@ -104,19 +106,19 @@ def _is_valid(message: Message) -> bool:
     return message.valid_until is None or clock.now() < message.valid_until
 
 
-def _shut_window(
+def _close_window(
     session: Session, channel_id: UUID, receipt: StatusReceipt, ref: AttemptRef | None
 ) -> None:
-    """Remember that the window is shut, before the message is locked: conversations come first.
+    """Record that the window is closed. Conversations are locked before messages.
 
-    The refusal speaks of the moment of the call: a later answer of the customer wins.
+    The refusal is dated by its call, so a later message of the customer wins.
     """
     message = _find(session, channel_id, receipt, ref, lock=False)
     if message is not None:
         number = message.attempts if ref is None else ref.attempt
         attempt = repository.attempt(session, message.id, number)
         called_at = message.created_at if attempt is None else attempt.created_at
-        conversations.shut_window(session, message.conversation_id, called_at)
+        conversations.close_window(session, message.conversation_id, called_at)
 
 
 def _find(
@@ -144,10 +146,10 @@ def _find(
 def _attempt_of(
     session: Session, message: Message, receipt: StatusReceipt, ref: AttemptRef | None
 ) -> Attempt | None:
-    """The attempt that a receipt speaks of, unless it would tell nothing new."""
+    """Return the attempt of a receipt, or None if the receipt would change nothing."""
     is_bound = message.provider_message_id == receipt.provider_message_id
     if is_bound and message.sent_at is not None and receipt.status is not Status.FAILED:
-        # An earlier receipt has bound message and attempt.
+        # An earlier receipt has linked message and attempt.
         return None
     if ref is not None:
         return repository.attempt(session, message.id, ref.attempt)
@@ -155,7 +157,7 @@ def _attempt_of(
 
 
 def _bind(message: Message, news: StatusReceipt, attempt: Attempt | None) -> None:
-    """Keep the provider's id, on the message and on the attempt that it belongs to."""
+    """Store the provider's id on the message and on its attempt."""
     if message.provider_message_id is None:
         message.provider_message_id = news.provider_message_id
     if attempt is None:

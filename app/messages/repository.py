@@ -42,13 +42,14 @@ _MAY_LEAVE = and_(
         Channel.paused_until.is_(None),
         Channel.paused_until <= func.now() + bindparam("within", type_=Interval()),
     ),
-    # `greatest` passes over what is null.
+    # `greatest` ignores nulls.
     func.greatest(Message.due_at, Message.retry_at)
     <= func.now() + bindparam("within", type_=Interval()),
 )
-"""Whether a queued message can leave within that time: it is due by then, and its channel can send.
+"""Whether a queued message can be sent within that time: it is due by then, and its channel can
+send.
 
-The one place that decides for whom it is worth waiting.
+This is the only place that decides whether waiting makes sense.
 """
 
 _WATCHED = (
@@ -62,13 +63,13 @@ _WATCHED = (
 
 
 def watched(session: Session, message_id: UUID, within: timedelta) -> Row[Message, bool] | None:
-    """The `Message`, and whether it `may_move` within that time: not one that only waits."""
+    """Return the `Message`, and whether it `may_move` within that time."""
     given = {"message_id": message_id, "within": within}
     return session.execute(_WATCHED, given).one_or_none()
 
 
 def lock(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
-    """The row as it is now, held until the transaction ends."""
+    """Return the current row, locked until the transaction ends."""
     return session.get(
         Message, (tenant_id, message_id), with_for_update=True, populate_existing=True
     )
@@ -86,7 +87,8 @@ def by_provider_id(
 
 
 def by_attempt(session: Session, channel_id: UUID, provider_message_id: str) -> UUID | None:
-    """The message one of whose attempts got this id: a second delivery that we learned of."""
+    """Return the message one of whose attempts got this id: a second delivery that we learned
+    of."""
     return session.scalars(
         select(Attempt.message_id)
         .join(
@@ -118,7 +120,8 @@ def attempt_with_id(session: Session, message_id: UUID, provider_message_id: str
 
 
 def count_throttled(session: Session, message_id: UUID) -> int:
-    """How many attempts the provider took and then did not deliver for their pace."""
+    """Return how many attempts the provider accepted and then did not deliver because of the
+    pace."""
     query = (
         select(func.count())
         .select_from(Attempt)
@@ -143,8 +146,8 @@ LET_GO = """
         where moved.let_go and m.tenant_id = moved.tenant_id and m.id = held.id
         returning m.id
     """
-"""Puts the first message that is held behind each row of `moved` back into the queue, if that row
-says `let_go`. For a statement that also moves those before."""
+"""Releases the first message held behind each row of `moved` that has `let_go`. To be used in a
+statement that also moves those rows."""
 
 _ACCEPT = text(f"""
     with given as (
@@ -181,8 +184,8 @@ _ACCEPT = text(f"""
 
 
 def accept(session: Session, accepted: Sequence[tuple[UUID, int, str]]) -> int:
-    """Of each (message, attempt's number, provider's id): the provider has it. Returns how many
-    held messages are let go."""
+    """Record that the provider accepted each (message, attempt's number, provider's id). Return how
+    many held messages were released."""
     message_ids, attempts, provider_ids = map(list, zip(*accepted, strict=True))
     told = [
         catalogue.message_payload(message_id, provider_id, Status.ACCEPTED, Direction.OUTGOING)
@@ -212,9 +215,9 @@ _FREE_NEXT = text("""
 
 
 def free_next(session: Session, conversation_id: UUID) -> None:
-    """Put the first held message of a conversation back into the queue.
+    """Release the first held message of a conversation.
 
-    For whoever holds the row of the message before it, and has just ended that.
+    The caller holds the row of the message before it, and has just ended that one.
     """
     session.flush()
     session.execute(_FREE_NEXT, {"conversation_id": conversation_id})

@@ -1,4 +1,5 @@
-"""Old messages go, with their attempts. Their conversations stay, and what these have counted."""
+"""Retention: old messages are removed with their attempts. Conversations stay, and so do their
+counts."""
 
 from datetime import datetime, timedelta
 
@@ -13,15 +14,16 @@ from app.models import Message
 
 
 def kept_since() -> datetime | None:
-    """Messages of an earlier time are removed once they are finished; None: all are kept."""
+    """Return the time before which finished messages are removed; None when all are kept."""
     days = config.current().message_retention_days
     return clock.now() - timedelta(days=days) if days else None
 
 
 def forget_old(session: Session, most: int) -> int:
-    """Remove up to `most` finished messages older than MESSAGE_RETENTION_DAYS; answers how many.
+    """Remove up to `most` finished messages older than MESSAGE_RETENTION_DAYS; return how many were
+    removed.
 
-    What waits, is being sent or is uncertain stays, whatever its age.
+    Messages that are queued, in flight or uncertain stay, whatever their age.
     """
     before = kept_since()
     if before is None:

@@ -1,4 +1,4 @@
-"""The way of a message: from which channel, to whom, in which thread."""
+"""Routing of a message: its channel, its recipient, its conversation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +18,10 @@ from app.models import Channel, Conversation, Policy, Priority, Sender
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What somebody asks us to send. `fallback` is a template for when the window is shut.
+    """A request to send. `fallback` is a template to use when the window is closed.
 
-    `to` may be None when `conversation_id` is given: the answer goes where the customer wrote
-    from. `send_at` and `valid_until` bound when it may leave.
+    `to` may be None when `conversation_id` is given: the message goes to the address that the
+    customer wrote from. `send_at` and `valid_until` limit when it may be sent.
     """
 
     content: Content
@@ -39,9 +39,9 @@ class Order:
 
 @dataclass(frozen=True)
 class Route:
-    """Where an order goes, and what its tenant may send a day (None: no limit).
+    """Where an order goes, and the daily quota of its tenant (None: no limit).
 
-    `queued` messages wait in the conversation already.
+    `queued` is the number of messages that wait in the conversation already.
     """
 
     channel: Channel
@@ -53,9 +53,9 @@ class Route:
 
 
 def find(session: Session, order: Order) -> Route:
-    """The thread of the conversation given, else of the number, which is made when it is new.
+    """Find the conversation of an order by its id, or by its number; create it when it is new.
 
-    Raises InvalidInput and what the look-ups of channels and conversations raise.
+    Raises InvalidInput, and the errors of looking up channels and conversations.
     """
     if order.conversation_id is not None:
         return _of_conversation(session, order, order.conversation_id)
@@ -87,9 +87,8 @@ def _of_conversation(session: Session, order: Order, conversation_id: UUID) -> R
 def _check_thread(
     session: Session, order: Order, channel: Channel, conversation: Conversation
 ) -> None:
-    """What is named beside a conversation must belong to it, or a message would stand in one
-    person's thread and go to another. Raises InvalidInput.
-    """
+    """Check that a number or channel given with a conversation belongs to it; otherwise a message
+    would stand in one person's conversation and go to another person. Raises InvalidInput."""
     if order.from_number not in {None, channel.phone_number}:
         raise InvalidInput({"from_number": ["This conversation runs on another channel."]})
     if order.to and not contacts.has_address(session, conversation.contact_id, order.to):

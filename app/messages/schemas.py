@@ -33,20 +33,24 @@ class TemplateArgs(BaseSchema):
 
 
 class SendOptions(BaseSchema):
-    """What every send may say beside its content."""
+    """The options of every send."""
 
     use_queue = strict_boolean(
         load_default=True,
-        metadata={"description": "false waits up to 8 s for the provider's word."},
+        metadata={"description": "With false, wait up to 8 s for the provider's answer."},
     )
-    from_number = PhoneField(metadata={"description": "Which of your channels; else the default."})
+    from_number = PhoneField(
+        metadata={"description": "One of your channels' numbers; by default the default channel's."}
+    )
     send_at = fields.AwareDateTime(metadata={"description": "When to send; RFC 3339 with a zone."})
-    valid_until = fields.AwareDateTime(metadata={"description": "Not sent after this moment."})
+    valid_until = fields.AwareDateTime(
+        metadata={"description": "The message is not sent after this time."}
+    )
     policy = choice(Policy, load_default=Policy.DEFAULT)
     priority = fields.String(validate=validate.OneOf(PRIORITIES))
     fallback = fields.Nested(
         TemplateArgs,
-        metadata={"description": "Sent instead when the 24-hour window is shut."},
+        metadata={"description": "The template to send instead when the 24-hour window is closed."},
     )
 
 
@@ -54,7 +58,9 @@ class SendArgs(SendOptions):
     """`POST /api/send`: text, media or a template."""
 
     to_number = AddressField(metadata={"example": "whatsapp:+15551234567"})
-    conversation_id = fields.UUID(metadata={"description": "Instead of to_number: answer here."})
+    conversation_id = fields.UUID(
+        metadata={"description": "Instead of to_number: the conversation to write in."}
+    )
     body = text_field(LONGEST_TEXT, metadata={"example": "¡Hola desde la API!"})
     media_url = text_field(2048)
     content_sid = text_field(34)
@@ -72,7 +78,7 @@ class SendArgs(SendOptions):
                 reason = "A template brings its own text and media: leave out body and media_url."
                 raise ValidationError({"content_sid": [reason]})
         elif "content_variables" in data:
-            raise ValidationError({"content_variables": ["Only together with content_sid."]})
+            raise ValidationError({"content_variables": ["Only with content_sid."]})
         elif not has_text and not data.get("media_url"):
             raise ValidationError({"body": ["Give body, media_url or content_sid."]})
 
@@ -84,7 +90,7 @@ class SendMessageArgs(SendOptions):
     message = words_field(LONGEST_TEXT, required=True)
     use_queue = strict_boolean(
         load_default=False,
-        metadata={"description": "false waits up to 8 s for the provider's word."},
+        metadata={"description": "With false, wait up to 8 s for the provider's answer."},
     )
 
 
@@ -113,8 +119,8 @@ class MessageArgs(PageArgs):
     phone = KnownAddressField(
         metadata={"description": "Sender or receiver: a customer's address, or a number of yours."}
     )
-    since = MomentField(metadata={"description": "Of this time or later."})
-    until = MomentField(metadata={"description": "Of an earlier time."})
+    since = MomentField(metadata={"description": "At this time or later."})
+    until = MomentField(metadata={"description": "Before this time."})
     q = text_field(
         200,
         shortest=1,
@@ -131,7 +137,7 @@ class MediaSchema(BaseSchema):
 
 
 class ProblemSchema(BaseSchema):
-    """Why a message failed, or what holds it up."""
+    """Why a message failed, or what delays it."""
 
     code = fields.String(required=True)
     cause = fields.String(required=True)

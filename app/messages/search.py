@@ -1,8 +1,8 @@
-"""Search in texts: which runs of messages may hold them, and the blocks that say so.
+"""Search in texts: which runs of messages may match, and the blocks that index them.
 
-A block (migrations/search.py) knows the words of a run of messages. Messages newer than the newest
-block are read as they stand, and so are those older than the oldest one. A task that each search
-rings writes the blocks: a tenant that never searches has none, and to send costs no more.
+A block (migrations/search.py) lists the words of a run of messages. Messages newer than the newest
+block, and older than the oldest one, are read directly. Each search enqueues a task that writes the
+blocks, so a tenant that never searches has none, and sending costs the same.
 """
 
 import re
@@ -20,22 +20,23 @@ from app.common.pagination import SortKey
 from app.models import Message, SearchBlock
 
 PIECE = re.compile(r"[^\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{3,}")
-"""A word, or the part of one, that blocks can be asked for: no space or punctuation of ASCII."""
+"""A word, or part of one, that blocks can be searched for: no space and no ASCII punctuation."""
 
 LOWEST: SortKey = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 HIGHEST: SortKey = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 BLOCKS_AT_ONCE = 15
-"""How many blocks one page reads: 3,000 messages."""
+"""Blocks that one page reads: 3,000 messages."""
 
 MESSAGES_IN_BLOCK = 200
 LONGEST_TEXT = 40_000
-"""Bytes of text in one block, unless it is one message; the database's functions know it, too."""
+"""Bytes of text in one block, unless it is a single message. The database's functions have the same
+number."""
 
 SETTLED_AFTER = timedelta(minutes=5)
-"""How old a message is before a block holds it. Those that are stored with an earlier time, and all
-whose transaction began so long ago, would else be overlooked: the trigger takes care of them from
-one minute on, and no transaction lasts four."""
+"""The age of a message before a block includes it. Otherwise messages stored with an earlier time,
+or in a long transaction, would be missed: the trigger handles them from one minute on, and no
+transaction lasts four."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,22 @@ class Span:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         key = tuple_(Message.at, Message.id)
-        # A bound that bounds nothing would have the planner expect fewer rows.
+        # An unlimited bound would make the planner expect fewer rows.
         lower = [key >= self.since] if self.since > LOWEST else []
         return [*lower, key <= self.until] if self.until < HIGHEST else lower
 
 
 @dataclass(frozen=True)
 class Found:
-    """Disjoint spans, newest first, and where the search goes on below them."""
+    """Disjoint spans, newest first, and where the search continues below them."""
 
     spans: Sequence[Span]
     more_below: SortKey | None
 
 
 def pieces(wanted: str) -> list[str]:
-    """What of a text can be looked up; none when it is too short or all punctuation."""
+    """Return the parts of a text that can be looked up; none when it is too short or all
+    punctuation."""
     return PIECE.findall(wanted)
 
 
@@ -86,7 +88,8 @@ _OLDEST = (
 def spans(
     session: Session, wanted: Sequence[str], since: datetime | None, before: SortKey
 ) -> Found:
-    """Where messages may hold all of these pieces, looking down from `before`."""
+    """Return the spans whose messages may contain all of these pieces, looking down from
+    `before`."""
     newest, oldest = session.execute(_NEWEST).first(), session.execute(_OLDEST).first()
     if newest is None or oldest is None:
         return Found([Span(LOWEST, HIGHEST)], None)
@@ -109,7 +112,7 @@ def spans(
 
 
 def disjoint(spans: Sequence[Span]) -> list[Span]:
-    """The same messages, each in one span only; newest first."""
+    """Return the same messages, each in one span only; newest first."""
     found: list[Span] = []
     for span in sorted(spans, key=lambda each: each.until, reverse=True):
         if found and span.until >= found[-1].since:
@@ -147,7 +150,7 @@ _WRITE_BLOCK = text("""
 
 
 def write_block(session: Session) -> bool:
-    """Write the next block, if there are messages for one; whether there may be more."""
+    """Write the next block, if there are messages for one; return whether there may be more."""
     tenant_id = db.tenant_of(session)
     if not session.scalar(_ONLY_WRITER, {"tenant_id": tenant_id}):
         return False
@@ -155,7 +158,7 @@ def write_block(session: Session) -> bool:
     given = {
         "tenant_id": tenant_id,
         "id": new_id(),
-        # Given as values: a subquery in their place would not be looked up in the index.
+        # Given as values: a subquery here would not use the index.
         "newest_at": newest_at,
         "newest_id": newest_id,
         "settled_after": SETTLED_AFTER,
@@ -166,7 +169,7 @@ def write_block(session: Session) -> bool:
 
 
 def forget_blocks(session: Session, before: datetime) -> None:
-    """Remove the blocks that begin before this moment: their messages are going."""
+    """Remove the blocks that begin before this time, whose messages are about to be removed."""
     session.execute(
         delete(SearchBlock)
         .where(SearchBlock.since_at < before)

@@ -1,4 +1,4 @@
-"""Journey 1, first half: a promise to send becomes a durable row, then the bell rings."""
+"""Sending: an order becomes a queued message in a row, and the delivery task is enqueued."""
 
 from datetime import timedelta
 from functools import partial
@@ -33,11 +33,11 @@ PRIORITIES = {"reply": Priority.REPLY, "notice": Priority.NOTICE, "bulk": Priori
 
 LONGEST_AHEAD = timedelta(days=365)
 SLACK = timedelta(minutes=5)
-"""A clock of the caller's may be a little behind ours."""
+"""The caller's clock may be a little behind ours."""
 
 
 def order_from(principal: Principal, body: dict[str, Any], content: Content) -> Order:
-    """The order that a checked request body makes of `content`. Raises InvalidInput."""
+    """Return the order of a validated request body with this `content`. Raises InvalidInput."""
     priority = body.get("priority")
     _check_times(body)
     return Order(
@@ -81,11 +81,13 @@ def _check_times(body: dict[str, Any]) -> None:
 
 
 def queue_message(session: Session, order: Order) -> Message:
-    """Write the contact, the conversation, the message and its event; ring after the commit.
+    """Write the contact, the conversation, the message and its event; enqueue the delivery after
+    the commit.
 
-    The answer is a copy: no change of it is written. Raises OutsideWindow when WhatsApp would
-    refuse it, ConversationQueueFull, and what finding the way raises. Raises QuotaReached when the
-    message is written: a caller that goes on after it wraps the call in a savepoint.
+    The returned message is a copy: changes to it are not written. Raises OutsideWindow when
+    WhatsApp would refuse it, ConversationQueueFull, and the errors of routing. Raises QuotaReached
+    after the message was written, so a caller that continues after it must wrap the call in a
+    savepoint.
     """
     way = route.find(session, order)
     if way.queued >= repository.MOST_QUEUED:
@@ -152,9 +154,10 @@ def _message(order: Order, way: Route, content: Content) -> Message:
 
 
 def _content_for(session: Session, way: Route, order: Order) -> Content:
-    """What to send now: the fallback when a free-form message would be refused.
+    """Return what to send: the fallback when a free-form message would be refused.
 
-    Raises OutsideWindow, and UnsupportedContent or InvalidInput for what the provider cannot send.
+    Raises OutsideWindow, and UnsupportedContent or InvalidInput for content that the provider
+    cannot send.
     """
     capabilities = provider_of(way.channel.provider).capabilities
     for content in (order.content, order.fallback):
@@ -164,7 +167,7 @@ def _content_for(session: Session, way: Route, order: Order) -> Content:
     if not contents.needs_window(order.content, capabilities):
         return order.content
     if window_of(conversation, clock.now()) is Window.CLOSED:
-        # It may have been read before a merge that the send waited for.
+        # It may have been read before a merge that this send waited for.
         session.refresh(conversation)
     if window_of(conversation, clock.now()) is not Window.CLOSED:
         return order.content

@@ -1,4 +1,4 @@
-"""What a send asks of the database and writes to it: few statements, made once."""
+"""Queries of a send: few statements, built once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ from app.models import (
 )
 
 MOST_QUEUED = 1000
-"""Messages that may be queued for one conversation."""
+"""The most messages that may be queued for one conversation."""
 
 _WAITING = aliased(Message)
 _QUEUED_NOW = (
@@ -42,7 +42,7 @@ _QUEUED_NOW = (
         .where(
             _WAITING.tenant_id == Conversation.tenant_id,
             _WAITING.conversation_id == Conversation.id,
-            # As the index of what waits has it.
+            # The same condition as the index ix_messages_waiting.
             _WAITING.status.in_([Status.QUEUED, Status.SENDING, Status.UNCERTAIN]),
             _WAITING.status == Status.QUEUED,
         )
@@ -64,15 +64,15 @@ _LIMITS = (
 
 
 def limits(session: Session, conversation_id: UUID) -> Row[Any]:
-    """What bounds a send in a conversation: `daily_message_quota`, `timezone`, `queued`.
+    """Return the limits of a send in a conversation: `daily_message_quota`, `timezone`, `queued`.
 
-    The tenant's messages a day (None: no limit) and its time zone, and how many messages are
-    queued in the conversation already (at most MOST_QUEUED is counted).
+    These are the tenant's daily quota (None: no limit) and time zone, and how many messages are
+    queued in the conversation already (counted up to MOST_QUEUED).
     """
     return session.execute(_LIMITS, {"conversation_id": conversation_id}).one()
 
 
-# In a LATERAL, for a lock cannot be put on what an outer join may leave empty.
+# In a LATERAL, because the nullable side of an outer join cannot be locked.
 _PERSON = (
     select(Contact.id)
     .select_from(ContactAlias)
@@ -110,7 +110,7 @@ _NEEDED = (
         raiseload=True,
     ),
 )
-"""What a send needs of these rows; each further column costs it time."""
+"""The columns that a send needs. Each further column costs time."""
 
 
 def _route_query(is_sender: ColumnElement[bool]) -> Any:
@@ -135,7 +135,7 @@ def _route_query(is_sender: ColumnElement[bool]) -> Any:
             ),
         )
         .options(*_NEEDED)
-        # Of several channels with one number, the active one.
+        # If several channels have this number, prefer the active one.
         .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
         .limit(1)
     )
@@ -146,11 +146,11 @@ _ROUTE_FROM_NUMBER = _route_query(Channel.phone_number == bindparam("number"))
 
 
 def find_route(session: Session, number: str | None, to: Address) -> Row[Any]:
-    """Everything that a send asks of the database, at once.
+    """Return everything that a send needs from the database, by one query.
 
-    `daily_message_quota`, `timezone` and `queued` (see `limits`), and what is known of `Channel`
-    (that of `number`, or the default), `contact_id` and `Conversation`. The contact is held as by
-    `contacts.find_or_create`; one that has just been merged is not known.
+    The row has `daily_message_quota`, `timezone` and `queued` (see `limits`), and as far as they
+    exist `Channel` (the one with `number`, or the default), `contact_id` and `Conversation`. The
+    contact is held as by `contacts.find_or_create`; one that has just been merged is not found.
     """
     given = {"kind": to.kind, "address": to.value}
     if number is None:
@@ -184,7 +184,7 @@ _QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declare
         "id": bindparam("given_message_id"),
         "due_at": func.coalesce(bindparam("given_due_at"), func.clock_timestamp()),
         "fallback": bindparam("given_fallback", type_=JSONB(none_as_null=True)),
-        # Defaults of the columns do not reach into a WITH.
+        # Column defaults do not apply inside a WITH.
         "attempts": 0,
         "is_held": False,
         "settle_reads": 0,
@@ -193,11 +193,11 @@ _QUEUED = insert(Message.__table__).values(  # type: ignore[arg-type]  # declare
 
 
 def queueing(recorded: Insert, counted: Update) -> Insert:
-    """One statement that writes a new message and, with it, its event and its conversation's count.
+    """Return one statement that writes a new message, its event and its conversation's count.
 
-    Of the busiest write of the service a round trip to the database is the dearest part. Takes
-    what `recorded` and `counted` take, and `given_…` for the message. (A parameter that has a
-    column's name would also be written to that column by the UPDATE.)
+    This is the busiest write of the service, where round trips are the largest cost. The statement
+    takes the parameters of `recorded` and `counted`, and `given_…` for the message. (A parameter
+    with a column's name would also be written to that column by the UPDATE.)
     """
     return recorded.add_cte(_QUEUED.cte("queued"), counted.cte("counted"))
 
@@ -205,7 +205,7 @@ def queueing(recorded: Insert, counted: Update) -> Insert:
 def insert_queued(
     session: Session, statement: Insert, message: Message, given: Mapping[str, Any]
 ) -> None:
-    """Run a statement made by `queueing`; `given` is what its other parts take."""
+    """Run a statement made by `queueing`; `given` holds the parameters of its other parts."""
     session.flush()
     columns = {f"given_{name}": getattr(message, name) for name in _AS_ORDERED}
     session.execute(statement, {**columns, "given_message_id": message.id, **given})

@@ -1,4 +1,4 @@
-"""What other features may ask of messages."""
+"""The functions of messages that other features use."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from app import db
 from app.messages import repository, search
 from app.messages.quota import recount_today
 from app.messages.reading import history
-from app.messages.receipts import Told, apply_group
+from app.messages.receipts import ReceivedReceipt, apply_group
 from app.messages.receive import receive
 from app.messages.reports import apply_receipt
 from app.messages.repository import attempt
@@ -18,7 +18,7 @@ from app.models import Message
 
 __all__ = [
     "Order",
-    "Told",
+    "ReceivedReceipt",
     "apply_group",
     "apply_receipt",
     "attempt",
@@ -32,11 +32,11 @@ __all__ = [
 
 
 def lock(session: Session, message_id: UUID) -> Message | None:
-    """The message as it is now, held until the transaction ends."""
+    """Return the current message, locked until the transaction ends."""
     return repository.lock(session, db.tenant_of(session), message_id)
 
 
 def index_text(tenant_id: UUID) -> bool:
-    """Write one block for the search in texts; whether there may be more to write."""
+    """Write one block of the search index; return whether there may be more to write."""
     with db.tenant_session(tenant_id) as session:
         return search.write_block(session)

@@ -28,30 +28,31 @@ LADDER = (
     Status.DELIVERED,
     Status.READ,
 )
-"""From first to last. What lies below `accepted` is our own opinion: any news corrects it."""
+"""From first to last. A status below `accepted` is our own assumption, which any report corrects.
+"""
 
 RANK = {status: rank for rank, status in enumerate(LADDER)}
 
 REPORTED = frozenset({Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ})
-"""What a provider can tell of a message."""
+"""What a provider can report of a message."""
 
 IN_FLIGHT = frozenset({Status.SENDING, Status.UNCERTAIN})
-"""Called for, without an answer; at most one of a conversation."""
+"""The provider was called and has not answered; at most one message of a conversation."""
 
 SETTLED = REPORTED | {Status.UNKNOWN, Status.CANCELED}
-"""No work of ours is left."""
+"""We have no more work with it."""
 
 FINISHED = SETTLED | {Status.RECEIVED}
-"""The same, of messages in either direction."""
+"""The same, for messages in both directions."""
 
 
 class Step(StrEnum):
-    """What we ourselves do with a message."""
+    """A transition that we make ourselves."""
 
     CLAIM = "claim"
     REFUSE = "refuse"
     POSTPONE = "postpone"
-    DOUBT = "doubt"
+    MARK_UNCERTAIN = "mark_uncertain"
     RESEND = "resend"
     THROTTLE = "throttle"
     GIVE_UP = "give_up"
@@ -63,7 +64,7 @@ STEPS: dict[Step, tuple[frozenset[Status], Status]] = {
     Step.CLAIM: (frozenset({Status.QUEUED}), Status.SENDING),
     Step.REFUSE: (frozenset({Status.QUEUED, Status.SENDING}), Status.FAILED),
     Step.POSTPONE: (frozenset({Status.SENDING}), Status.QUEUED),
-    Step.DOUBT: (frozenset({Status.SENDING}), Status.UNCERTAIN),
+    Step.MARK_UNCERTAIN: (frozenset({Status.SENDING}), Status.UNCERTAIN),
     Step.RESEND: (frozenset({Status.UNCERTAIN, Status.UNKNOWN}), Status.QUEUED),
     Step.THROTTLE: (
         frozenset({Status.QUEUED, Status.SENDING, Status.UNCERTAIN, Status.ACCEPTED, Status.SENT}),
@@ -76,10 +77,10 @@ STEPS: dict[Step, tuple[frozenset[Status], Status]] = {
 
 
 def transition(current: Status, move: Step | Status) -> Status | None:
-    """Where `move` takes a message that is at `current`; None when it must stay.
+    """Return where `move` takes a message whose status is `current`; None when it must stay.
 
-    `move` is a step of ours, or a status that the provider reports. A report also settles a
-    message that was queued again or given up: the provider knows better.
+    `move` is a step of ours, or a status that the provider reports. A report also settles a message
+    that was queued again or given up, because the provider knows better.
     """
     if isinstance(move, Step):
         allowed, target = STEPS[move]

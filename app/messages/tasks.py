@@ -1,4 +1,4 @@
-"""Work on messages that nobody waits for."""
+"""Background tasks of messages that nobody waits for."""
 
 from functools import partial
 from uuid import UUID
@@ -13,12 +13,12 @@ SLICE_SECONDS = 20.0
 
 @celery.task(name=names.INDEX_TEXT)
 def index_text(tenant_id: str) -> None:
-    """Write the blocks by which a tenant's texts are searched, up to a few minutes ago."""
+    """Write the search index of a tenant's texts, up to a few minutes ago."""
     drain(
         names.INDEX_TEXT,
         tenant_id,
         step=partial(service.index_text, UUID(tenant_id)),
-        # What came meanwhile can wait for the next search.
+        # Messages that arrived meanwhile can wait for the next search.
         is_due=lambda: False,
         slice_seconds=SLICE_SECONDS,
     )

@@ -1,5 +1,5 @@
-"""Every step that a message took, from what is kept as long as the message: its own times and its
-attempts."""
+"""The timeline of a message, built from data that is kept as long as the message: its own times and
+its attempts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ STEP_OF_OUTCOME = {
 }
 
 ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.CANCELED})
-"""The status does not change any more, or only by a person's word."""
+"""The status does not change any more, unless a person changes it."""
 
 
 @dataclass(frozen=True)
-class Step:
+class TimelineStep:
     """`message_sid` is the provider's id of the message; `error` has `code`, `cause`, `remedy`."""
 
     at: datetime
@@ -43,7 +43,7 @@ class Timeline:
     """A message and its steps, the oldest first."""
 
     message: Message
-    steps: Sequence[Step]
+    steps: Sequence[TimelineStep]
 
 
 def of_message(session: Session, message_id: UUID) -> Timeline:
@@ -55,7 +55,7 @@ def of_message(session: Session, message_id: UUID) -> Timeline:
     return Timeline(message, sorted(steps, key=attrgetter("at")))
 
 
-def _steps_of_message(message: Message) -> list[Step]:
+def _steps_of_message(message: Message) -> list[TimelineStep]:
     first = "received" if message.direction == Direction.INCOMING else str(Status.QUEUED)
     times: dict[str, datetime | None] = {
         first: message.created_at,
@@ -66,7 +66,7 @@ def _steps_of_message(message: Message) -> list[Step]:
     if message.status in ENDS:
         times[message.status] = max(message.updated_at, message.created_at)
     return [
-        Step(
+        TimelineStep(
             at,
             str(step),
             message_sid=None if step == first else message.provider_message_id,
@@ -77,8 +77,8 @@ def _steps_of_message(message: Message) -> list[Step]:
     ]
 
 
-def _steps_of_attempt(attempt: Attempt) -> list[Step]:
-    step = partial(Step, attempt=attempt.number, message_sid=attempt.provider_message_id)
+def _steps_of_attempt(attempt: Attempt) -> list[TimelineStep]:
+    step = partial(TimelineStep, attempt=attempt.number, message_sid=attempt.provider_message_id)
     steps = [step(attempt.created_at, STEP_OF_OUTCOME[AttemptOutcome.STARTED])]
     if attempt.finished_at is not None:
         outcome = STEP_OF_OUTCOME[AttemptOutcome(attempt.outcome)]

@@ -1,4 +1,4 @@
-"""Queries about how many messages a tenant with a quota sent on a day."""
+"""Queries about the daily counts of tenants with a quota."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -14,7 +14,8 @@ from app.models import DailyUsage, Direction, Message
 
 @dataclass(frozen=True)
 class Day:
-    """A day of a tenant. Ids of messages ascend in time: those of the day are `floor` or later."""
+    """A day of a tenant. Ids of messages ascend in time, and those of the day are `floor` or
+    later."""
 
     tenant_id: UUID
     day: date
@@ -33,7 +34,7 @@ _ONE_MORE = insert(DailyUsage.__table__).from_select(  # type: ignore[arg-type] 
     select(
         bindparam("tenant_id", type_=Uuid()),
         bindparam("day", type_=Date()),
-        # The messages are counted where the row is missing, for the first one of a day.
+        # If the row is missing, the messages are counted: this is the first message of the day.
         case((_IS_COUNTED, 1), else_=_SENT),
     ),
 )
@@ -46,20 +47,20 @@ _RECOUNT = _ONE_MORE.on_conflict_do_nothing()
 
 
 def count(session: Session, today: Day, quota: int) -> bool:
-    """Count a message that was just written; False when that would be more than `quota`."""
+    """Count a message that was just written; return False when it exceeds `quota`."""
     sent = session.scalar(_COUNT, {**asdict(today), "quota": quota})
     return sent is not None and sent <= quota
 
 
 def recount(session: Session, today: Day) -> None:
-    """Forget what was counted today, and count the messages."""
-    # This waits for transactions that have counted one and not committed it yet.
+    """Reset today's count from the messages themselves."""
+    # This waits for transactions that have counted a message and not committed yet.
     session.execute(delete(DailyUsage).where(DailyUsage.day == today.day))
     session.execute(_RECOUNT, asdict(today))
 
 
 def delete_before(session: Session, day: date, most: int) -> int:
-    """Answers how many days went."""
+    """Remove the days before this one; return how many were removed."""
     old = select(DailyUsage.day).where(DailyUsage.day < day).limit(most)
     statement = delete(DailyUsage).where(DailyUsage.day.in_(old))
     result: Any = session.execute(statement.execution_options(synchronize_session=False))

@@ -1,8 +1,8 @@
-"""`use_queue: false`: watching the row for the provider's word.
+"""`use_queue: false`: waiting for the provider's answer by polling the row.
 
-Whoever waits holds a thread of the web service and nothing else. So few may wait at once, nobody
-waits for a message that cannot leave meanwhile, and a wait never turns a stored message into a
-failure.
+A request that waits occupies a thread of the web service and nothing else. So only a few may wait
+at once, no request waits for a message that cannot be sent in time, and waiting never turns a
+stored message into a failure.
 """
 
 import threading
@@ -27,12 +27,12 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SECONDS = 8.0
 LOOK_EVERY_SECONDS = (0.05, 0.05, 0.1, 0.1, 0.2)
-"""The first waits; the last of them repeats."""
+"""Seconds between polls; the last one repeats."""
 
 
 @dataclass(frozen=True)
-class Queued:
-    """What a send answers."""
+class SendResult:
+    """The answer to a send."""
 
     message_id: UUID
     message_sid: str | None
@@ -46,21 +46,22 @@ class Queued:
 
 @dataclass(frozen=True)
 class Seen:
-    """A message at one look; `is_moving`: something may happen to it before the wait is over."""
+    """A polled message. `is_moving`: its status may change before the wait is over."""
 
-    queued: Queued
+    queued: SendResult
     is_moving: bool
 
 
-class Places:
-    """Who waits in this process: at most a quarter of its threads, half of those for one tenant."""
+class WaitingSlots:
+    """The requests that wait in this process: at most a quarter of its threads, and half of those
+    for one tenant."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[UUID] = Counter()
 
     def take(self, tenant_id: UUID) -> bool:
-        """Take a slot, if one is free; it must be given back."""
+        """Take a place if one is free; the caller must give it back."""
         most = max(1, config.current().web_threads // 4)
         with self._lock:
             if self._taken.total() >= most or self._taken[tenant_id] >= max(1, most // 2):
@@ -75,14 +76,14 @@ class Places:
                 del self._taken[tenant_id]
 
 
-places = Places()
+places = WaitingSlots()
 
 
 @contextmanager
-def slot(session: Session, queued: Queued) -> Iterator[bool]:
-    """Whether the caller may wait during the block.
+def slot(session: Session, queued: SendResult) -> Iterator[bool]:
+    """Return whether the caller may wait during the block.
 
-    False when too many wait already, or when the message cannot leave within the wait.
+    False when too many wait already, or when the message cannot be sent within the wait.
     """
     tenant_id = db.tenant_of(session)
     if not places.take(tenant_id):
@@ -94,10 +95,10 @@ def slot(session: Session, queued: Queued) -> Iterator[bool]:
         places.give_back(tenant_id)
 
 
-def wait_for_word(tenant_id: UUID, queued: Queued) -> Queued:
-    """The message as it is once the provider spoke, or as it was last seen.
+def wait_for_word(tenant_id: UUID, queued: SendResult) -> SendResult:
+    """Return the message once the provider has answered, or as it was last seen.
 
-    The second after 8 seconds, when it cannot leave soon, or when the database cannot be asked.
+    Stops waiting after 8 seconds, when it cannot be sent soon, or when the database is away.
     """
     until = time.monotonic() + LONGEST_SECONDS
     looks = iter(LOOK_EVERY_SECONDS)
@@ -114,9 +115,9 @@ def wait_for_word(tenant_id: UUID, queued: Queued) -> Queued:
     return seen.queued
 
 
-def _look(session: Session, queued: Queued, seconds: float) -> Seen:
+def _look(session: Session, queued: SendResult, seconds: float) -> Seen:
     found = repository.watched(session, queued.message_id, timedelta(seconds=seconds))
     if found is None:
         return Seen(queued, is_moving=False)
     is_settled = found.Message.status in SETTLED
-    return Seen(Queued.of(found.Message), found.may_move and not is_settled)
+    return Seen(SendResult.of(found.Message), found.may_move and not is_settled)

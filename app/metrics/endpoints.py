@@ -1,4 +1,4 @@
-"""`/metrics`, for the operator's Prometheus. To everybody else there is nothing here."""
+"""`/metrics`, for the operator's Prometheus. Everybody else gets 404."""
 
 from flask import Response
 
@@ -6,14 +6,14 @@ from app.errors import NotFound
 from app.extensions import Blueprint, limiter
 from app.metrics import service
 
-metrics = Blueprint("metrics", "metrics", description="Figures for the operator's Prometheus.")
+metrics = Blueprint("metrics", "metrics", description="Metrics for the operator's Prometheus.")
 
 
 @metrics.get("")
 @limiter.exempt
 @metrics.doc(responses={"200": {"description": "OK", "content": {"text/plain": {}}}})
 def get_metrics() -> Response:
-    """Figures in Prometheus's text format
+    """Show metrics in Prometheus's text format
 
     Needs `Authorization: Bearer <METRICS_TOKEN>`; while that is not set, only a development
     installation answers, and only to its own machine. Everybody else gets 404.

@@ -1,4 +1,5 @@
-"""What Prometheus reads, and who may. Under several processes their samples meet in one folder."""
+"""The output for Prometheus, and who may read it. Several processes write their samples to one
+folder."""
 
 import hmac
 from ipaddress import ip_address
@@ -19,7 +20,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition(*, with_state: bool) -> bytes:
-    """All samples of this machine's processes, in Prometheus's text format."""
+    """Return all samples of this machine's processes, in Prometheus's text format."""
     if config.current().metrics_folder:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -34,7 +35,8 @@ def exposition(*, with_state: bool) -> bytes:
 
 
 def is_welcome(authorization: str, address: str, *, came_by_proxy: bool) -> bool:
-    """With METRICS_TOKEN its bearer; without, in development, whoever is on this machine."""
+    """Return whether the request may read it: with METRICS_TOKEN its bearer; without, in
+    development, this machine."""
     settings = config.current()
     if settings.metrics_token:
         scheme, _, given = authorization.partition(" ")

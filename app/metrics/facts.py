@@ -1,8 +1,8 @@
-"""Counts what the database was told, at the moment when it is durable.
+"""Counts changes of rows when they are committed.
 
-The session itself says which messages, attempts and inbox items moved, so that no feature has to
-remember to count. A statement that moves rows without the session knowing them has to say so
-itself (`count_message`, `count_inbox`).
+The session knows which messages, attempts and inbox items changed, so features need no counting
+code. A statement that changes rows without the session must report it (`count_message`,
+`count_inbox`).
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ COUNTED: dict[type[Any], tuple[str, Counter]] = {
     Attempt: ("outcome", samples.ATTEMPTS),
     InboxItem: ("state", samples.INBOX),
 }
-"""Model → the column that moves, and what counts it."""
+"""Model → the column that changes, and its counter."""
 
 
 def listen() -> None:
@@ -31,14 +31,14 @@ def listen() -> None:
 
 
 def note_rows(session: Session, _context: Any) -> None:
-    """Remember what this flush moved; it counts once the transaction is durable."""
+    """Note what this flush changed; it is counted after the commit."""
     found = [move for row in (*session.new, *session.dirty) for move in moves_of(row)]
     if found:
         db.after_commit(session, lambda: count(found))
 
 
 def moves_of(row: Any) -> Iterator[tuple[Counter, str]]:
-    """The counter and the new value, if this flush wrote another one."""
+    """Return the counter and the new value, if this flush changed the value."""
     column, counter = COUNTED.get(type(row), ("", None))
     if counter is None:
         return

@@ -1,4 +1,4 @@
-"""Every metric by name. Labels are few and never name a tenant, a person or a message."""
+"""All metrics. Labels are few and never name a tenant, a person or a message."""
 
 from prometheus_client import Counter, Histogram
 

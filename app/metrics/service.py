@@ -26,11 +26,11 @@ __all__ = [
 
 UNMATCHED = "unmatched"
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")
-"""A request that has one of these came through a proxy, whatever its address."""
+"""A request with one of these headers came through a proxy, whatever its address."""
 
 
 def init(settings: Settings) -> None:
-    """Count in this process. The folder of samples must exist before the first of them."""
+    """Begin to count in this process. The folder of samples must exist before the first sample."""
     if settings.metrics_folder:
         Path(settings.metrics_folder).mkdir(parents=True, exist_ok=True)
     facts.listen()
@@ -51,23 +51,23 @@ def count_request(response: Response) -> Response:
 
 
 def count_inbox(session: Session, state: str, number: int = 1) -> None:
-    """Of rows that are written without the session knowing them; counts when durable."""
+    """Count inbox items that are written without the session, after the commit."""
     db.after_commit(session, lambda: count_stored(state, number))
 
 
 def count_stored(state: str, number: int) -> None:
-    """Of inbox items that are durable already."""
+    """Count inbox items that are committed already."""
     if number:
         samples.INBOX.labels(state).inc(number)
 
 
 def count_message(session: Session, status: str, number: int = 1) -> None:
-    """Of rows that are written without the session knowing them; counts when durable."""
+    """Count messages that are written without the session, after the commit."""
     db.after_commit(session, lambda: samples.MESSAGES.labels(status).inc(number))
 
 
 def count_attempt(session: Session, outcome: str, number: int) -> None:
-    """The same of attempts."""
+    """Count attempts in the same way."""
     if number:
         db.after_commit(session, lambda: samples.ATTEMPTS.labels(outcome).inc(number))
 
@@ -77,7 +77,7 @@ def count_task(task: str, outcome: str, seconds: float) -> None:
 
 
 def asks_welcome() -> bool:
-    """Whether this request may see the metrics."""
+    """Return whether this request may see the metrics."""
     return exposition.is_welcome(
         request.headers.get("Authorization", ""),
         request.remote_addr or "0.0.0.0",  # noqa: S104
@@ -86,6 +86,6 @@ def asks_welcome() -> bool:
 
 
 def answer() -> Response:
-    """The samples of this machine's processes, and the state of the whole installation."""
+    """Return the samples of this machine's processes, and the state of the whole installation."""
     text = exposition.exposition(with_state=True)
     return Response(text, content_type=exposition.CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""Gauges that are the same whichever process answers: read from the database when asked."""
+"""Gauges that are the same in every process: they are read from the database at each scrape."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
 
 
 class StateCollector(Collector):
-    """Asks anew at each scrape. While the database is away, it only says so."""
+    """Queries the database at each scrape. While it is away, the only sample says so."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         silence = health.silence()
@@ -37,7 +37,7 @@ class StateCollector(Collector):
         yield from of_inbox(backlog)
         yield gauge(
             "recado_channels_paused",
-            "Channels whose provider takes nothing from them.",
+            "Channels whose provider accepts no messages from them.",
             backlog.channels_paused,
         )
 
@@ -51,7 +51,7 @@ def of_messages(backlog: Backlog) -> Iterator[GaugeMetricFamily]:
     )
     family = GaugeMetricFamily(
         "recado_messages_open",
-        "Messages whose fate is open, also those due later.",
+        "Messages whose outcome is open, including those due later.",
         labels=["status"],
     )
     for status in OPEN:
@@ -71,5 +71,7 @@ def of_inbox(backlog: Backlog) -> Iterator[GaugeMetricFamily]:
         "recado_repair_lag_seconds", "Oldest reading of a list overdue.", backlog.repair_lag
     )
     yield gauge(
-        "recado_repair_failing", "Channels whose list cannot be read whole.", backlog.repair_failing
+        "recado_repair_failing",
+        ("Channels whose list cannot be read completely."),
+        backlog.repair_failing,
     )

@@ -1,4 +1,4 @@
-"""A worker's own figures, over a small HTTP server in its main process."""
+"""The metrics of a worker, served by a small HTTP server in its main process."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -23,11 +23,11 @@ class Server(ThreadingMixIn, WSGIServer):
 
 class QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """A scrape every few seconds is no news."""
+        """A scrape every few seconds needs no log line."""
 
 
 def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """`/metrics` to whom the web service would show it; 404 for all else."""
+    """Serve `/metrics` to those to whom the web service would show it; 404 for everything else."""
     is_welcome = exposition.is_welcome(
         environ.get("HTTP_AUTHORIZATION", ""),
         environ["REMOTE_ADDR"],

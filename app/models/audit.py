@@ -8,7 +8,7 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant
 class AuditEntry(TenantScoped):
     """Who changed what, written in the transaction of the change. Never holds a secret.
 
-    The table lies in months, by the id (migrations/months.py).
+    The table is partitioned by the month of the id (migrations/months.py).
     """
 
     __tablename__ = "audit_entries"

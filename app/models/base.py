@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 def pinned_tenant(context: DefaultExecutionContext) -> UUID:
-    """The tenant of the running transaction: a new row belongs to it, nobody has to remember."""
+    """Return the tenant of the running transaction, the default of every new row."""
     tenant_id: UUID = context.root_connection.info["tenant_id"]
     return tenant_id
 
@@ -55,17 +55,17 @@ class TenantScoped(Base):
 
 
 def belongs_to_tenant() -> ForeignKeyConstraint:
-    """The foreign key that every table of a tenant carries."""
+    """Return the foreign key to the tenant, which every table of a tenant has."""
     return ForeignKeyConstraint(["tenant_id"], [f"{SCHEMA}.tenants.tenant_id"], ondelete="CASCADE")
 
 
 def refers_to(table: str, column: str, ondelete: str | None = None) -> ForeignKeyConstraint:
-    """A foreign key to a row of the same tenant; Postgres itself refuses a stranger's.
+    """Return a foreign key to a row of the same tenant; Postgres refuses a row of another tenant.
 
-    By default the other row cannot be deleted while this one refers to it, so that nothing that
-    was promised goes with something else; the whole tenant still goes in one statement.
-    `ondelete="CASCADE"` is for a row that is a part of the other one. `ondelete="SET NULL"`
-    empties only `column`: the tenant stays.
+    By default the other row cannot be deleted while this one refers to it, so that nothing is
+    deleted along with something else; a whole tenant can still be deleted by one statement.
+    `ondelete="CASCADE"` is for a row that is a part of the other one. `ondelete="SET NULL"` empties
+    only `column`: the tenant stays.
     """
     if ondelete == "SET NULL":
         ondelete = f"SET NULL ({column})"
@@ -77,6 +77,6 @@ def refers_to(table: str, column: str, ondelete: str | None = None) -> ForeignKe
 
 
 def one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
-    """`text` + CHECK rather than a native enum, whose operators are not leakproof under RLS."""
+    """`text` with a CHECK instead of a native enum, whose operators are not leakproof under RLS."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)

@@ -17,23 +17,24 @@ class Channel(TenantScoped):
     """A sender of a tenant at a provider.
 
     `provider` is a name of `app/channels/providers/registry.py`. `account` is the provider's name
-    of the account (Twilio: the AccountSid). `key` is the
-    unguessable part of its webhook URL. Two tenants may enter the same sender: a webhook goes to
-    the one whose credentials verify its signature, so nobody learns of the other.
+    of the account (Twilio: the AccountSid). `key` is the unguessable part of its webhook URL. Two
+    tenants may enter the same sender: a webhook goes to the one whose credentials verify its
+    signature, so neither learns of the other.
 
-    `trouble` says why the provider does not take messages of this channel (bad credentials,
+    `trouble` says why the provider accepts no messages of this channel (bad credentials,
     throttling, no connection): `{code, cause, remedy, provider_code, since, count}`. Nothing is
-    sent before `paused_until`, then one message tries.
+    sent before `paused_until`; then one message is tried.
 
-    `heard_until`: what the provider heard up to then is in the inbox, checked against its list.
-    `repair_at`: when that list is to be read again, or when the lease of `repair_holder`, who reads
-    a page of it now, ends. `repair_tried_at`: when a page was last asked for; `repair_tries`: how
-    often in a row the same page could not be read; `repair_again`: once more after this reading.
+    `heard_until`: messages that the provider received before this time are in the inbox, checked
+    against its list. `repair_at`: when that list is to be read again, or when the lease of
+    `repair_holder`, who reads a page of it now, ends. `repair_tried_at`: when a page was last
+    requested; `repair_tries`: how often in a row the same page could not be read; `repair_again`:
+    another reading follows this one.
 
-    A reading goes from `reading_until` down to `reading_since`, both None while none is under way.
-    What is newer than `reading_below` was compared (None: nothing yet), `reading_page` is the
-    provider's name of the page that comes next, and `reading_has_gap` says that something in
-    between could not be read.
+    A reading goes from `reading_until` down to `reading_since`, both None while none is in
+    progress. Messages newer than `reading_below` were compared (None: nothing yet), `reading_page`
+    is the provider's name of the next page, and `reading_has_gap` says that something in between
+    could not be read.
     """
 
     __tablename__ = "channels"
@@ -45,7 +46,7 @@ class Channel(TenantScoped):
         Index("uq_channels_key", "key", unique=True),
         # … or by the account and sender that the provider names.
         Index("ix_channels_account_phone_number", "account", "phone_number"),
-        # The beat: channels whose provider's list is to be read.
+        # The scheduler: channels whose provider's list is to be read.
         Index("ix_channels_repair_at", "repair_at", postgresql_where=text("status = 'active'")),
     )
 

@@ -9,7 +9,7 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant, one_of, refer
 
 
 class Contact(TenantScoped):
-    """A person, known by one or more aliases; a phone number may be missing."""
+    """A person, known by one or more addresses; a phone number may be missing."""
 
     __tablename__ = "contacts"
     __table_args__ = (belongs_to_tenant(),)
@@ -28,7 +28,7 @@ class ContactAlias(TenantScoped):
         belongs_to_tenant(),
         refers_to("contacts", "contact_id"),
         one_of("kind", AddressKind),
-        # Finding the person who wrote, or whom to write to.
+        # Finding the contact of an address.
         UniqueConstraint("tenant_id", "kind", "value"),
         # All addresses of one contact.
         Index("ix_contact_aliases_contact_id", "tenant_id", "contact_id"),

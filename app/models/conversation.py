@@ -21,12 +21,13 @@ class Owner(StrEnum):
 
 
 class Conversation(TenantScoped):
-    """The one thread between a contact and a channel; a new message reopens it.
+    """The one conversation between a contact and a channel; a new message reopens it.
 
-    `address` is where the contact was last seen on this channel: a phone number or a WhatsApp
-    user id. `window_closed_at` is when the provider last found the 24-hour window shut.
-    `auto_replies_paused_until`: nothing answers by itself before then. `auto_replies_counted_from`:
-    when a person of the business last stepped in; what was answered before does not count.
+    `address` is the contact's last address on this channel: a phone number or a WhatsApp user id.
+    `window_closed_at` is when the provider last refused a message because the 24-hour window was
+    closed. `auto_replies_paused_until`: no automatic reply is sent before then.
+    `auto_replies_counted_from`: when a person of the business last stepped in; earlier replies do
+    not count.
     """
 
     __tablename__ = "conversations"

@@ -7,7 +7,8 @@ from app.models.base import Json, TenantScoped, belongs_to_tenant
 
 
 class Event(TenantScoped):
-    """A fact, written in the transaction that made it true. Facts outlive what they speak of.
+    """A fact, written in the transaction that made it true. It is kept when the rows it names are
+    deleted.
 
     `type` is one of `app/events/catalogue.py`, which describes `data` in this `version`. The table
     is partitioned by the month of the id (migrations/months.py).

@@ -7,14 +7,14 @@ from app.models.base import TenantScoped, belongs_to_tenant
 
 
 class IdempotencyKey(TenantScoped):
-    """A client's promise that two requests are one; holds the first answer, sealed."""
+    """A client's idempotency key, with the encrypted response to the first request."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
         belongs_to_tenant(),
         # The claim of a key by one of two simultaneous requests.
         Index("uq_idempotency_keys_key", "tenant_id", "key", unique=True),
-        # Clean-up of keys past their day.
+        # Clean-up of expired keys.
         Index("ix_idempotency_keys_expires_at", "tenant_id", "expires_at"),
     )
 

@@ -16,11 +16,11 @@ class InboxState(StrEnum):
 
 
 class InboxItem(TenantScoped):
-    """One thing that a provider told us, raw, stored before we answered.
+    """One event of a provider, raw, stored before we answered.
 
     `raw` is the provider's own text (Twilio: the form body and, after a newline, the query of the
-    URL). `event_key` names the provider's event, so that a repeat only raises `duplicates`.
-    `is_repaired`: no webhook told us, we found it in the provider's list.
+    URL). `event_key` names the provider's event, so that a duplicate only increments `duplicates`.
+    `is_repaired`: no webhook reported it; we found it in the provider's list.
     """
 
     __tablename__ = "inbox_items"
@@ -29,21 +29,21 @@ class InboxItem(TenantScoped):
         refers_to("channels", "channel_id"),
         one_of("state", InboxState),
         UniqueConstraint("tenant_id", "channel_id", "event_key"),
-        # The applier: what waits, oldest first. The beat: which tenants have some.
+        # Applying: waiting items, oldest first. The scheduler: tenants that have some.
         Index(
             "ix_inbox_items_received",
             "tenant_id",
             "id",
             postgresql_where=text("state = 'received'"),
         ),
-        # Clean-up of what is done and old.
+        # Clean-up of old finished items.
         Index(
             "ix_inbox_items_finished_at",
             "tenant_id",
             "finished_at",
             postgresql_where=text("state in ('applied', 'ignored')"),
         ),
-        # What a person must look at: listed for a tenant, counted for the operator.
+        # Parked items: listed for a tenant, counted for the operator.
         Index(
             "ix_inbox_items_parked",
             "tenant_id",

@@ -7,7 +7,7 @@ from app.models.base import TenantScoped, belongs_to_tenant
 
 
 class KeywordReply(TenantScoped):
-    """A fixed answer to a customer who writes one of some words."""
+    """A fixed reply to a customer whose message begins with one of some keywords."""
 
     __tablename__ = "keyword_replies"
     __table_args__ = (belongs_to_tenant(),)

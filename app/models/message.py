@@ -14,7 +14,7 @@ class Direction(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a message is in its life; `app/messages/status.py` says how it moves."""
+    """The status of a message; `app/messages/status.py` says how it changes."""
 
     RECEIVED = "received"
     QUEUED = "queued"
@@ -42,7 +42,7 @@ class Policy(StrEnum):
 
 
 class Priority(IntEnum):
-    """Smaller goes first."""
+    """A smaller number is sent first."""
 
     REPLY = 0
     NOTICE = 1
@@ -50,25 +50,25 @@ class Priority(IntEnum):
 
 
 AT = text("greatest(created_at, due_at)")
-"""A message's time, in an index."""
+"""A message's time, as an index has it."""
 
 
 IS_WAITING = "status in ('queued', 'sending', 'uncertain')"
-"""Work of ours is left, in an index."""
+"""We still have work to do with the message, as an index has it."""
 
 
 class Message(TenantScoped):
-    """One message, in or out, and where it is in its life.
+    """One message, incoming or outgoing, with its status.
 
-    `at` is its time, by which every list is sorted: an incoming message's is when we heard of it
-    (or, found in the provider's list, when it was written), an outgoing one's when it was stored,
-    and if it is to leave later, then.
+    `at` is its time, by which every list is sorted. For an incoming message it is when we received
+    it (or, if it was found in the provider's list, when it was written); for an outgoing one when
+    it was stored or, if it is scheduled, when it is to be sent.
 
-    `content` is our own typed form (`app/messages/content.py`). For an outgoing message `due_at`
-    is when it should leave, which is also its place in the order, and `retry_at` when it may be
-    tried again; `lease_until` is how long its present claim (or wait for news) holds. All follow
-    the database's clock. `is_held`: it waits behind another message of its conversation, and
-    whoever ends that one lets it go.
+    `content` is our own typed form (`app/messages/content.py`). For an outgoing message `due_at` is
+    when it should be sent, which is also its place in the order, and `retry_at` when it may be
+    tried again; `lease_until` is when its current claim (or wait for a receipt) ends. All follow
+    the database's clock. `is_held`: it waits behind another message of its conversation, whose end
+    releases it.
     """
 
     __tablename__ = "messages"
@@ -81,13 +81,13 @@ class Message(TenantScoped):
         one_of("status", Status),
         one_of("sender", Sender),
         one_of("policy", Policy),
-        # The history of a conversation, either way round, and the list of one person's messages.
+        # The history of a conversation, in both directions, and the list of one person's messages.
         Index("ix_messages_conversation_id_at", "tenant_id", "conversation_id", AT, "id"),
-        # The list of messages, of a span of time, and the runs of them that a search reads.
+        # The list of messages, of a time range, and the runs of messages that a search reads.
         Index("ix_messages_at", "tenant_id", AT, "id"),
-        # The list of finished messages with one status. Clean-up of those that are old. Without
-        # those that wait: before a campaign is in the statistics, the planner would take this index
-        # for as good as the right one, and a look for due messages would read all of them.
+        # The list of finished messages with one status, and the clean-up of old ones. It leaves out
+        # waiting messages: before a campaign is in the statistics, the planner would consider this
+        # index as good as the right one, and a query for due messages would read all of them.
         Index(
             "ix_messages_status_at",
             "tenant_id",
@@ -96,9 +96,10 @@ class Message(TenantScoped):
             "id",
             postgresql_where=text("status not in ('queued', 'sending', 'uncertain')"),
         ),
-        # Deleting a contact: Postgres asks whether a message refers to it.
+        # Deleting a contact: Postgres checks whether a message refers to it.
         Index("ix_messages_contact_id", "tenant_id", "contact_id"),
-        # The due messages of one channel, replies first, oldest first; which channels have some.
+        # The due messages of one channel, replies first, oldest first; and which channels have
+        # some.
         Index(
             "ix_messages_due",
             "tenant_id",
@@ -108,7 +109,7 @@ class Message(TenantScoped):
             "id",
             postgresql_where=text("status = 'queued' and not is_held"),
         ),
-        # Whether something else of the conversation goes first; which one is next.
+        # Whether another message of the conversation goes first, and which one is next.
         Index(
             "ix_messages_waiting",
             "tenant_id",
@@ -118,7 +119,7 @@ class Message(TenantScoped):
             "id",
             postgresql_where=text(IS_WAITING),
         ),
-        # Order within a conversation: at most one in flight, or with a fate to be found out.
+        # Order within a conversation: at most one message in flight or uncertain.
         Index(
             "uq_messages_in_flight",
             "tenant_id",
@@ -126,7 +127,7 @@ class Message(TenantScoped):
             unique=True,
             postgresql_where=text("status in ('sending', 'uncertain')"),
         ),
-        # The beat: leases that ran out, and uncertain messages that wait to be settled.
+        # The scheduler: leases that ended, and uncertain messages that are to be settled.
         Index(
             "ix_messages_lease_until",
             "lease_until",
@@ -134,7 +135,7 @@ class Message(TenantScoped):
             "channel_id",
             postgresql_where=text("status in ('sending', 'uncertain')"),
         ),
-        # A provider's id is bound to one message.
+        # A provider's id belongs to one message.
         Index(
             "uq_messages_provider_message_id",
             "tenant_id",
@@ -173,7 +174,7 @@ class Message(TenantScoped):
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    # The moment of the insert, not of its transaction's start: later than all that this had read.
+    # The time of the insert, not of the transaction's start: later than everything it has read.
     created_at: Mapped[datetime] = mapped_column(
         server_default=func.clock_timestamp(), sort_order=8
     )
@@ -183,9 +184,8 @@ class Message(TenantScoped):
 
 
 class AttemptOutcome(StrEnum):
-    """How a call ended. Neither `retry` nor `paused` was processed; `paused` was not the message's
-    fault and uses up none of its attempts.
-    """
+    """How a call ended. With `retry` and `paused` the message was not processed; `paused` was not
+    the message's fault and uses up none of its attempts."""
 
     STARTED = "started"
     ACCEPTED = "accepted"
@@ -196,7 +196,7 @@ class AttemptOutcome(StrEnum):
 
 
 class Attempt(TenantScoped):
-    """One call to a provider, written before the call that it describes."""
+    """One call to a provider, written before the call."""
 
     __tablename__ = "attempts"
     __table_args__ = (

@@ -9,11 +9,11 @@ from app.models.base import TenantScoped, belongs_to_tenant
 
 
 class SearchBlock(TenantScoped):
-    """Which words a run of messages holds (migrations/search.py).
+    """The words of a run of messages (migrations/search.py).
 
     The run begins with the message that has the time `since_at` and the id `since_id`, and ends
-    with `until_at`, `until_id`. `is_late`: one message that was stored behind the newest block; its
-    id is the block's.
+    with `until_at`, `until_id`. `is_late`: a single message that was stored behind the newest
+    block; its id is the block's.
     """
 
     __tablename__ = "search_blocks"

@@ -15,7 +15,7 @@ class TenantStatus(StrEnum):
 
 
 class Tenant(Base):
-    """A business. Closing it refuses its sign-ins, keys and webhooks; its rows stay."""
+    """A business. If it is closed, its sign-ins, keys and webhooks are refused; its rows stay."""
 
     __tablename__ = "tenants"
     __table_args__ = (one_of("status", TenantStatus),)
@@ -36,12 +36,12 @@ class Tenant(Base):
 
 
 class DailyUsage(Base):
-    """How many messages a tenant that has a quota sent on one day of its own time zone."""
+    """How many messages a tenant with a quota sent on one day of its own time zone."""
 
     __tablename__ = "daily_usage"
     __table_args__ = (
         belongs_to_tenant(),
-        # The beat: which tenants have days that are over.
+        # The scheduler: tenants that have days which are over.
         Index("ix_daily_usage_day", "day", "tenant_id"),
     )
 

@@ -22,14 +22,14 @@ class UserStatus(StrEnum):
 
 
 class User(TenantScoped):
-    """A person who signs in. Usernames are one namespace for the whole installation."""
+    """A person who signs in. Usernames are unique in the whole installation."""
 
     __tablename__ = "users"
     __table_args__ = (
         belongs_to_tenant(),
         one_of("role", Role),
         one_of("status", UserStatus),
-        # Sign-in: a username is given before any tenant is known, so it is unique across tenants.
+        # Sign-in: the username is given before the tenant is known, so it is unique across tenants.
         Index("uq_users_username", text("lower(username)"), unique=True),
     )
 
@@ -43,7 +43,7 @@ class User(TenantScoped):
 
 
 class UserSession(TenantScoped):
-    """One sign-in: the family of refresh tokens that descends from it. Revoked at once or whole."""
+    """One sign-in, with all refresh tokens that descend from it. It is revoked as a whole."""
 
     __tablename__ = "user_sessions"
     __table_args__ = (
@@ -51,7 +51,7 @@ class UserSession(TenantScoped):
         refers_to("users", "user_id", "CASCADE"),
         # Revoking all sessions of one user.
         Index("ix_user_sessions_user_id", "tenant_id", "user_id"),
-        # Clean-up of sessions that are over.
+        # Clean-up of expired sessions.
         Index("ix_user_sessions_expires_at", "tenant_id", "expires_at"),
     )
 
@@ -62,7 +62,7 @@ class UserSession(TenantScoped):
 
 
 class RefreshToken(TenantScoped):
-    """One refresh token, by its `jti`; used once, then it points to its successor."""
+    """One refresh token, by its `jti`. It is used once, and then points to its successor."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -70,7 +70,7 @@ class RefreshToken(TenantScoped):
         refers_to("user_sessions", "session_id", "CASCADE"),
         # Cascades and clean-up of one session.
         Index("ix_refresh_tokens_session_id", "tenant_id", "session_id"),
-        # Clean-up of tokens past their life.
+        # Clean-up of expired tokens.
         Index("ix_refresh_tokens_expires_at", "tenant_id", "expires_at"),
     )
 
@@ -87,13 +87,13 @@ class KeyMode(StrEnum):
 
 
 class ApiKey(TenantScoped):
-    """A key for machines. Only a hash is kept; `prefix` finds it and may be shown."""
+    """A key for machines. Only its hash is stored; `prefix` finds it and may be shown."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
         belongs_to_tenant(),
         one_of("mode", KeyMode),
-        # Sign-in by key, before a tenant is known; the prefix is 12 random characters.
+        # Sign-in by key, before the tenant is known; the prefix is 12 random characters.
         Index("uq_api_keys_prefix", "prefix", unique=True),
     )
 

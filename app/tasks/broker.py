@@ -1,8 +1,8 @@
 """Redis as Celery's broker, which may go away and come back while tasks run.
 
-kombu 5.7 then wants to acknowledge, or put back, what came over the lost connection, finds that
+After a lost connection kombu 5.7 tries to acknowledge, or requeue, what came over it, finds that
 connection's fields empty, and the whole worker ends with an AttributeError. Our tasks may be lost
-or repeated without harm, so neither is needed.
+or repeated, so neither is needed.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from kombu.transport.redis import Channel, QoS
 
 
 class ForgetfulQoS(QoS):
-    """Knows nothing more of a message once the connection that brought it is gone."""
+    """Forgets all messages of a connection once it is lost."""
 
     restore_at_shutdown = False
 
@@ -31,10 +31,10 @@ class ForgetfulQoS(QoS):
 
 
 class SteadyConnection(Connection):
-    """Asks each second for a broker that is away.
+    """Retries each second while the broker is away.
 
-    Celery waits longer each time, up to half a minute in which all is back and nobody works; no
-    setting of it changes that.
+    Celery backs off up to half a minute, during which everything is back but nobody works; it has
+    no setting for this.
     """
 
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
@@ -43,6 +43,6 @@ class SteadyConnection(Connection):
 
 
 def survive_outages(app: Celery) -> None:
-    """For every broker connection of this process that is opened from now on."""
+    """Apply both changes to every broker connection that this process opens from now on."""
     Channel.QoS = ForgetfulQoS
     app.amqp.Connection = SteadyConnection

@@ -1,4 +1,4 @@
-"""Celery, as a doorbell: tasks carry ids and may be lost, repeated or late without harm."""
+"""Celery's set-up. Tasks carry ids only, and may be lost, repeated or late without harm."""
 
 import time
 from typing import Any
@@ -27,19 +27,20 @@ JOBS = (
     "app.tasks.schedule",
     "app.tasks.clean_up",
 )
-"""The modules that hold tasks; a test fails when a feature's tasks.py is not among them."""
+"""The modules that define tasks; a test fails when a feature's tasks.py is missing here."""
 
 SOCKET_TIMEOUT_SECONDS = 5
 RING_TIMEOUT_SECONDS = 0.5
-"""The web service's own: nobody who asks it waits longer for a broker that is frozen."""
+"""Timeout of the web service: a request waits no longer than this for a broker that is frozen."""
 
 AT_ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-"""A broker that refuses is not asked again: kombu would try for 6 s within one send_task. The
+"""A broker that refuses is not retried: kombu would retry for 6 s within one send_task. The
 worker's own reconnecting has intervals of its own."""
 
 
 def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Celery:
-    """Measured choices: see docs/adr on Celery. Message state never depends on them."""
+    """Set Celery's options, which were chosen by measurement: see docs/adr. Message state never
+    depends on them."""
     broker.survive_outages(celery)
     celery.conf.update(
         broker_url=settings.redis_url,
@@ -77,7 +78,7 @@ def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECO
 
 
 def bootstrap() -> Celery:
-    """What a worker or beat process needs; the web service does the same in create_app."""
+    """Set up a worker or beat process, as create_app does for the web service."""
     settings = config.current()
     db.init(settings)
     redis_handle.init(settings.redis_url)
@@ -92,7 +93,7 @@ def use_our_logging(**_: Any) -> None:
 
 @worker_process_init.connect
 def fresh_connections(**_: Any) -> None:
-    """A forked child must not share its parent's sockets."""
+    """Drop the connections of the parent: a forked child must not share its sockets."""
     db.dispose(close=False)
     db.init(config.current())
     redis_handle.init(config.current().redis_url)
@@ -100,7 +101,8 @@ def fresh_connections(**_: Any) -> None:
 
 @worker_ready.connect
 def tell_metrics(**_: Any) -> None:
-    """The pool runs by now: no process is forked off while this server's thread starts."""
+    """Start the metrics server once the pool runs, so that no process is forked while its thread
+    starts."""
     port = config.current().worker_metrics_port
     if port:
         metrics.serve(port)

@@ -1,4 +1,4 @@
-"""The clean-up: every ten minutes, remove what served its time, tenant by tenant."""
+"""The clean-up: every ten minutes, remove expired rows, tenant by tenant."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ EXPIRING = (
     events.EXPIRING,
     audit.EXPIRING,
 )
-"""Every kind of row that serves its time."""
+"""Every kind of row that expires."""
 
 _SOME_OLD = " union all ".join(
     f"(select from recado.{table} o where o.tenant_id = t.tenant_id and {is_old} limit 1)"
@@ -48,7 +48,7 @@ OLD = text(f"""
     select t.tenant_id from recado.tenants t cross join lateral ({_SOME_OLD} limit 1) as old
     where t.tenant_id > :after_tenant_id order by t.tenant_id limit :most
 """)  # noqa: S608 (ours)
-"""The next `most` tenants behind a given one with something that served its time."""
+"""The next `most` tenants after a given one that have expired rows."""
 
 KEEP_MONTHS = text("select recado.keep_months(:table, :ahead, :kept)")
 
@@ -66,7 +66,7 @@ OVER = (*delivery.OVER, DueWork("clean", OLD, ("tenant_id",), _rings, parameters
 
 @celery.task(name=names.CLEAN_UP)
 def clean_up() -> None:
-    """Ring for whatever served its time in all tenants."""
+    """Enqueue the clean-up of every tenant that has expired rows."""
     if is_first_within("clean-up", CLEAN_UP_MS):
         send(names.KEEP_MONTHS)
         ring_all(OVER)
@@ -74,9 +74,9 @@ def clean_up() -> None:
 
 @celery.task(name=names.CLEAN_TENANT)
 def clean_tenant(tenant_id: str) -> None:
-    """Remove from one tenant what served its time, a little in each transaction.
+    """Remove the expired rows of one tenant, a few in each transaction.
 
-    When time is up it rings for the rest, so that other tenants have their turn.
+    When the time slice ends, the task is enqueued again, so that other tenants have their turn.
     """
     until = time.monotonic() + CLEAN_SECONDS
     for kind in EXPIRING:
@@ -91,9 +91,9 @@ def clean_tenant(tenant_id: str) -> None:
 
 @celery.task(name=names.KEEP_MONTHS)
 def keep_months() -> None:
-    """Make the next months of the tables that lie in months, and remove those that are too old.
+    """Create the next monthly partitions, and drop those that are too old.
 
-    What could not be done now, because the table was in use, is done at the next call.
+    What fails because a table is in use is tried again at the next call.
     """
     settings = config.current()
     for table, days in {

@@ -1,7 +1,7 @@
-"""The one protocol of all drains: one holder at a time, a slice of time, then ring again.
+"""The protocol that every drain follows: hold the lease, work for one time slice, enqueue again.
 
-A drain is a task that does whatever is due for one subject: a channel, the inbox of a tenant. The
-rows say what is due; the task may be lost, repeated or late.
+A drain is a task that does whatever is due for one subject: a channel, or the inbox of a tenant.
+The rows say what is due; the task may be lost, repeated or late.
 """
 
 import threading
@@ -15,7 +15,7 @@ from app.common import leases
 from app.tasks.ring import answered, send
 
 stopping = threading.Event()
-"""Set when this process has to end: drains begin nothing new and finish what is under way."""
+"""Set when this process has to end: drains begin nothing new and finish what is in progress."""
 
 
 @worker_shutting_down.connect
@@ -32,9 +32,9 @@ def drain(
 ) -> None:
     """Repeat `step`, which does a piece of the due work, while it returns True.
 
-    Does nothing while another worker drains the same subject. When the slice ends first, the task
-    is rung again and waits its turn behind other subjects. Whoever rings while the lease is held
-    is turned away, so `is_due` looks once more after the lease was given back.
+    Does nothing while another worker holds the lease of the same subject. When the time slice ends
+    first, the task is enqueued again, behind the tasks of other subjects. A task that starts while
+    the lease is held does nothing, so `is_due` is checked again after the lease is released.
     """
     while not stopping.is_set():
         with leases.hold(name_of(task, *ids)) as is_mine:
@@ -51,12 +51,12 @@ def drain(
 
 
 def name_of(task: str, *ids: Any) -> str:
-    """The name of the lease under which a subject is drained."""
+    """Return the name of the lease of a subject."""
     return ":".join(map(str, (task, *ids)))
 
 
 def _slice(step: Callable[[], bool], until: float) -> bool:
-    """Whether more was due when time was up."""
+    """Work until the time slice ends; return whether more was due then."""
     while step():
         if time.monotonic() >= until or stopping.is_set():
             return True

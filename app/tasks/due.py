@@ -1,4 +1,4 @@
-"""How the scheduler finds due work: one query for each kind, and the tasks that its rows ring.
+"""How the scheduler finds due work: one query for each kind, and the tasks to enqueue for its rows.
 
 Each feature that has background work lists its kinds in its own `due.py`.
 """
@@ -28,16 +28,16 @@ Ring = tuple[Any, ...]
 FIRST = UUID(int=0)
 
 MOST_WAITING = 5_000
-"""Tasks in one queue, beyond which the scheduler adds none: while its workers are away, the same
-subjects would be rung for each second."""
+"""The scheduler adds no task to a queue that holds this many. Without the limit, it would enqueue
+the same subjects every second while the workers are away."""
 
 
 @dataclass(frozen=True)
 class DueWork:
     """One kind of due work.
 
-    `query` returns at most `:most` rows in the order of its `key` columns, from behind
-    `:after_<column>` on; it runs as recado_system. `rings` says what a row rings.
+    `query` returns at most `:most` rows in the order of its `key` columns, starting after
+    `:after_<column>`; it runs as recado_system. `rings` returns the tasks to enqueue for a row.
     """
 
     name: str
@@ -49,14 +49,15 @@ class DueWork:
 
 
 def ring_all(kinds: Sequence[DueWork]) -> None:
-    """Ring for the due work of all tenants.
+    """Enqueue tasks for the due work of all tenants.
 
-    A kind with more rows than one look takes goes on behind the last of them at the next look, so
-    that those that stay due for ever keep nobody else waiting.
+    When a kind has more rows than one query returns, the next run continues after the last of them,
+    so that rows that stay due forever do not keep others waiting.
     """
     for kind in kinds:
         rings = {name_of(*ring): ring for ring in _look(kind)}
-        # Who drains a subject looks again by itself, and would turn another one away.
+        # The worker that drains a subject checks again by itself, and another task would do
+        # nothing.
         free = rings.keys() - leases.held(list(rings))
         backlogs = {rings[name][0]: _backlog(rings[name][0]) for name in free}
         for name in free:
@@ -65,7 +66,7 @@ def ring_all(kinds: Sequence[DueWork]) -> None:
 
 
 def _backlog(task: str) -> int:
-    """How many tasks wait in the queue of this one."""
+    """Return how many tasks wait in the queue of this task."""
     try:
         waiting: Any = redis_handle.client.llen(str(QUEUE_OF[task]))
         return int(waiting)

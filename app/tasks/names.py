@@ -1,4 +1,4 @@
-"""Every task by name; a task is enqueued by name, with ids only."""
+"""The name of every task. Tasks are enqueued by name, with ids only."""
 
 DELIVER_CHANNEL = "delivery.deliver_channel"
 DELIVER_REPLIES = "delivery.deliver_replies"

@@ -1,7 +1,7 @@
 """Queues, named by what waits in them. Each has workers of its own.
 
-A slow kind of work never stands before a fast one: a list of the provider that takes 15 seconds,
-or a campaign, delays neither a reply nor the scheduler.
+Slow work never stands before fast work: neither a provider's list that takes 15 seconds nor a
+campaign delays a reply or the scheduler.
 """
 
 from enum import StrEnum
@@ -11,17 +11,17 @@ from app.tasks import names
 
 class Queue(StrEnum):
     SCHEDULER = "scheduler"
-    """Ticks: short looks at the database that ring for due work."""
+    """Runs of the scheduler: short queries that find due work."""
     REPLIES = "replies"
     """Sending replies to people who wrote within a day."""
     DELIVERY = "delivery"
     """Sending everything else."""
     INBOX = "inbox"
-    """Applying what providers told us."""
+    """Applying the events that providers sent."""
     SETTLING = "settling"
-    """Asking providers what became of uncertain messages."""
+    """Asking providers for the outcome of uncertain messages."""
     HOUSEKEEPING = "housekeeping"
-    """Repair, clean-up and the search's blocks: nobody waits for them."""
+    """Repair, clean-up and the search index. Nobody waits for these."""
 
 
 QUEUE_OF: dict[str, Queue] = {
@@ -43,5 +43,5 @@ QUEUE_OF: dict[str, Queue] = {
 
 
 def routes() -> dict[str, dict[str, str]]:
-    """As Celery's `task_routes` wants it."""
+    """Return the routes in the form of Celery's `task_routes`."""
     return {task: {"queue": str(queue)} for task, queue in QUEUE_OF.items()}

@@ -1,6 +1,6 @@
 """Enqueuing a task by name after the commit, called ringing. A ring may be lost.
 
-The scheduler looks for due work each second, so a lost ring delays the work by a second at most.
+The scheduler queries for due work every second, so a lost ring delays the work by a second at most.
 """
 
 import contextlib
@@ -57,7 +57,8 @@ def answered(task: str, *ids: Any) -> None:
 
 
 def unneeded(task: str, *ids: Any) -> None:
-    """Suppress rings for this work for a second. For a worker that looks for it again by itself."""
+    """Suppress rings for this work for a second, because the worker checks for it again by
+    itself."""
     with contextlib.suppress(RedisError):
         redis_handle.client.set(_key(task, ids), 1, px=SAME_RING_MS)
 

@@ -1,6 +1,6 @@
-"""The beat: each second, ring for whatever is due in all tenants.
+"""The scheduler: each second, enqueue tasks for whatever is due in all tenants.
 
-It sees headers only (ids, states, due times), as recado_system.
+It runs as recado_system and sees headers only (ids, states, due times).
 """
 
 from redis.exceptions import RedisError
@@ -15,17 +15,17 @@ from app.tasks.ring import send
 
 TICK_MS = 500
 SILENCE_SECONDS = 10.0
-"""Between two ticks: longer, and webhooks may have found nobody at home."""
+"""A longer pause between two ticks means that webhooks may have been missed."""
 
 DUE = (*delivery.DUE, *inbox.DUE)
 """Every kind of due work."""
 
 
 def is_first_within(job: str, milliseconds: int) -> bool:
-    """Whether nobody else began this job so recently.
+    """Return whether nobody else began this job within this time.
 
-    Ticks that waited in a queue come all at once, and one of them is enough. Redis' clock decides:
-    that of a worker may be wrong.
+    Ticks that waited in a queue arrive all at once, and one is enough. Redis' clock decides,
+    because that of a worker may be wrong.
     """
     try:
         return bool(redis_handle.client.set(f"tick:{job}", 1, nx=True, px=milliseconds))
@@ -35,11 +35,12 @@ def is_first_within(job: str, milliseconds: int) -> bool:
 
 @celery.task(name=names.RING_DUE)
 def ring_due() -> None:
-    """Ring for all due work: what a lost task would have done happens a second later."""
+    """Enqueue tasks for all due work, so that a lost task runs a second later."""
     if not is_first_within("ring-due", TICK_MS):
         return
     ring_all(DUE)
-    # The tick counts once it asked the database, so that an absence of that is a silence as well.
+    # The tick counts once it has queried the database, so that a database that was away counts as a
+    # silence too.
     silence = health.silence()
     if silence is not None and silence > SILENCE_SECONDS:
         send(names.REPAIR_SOON)

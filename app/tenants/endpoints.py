@@ -1,4 +1,4 @@
-"""`/tenants`: those of the installation, and one's own."""
+"""`/tenants`: the businesses of the installation, and one's own."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from app.models import AuditEntry, Tenant, User
 from app.tenants import schemas, service, users
 
 tenants = Blueprint("tenants", __name__, description="For platform administrators.")
-own_tenant = Blueprint("own_tenant", __name__, description="One's own business and its members.")
+own_tenant = Blueprint("own_tenant", __name__, description="Your own business and its members.")
 
 
 @tenants.get("")
@@ -22,7 +22,7 @@ own_tenant = Blueprint("own_tenant", __name__, description="One's own business a
 @tenants.arguments(PageArgs, location="query")
 @tenants.response(200, schemas.TenantPage)
 def list_tenants(page: dict[str, Any]) -> Page[Tenant]:
-    """List the tenants of this installation, newest first."""
+    """List the tenants of this installation, newest first"""
     commit_request()
     return service.list_tenants(principal().id, PageRequest(**page))
 
@@ -33,7 +33,7 @@ def list_tenants(page: dict[str, Any]) -> Page[Tenant]:
 @tenants.arguments(schemas.NewTenantSchema)
 @tenants.response(201, schemas.TenantSchema)
 def create_tenant(body: dict[str, Any]) -> Tenant:
-    """Make a tenant, with its first owner if you name one."""
+    """Create a tenant, with its first owner if you name one"""
     owner = body.pop("owner")
     first = users.new_user(**owner, field="owner.password") if owner else None
     new = service.NewTenant(**body, owner=first)
@@ -44,7 +44,7 @@ def create_tenant(body: dict[str, Any]) -> Tenant:
 @requires(Permission.PLATFORM)
 @tenants.response(200, schemas.TenantSchema)
 def read_tenant(tenant_id: UUID) -> Tenant:
-    """Show a tenant."""
+    """Show a tenant"""
     commit_request()
     return service.read_tenant(tenant_id)
 
@@ -54,7 +54,7 @@ def read_tenant(tenant_id: UUID) -> Tenant:
 @tenants.arguments(schemas.TenantChangesSchema)
 @tenants.response(200, schemas.TenantSchema)
 def update_tenant(body: dict[str, Any], tenant_id: UUID) -> Tenant:
-    """Change a tenant, its quota, or open it again after it was closed."""
+    """Change a tenant or its quota, or reopen it after it was closed"""
     commit_request()
     return service.update_tenant(principal(), tenant_id, body)
 
@@ -63,7 +63,7 @@ def update_tenant(body: dict[str, Any], tenant_id: UUID) -> Tenant:
 @requires(Permission.PLATFORM)
 @tenants.response(204)
 def close_tenant(tenant_id: UUID) -> None:
-    """Close a tenant. Its sign-ins and keys are refused at once; its data stays."""
+    """Close a tenant; its sign-ins and keys are refused at once, its data stays"""
     commit_request()
     service.close_tenant(principal(), tenant_id)
 
@@ -72,7 +72,7 @@ def close_tenant(tenant_id: UUID) -> None:
 @requires(Permission.TENANT_READ)
 @own_tenant.response(200, schemas.TenantSchema)
 def read_own_tenant() -> Tenant:
-    """Show your own business."""
+    """Show your own business"""
     return service.own_tenant(session())
 
 
@@ -81,7 +81,7 @@ def read_own_tenant() -> Tenant:
 @own_tenant.arguments(schemas.OwnTenantChangesSchema)
 @own_tenant.response(200, schemas.TenantSchema)
 def update_own_tenant(body: dict[str, Any]) -> Tenant:
-    """Change your own business. Its daily quota is set by the platform's administrators."""
+    """Change your own business; its daily quota is set by the platform's administrators"""
     return service.update_own_tenant(session(), principal(), body)
 
 
@@ -90,7 +90,7 @@ def update_own_tenant(body: dict[str, Any]) -> Tenant:
 @own_tenant.arguments(PageArgs, location="query")
 @own_tenant.response(200, schemas.UserPage)
 def list_users(page: dict[str, Any]) -> Page[User]:
-    """List the members of your business, newest first."""
+    """List the members of your business, newest first"""
     return users.list_users(session(), PageRequest(**page))
 
 
@@ -100,7 +100,7 @@ def list_users(page: dict[str, Any]) -> Page[User]:
 @own_tenant.arguments(schemas.NewUserSchema)
 @own_tenant.response(201, schemas.UserSchema)
 def create_user(body: dict[str, Any]) -> User:
-    """Add a member. Nobody gives a role above their own."""
+    """Add a member; nobody can give a role above their own"""
     return users.add_user(session(), principal(), users.new_user(**body))
 
 
@@ -108,7 +108,7 @@ def create_user(body: dict[str, Any]) -> User:
 @requires(Permission.USERS_READ)
 @own_tenant.response(200, schemas.UserSchema)
 def read_user(user_id: UUID) -> User:
-    """Show a member."""
+    """Show a member"""
     return users.get_user(session(), user_id)
 
 
@@ -117,10 +117,10 @@ def read_user(user_id: UUID) -> User:
 @own_tenant.arguments(schemas.UserChangesSchema)
 @own_tenant.response(200, schemas.UserSchema)
 def update_user(body: dict[str, Any], user_id: UUID) -> User:
-    """Change a member's name, role, status or password.
+    """Change a member's name, role, status or password
 
-    A new role holds at once; a new password, or disabling, ends their sign-ins at once. The last
-    owner keeps the role.
+    A new role takes effect at once; a new password, or disabling, ends their sign-ins at once. The
+    last owner keeps the role.
     """
     return users.update_user(session(), principal(), user_id, body)
 
@@ -129,7 +129,7 @@ def update_user(body: dict[str, Any], user_id: UUID) -> User:
 @requires(Permission.USERS_WRITE)
 @own_tenant.response(204)
 def remove_user(user_id: UUID) -> None:
-    """Remove a member. The last owner stays."""
+    """Remove a member; the last owner cannot be removed"""
     users.remove_user(session(), principal(), user_id)
 
 
@@ -138,5 +138,5 @@ def remove_user(user_id: UUID) -> None:
 @own_tenant.arguments(PageArgs, location="query")
 @own_tenant.response(200, schemas.AuditPage)
 def list_audit(page: dict[str, Any]) -> Page[AuditEntry]:
-    """List who changed what, newest first."""
+    """List who changed what, newest first"""
     return service.list_audit(session(), PageRequest(**page))

@@ -1,4 +1,4 @@
-"""Which usernames and time zones there may be."""
+"""The rules for usernames and time zones."""
 
 from zoneinfo import available_timezones
 
@@ -8,5 +8,5 @@ def is_username(text: str) -> bool:
 
 
 def is_timezone(name: str) -> bool:
-    """Whether it is an IANA time zone such as America/Mexico_City."""
+    """Return whether it is an IANA time zone such as America/Mexico_City."""
     return name in available_timezones()

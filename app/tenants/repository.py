@@ -14,13 +14,14 @@ LIST_TENANTS = text("select * from recado.list_tenants(:asking, :after_id, :at_m
 def list_tenant_ids(
     session: Session, asking: UUID, after_id: UUID | None, at_most: int
 ) -> list[UUID]:
-    """Tenants of the whole installation, newest first; none unless `asking` administers it."""
+    """List the tenants of the installation, newest first; none unless `asking` is a platform
+    administrator."""
     given = {"asking": asking, "after_id": after_id, "at_most": at_most}
     return list(session.scalars(LIST_TENANTS, given))
 
 
 def find_tenant(session: Session, *, lock: bool = False) -> Tenant | None:
-    """The tenant that the transaction is pinned to, if it exists."""
+    """Return the tenant that the transaction is pinned to, if it exists."""
     query = select(Tenant)
     return session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
 
@@ -35,13 +36,13 @@ def find_user(session: Session, user_id: UUID, *, lock: bool = False) -> User | 
 
 
 def first_active(session: Session, role: Role) -> User | None:
-    """The active user who has held this role longest."""
+    """Return the active user who has held this role longest."""
     query = select(User).where(User.role == role, User.status == UserStatus.ACTIVE)
     return session.scalars(query.order_by(User.id).limit(1)).one_or_none()
 
 
 def count_active_others(session: Session, role: Role, user_id: UUID) -> int:
-    """How many active users of this role there are beside `user_id`."""
+    """Return how many active users besides `user_id` have this role."""
     query = select(func.count()).where(
         User.role == role, User.status == UserStatus.ACTIVE, User.id != user_id
     )

@@ -1,4 +1,5 @@
-"""Who may make whom: a role is given, changed or taken by the same role or one above it."""
+"""The rules for giving roles: a role is given, changed or taken by the same role or a higher
+one."""
 
 from app.common.principal import Principal
 from app.errors import Forbidden
@@ -8,7 +9,7 @@ RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
 """From viewer (0) upwards, in the order of the enumeration."""
 
 INDISPENSABLE = frozenset({Role.OWNER, Role.PLATFORM_ADMIN})
-"""Roles whose last active holder in a tenant stays, or nobody could manage it."""
+"""Roles whose last active holder in a tenant must stay, because nobody else could manage it."""
 
 
 def check_reach(actor: Principal | None, role: Role) -> None:

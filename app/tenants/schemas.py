@@ -1,4 +1,4 @@
-"""Requests and answers about tenants, their users and their audit log."""
+"""The schemas of tenants, their users and their audit log."""
 
 import unicodedata
 from enum import StrEnum
@@ -15,7 +15,7 @@ LARGEST_QUOTA = 1_000_000_000
 
 
 class UsernameField(fields.String):
-    """3 to 64 printable characters without spaces; in one spelling."""
+    """3 to 64 printable characters without spaces, normalized."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs))
@@ -25,7 +25,7 @@ class UsernameField(fields.String):
 
 
 def word_field(words: type[StrEnum]) -> fields.String:
-    """An answer's word out of a fixed list."""
+    """A string of an answer, out of a fixed list."""
     return fields.String(required=True, validate=validate.OneOf([str(word) for word in words]))
 
 

@@ -1,6 +1,6 @@
 """Tenants, for those who run the installation and for their own owners.
 
-A transaction sees one tenant, so work of a platform administrator on a tenant runs in a
+A transaction sees one tenant, so the work of a platform administrator on a tenant runs in a
 transaction of that tenant, opened here.
 """
 
@@ -26,12 +26,13 @@ from app.tenants import repository
 from app.tenants.users import NewUser, add_user
 
 PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
-"""Where platform administrators live. Fixed, so that it is found before anybody is known."""
+"""The tenant of the platform administrators. The id is fixed, so that it is known before any
+sign-in."""
 
 TENANT_KEY = "pk_tenants"
 
 COUNTED_BY = frozenset({"daily_message_quota", "timezone"})
-"""What decides which messages of today count: those of before a change as well."""
+"""The settings that decide which messages count as today's."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class NewTenant:
 def create_tenant(
     new: NewTenant, actor: Principal | None = None, *, tenant_id: UUID | None = None
 ) -> Tenant:
-    """A tenant with its data key, its default keyword replies and, if named, its first owner.
+    """Create a tenant with its data key, its default keyword replies and, if named, its first
+    owner.
 
-    If there is a tenant of this id, it is returned as it stands. Raises Conflict when the owner's
-    username is taken; then no tenant was made.
+    If a tenant with this id exists, it is returned unchanged. Raises Conflict when the owner's
+    username is taken; then no tenant was created.
     """
     tenant_id = tenant_id or new_id()
     try:
@@ -80,7 +82,7 @@ def _make(new: NewTenant, actor: Principal | None, tenant_id: UUID) -> Tenant:
 
 
 def ensure_platform() -> None:
-    """Make the tenant of the platform's administrators, if it is not there yet."""
+    """Create the tenant of the platform administrators, unless it exists."""
     with db.tenant_session(PLATFORM_TENANT_ID) as session:
         exists = repository.find_tenant(session) is not None
     if not exists:
@@ -95,14 +97,14 @@ def create_platform_admin(new: NewUser) -> User:
 
 
 def first_platform_admin() -> UUID | None:
-    """In whose name the operator's shell asks."""
+    """Return the administrator in whose name the operator's shell acts."""
     with db.tenant_session(PLATFORM_TENANT_ID) as session:
         user = repository.first_active(session, Role.PLATFORM_ADMIN)
     return user.id if user else None
 
 
 def list_tenants(asking: UUID, request: PageRequest) -> Page[Tenant]:
-    """Newest first; empty unless `asking` is an active platform administrator."""
+    """Return one page, newest first; empty unless `asking` is an active platform administrator."""
     after_id = None
     if request.cursor:
         after_id = decode_cursor(request.cursor, [Tenant.tenant_id])[0]
@@ -122,7 +124,7 @@ def read_tenant(tenant_id: UUID) -> Tenant:
 
 
 def own_tenant(session: Session, *, lock: bool = False) -> Tenant:
-    """The tenant of this transaction. Raises NotFound."""
+    """Return the tenant of this transaction. Raises NotFound."""
     tenant = repository.find_tenant(session, lock=lock)
     if tenant is None:
         raise NotFound
@@ -130,7 +132,7 @@ def own_tenant(session: Session, *, lock: bool = False) -> Tenant:
 
 
 def update_own_tenant(session: Session, actor: Principal, changes: dict[str, Any]) -> Tenant:
-    """Fields left out stay. Raises NotFound."""
+    """Change the fields that are given. Raises NotFound."""
     tenant = own_tenant(session, lock=True)
     noted = {}
     for field, value in changes.items():
@@ -140,7 +142,7 @@ def update_own_tenant(session: Session, actor: Principal, changes: dict[str, Any
     session.flush()
     session.refresh(tenant)
     if "status" in noted and tenant.status == TenantStatus.ACTIVE:
-        inbox.doubt_tenant(session)
+        inbox.request_for_tenant(session)
     if tenant.daily_message_quota is not None and COUNTED_BY & noted.keys():
         messages.recount_today(session, tenant.timezone)
     audit.record(session, actor, "tenant.updated", ("tenant", tenant.id), noted)

@@ -21,7 +21,7 @@ USERNAME_INDEX = "uq_users_username"
 
 @dataclass(frozen=True)
 class NewUser:
-    """Somebody to be added; `new_user` makes one of a password that keeps the rules."""
+    """A member to be added; `new_user` creates one after checking the password."""
 
     username: str
     password_hash: str
@@ -37,7 +37,7 @@ def new_user(
     *,
     field: str = "password",
 ) -> NewUser:
-    """Raises InvalidInput naming `field` for a password that nobody may choose."""
+    """Raises InvalidInput naming `field` for a password that is not allowed."""
     return NewUser(username, auth.hash_new_password(password, field), name, role)
 
 
@@ -79,7 +79,7 @@ def get_user(session: Session, user_id: UUID) -> User:
 
 
 def get_for_change(session: Session, actor: Principal, user_id: UUID) -> User:
-    """The user, locked, in a tenant whose members nobody else is changing.
+    """Return the user, locked, in a tenant whose members nobody else is changing.
 
     Raises NotFound, Forbidden.
     """
@@ -94,8 +94,8 @@ def get_for_change(session: Session, actor: Principal, user_id: UUID) -> User:
 def update_user(session: Session, actor: Principal, user_id: UUID, changes: dict[str, Any]) -> User:
     """Change name, role, status or password; fields left out stay.
 
-    A new password, or disabling, ends the user's sign-ins. A new role holds at once.
-    Raises NotFound, Forbidden, Conflict, InvalidInput.
+    A new password, or disabling, ends the user's sign-ins. A new role takes effect at once. Raises
+    NotFound, Forbidden, Conflict, InvalidInput.
     """
     user = get_for_change(session, actor, user_id)
     password = changes.pop("password", None)
@@ -119,7 +119,8 @@ def update_user(session: Session, actor: Principal, user_id: UUID, changes: dict
 
 
 def reset_password(actor: Principal, user: User, password: str) -> None:
-    """Raises InvalidInput for one's own: a stolen token must not be enough to change it."""
+    """Raises InvalidInput for one's own password: a stolen token must not be enough to change
+    it."""
     if user.id == actor.id:
         reason = "Change your own password at POST /auth/change-password."
         raise InvalidInput({"password": [reason]})
@@ -127,7 +128,7 @@ def reset_password(actor: Principal, user: User, password: str) -> None:
 
 
 def loses_hold(user: User, changes: dict[str, Any]) -> bool:
-    """Whether these changes take an indispensable role from an active user."""
+    """Return whether these changes take an indispensable role from an active user."""
     if user.role not in INDISPENSABLE or user.status != UserStatus.ACTIVE:
         return False
     is_active = changes.get("status", UserStatus.ACTIVE) == UserStatus.ACTIVE
@@ -135,7 +136,7 @@ def loses_hold(user: User, changes: dict[str, Any]) -> bool:
 
 
 def keep_the_last(session: Session, user: User) -> None:
-    """Raises Conflict when nobody else holds this user's role."""
+    """Raises Conflict when nobody else has this user's role."""
     if repository.count_active_others(session, Role(user.role), user.id) == 0:
         raise Conflict(
             f"This is the last active {user.role.replace('_', ' ')}. Give somebody else that role "

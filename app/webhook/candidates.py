@@ -1,4 +1,4 @@
-"""The channels that a request of a provider may be for, before anybody verified it."""
+"""The channels that a request of a provider may be for, before it is verified."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,8 @@ from app.common.schema import is_storable
 def candidates(
     provider: str, key: str | None, account: str = "", phone_number: str = ""
 ) -> Iterator[WebhookChannel]:
-    """By the key in the URL, else by account and sender. All of them once more, read anew, for a
-    channel or its credentials may have just changed.
-    """
+    """Yield the channels by the key in the URL, or by account and sender. Then yield them again,
+    freshly read, because a channel or its credentials may have just changed."""
     if not is_storable(f"{key}{account}{phone_number}"):
         return
     for fresh in (False, True):

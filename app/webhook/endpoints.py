@@ -1,4 +1,5 @@
-"""Where providers call: a request is verified, stored and answered. Nothing else happens here."""
+"""The endpoints that providers call. A request is verified, stored and answered; nothing else
+happens here."""
 
 from flask import Response
 
@@ -7,14 +8,16 @@ from app.webhook import handshake, receive
 from app.webhook.incoming import current_request
 
 webhooks = Blueprint(
-    "webhooks", "webhooks", description="Where providers report. Signed, no token."
+    "webhooks",
+    "webhooks",
+    description="The webhooks that providers call. They are signed and need no token.",
 )
 
 
 @webhooks.post("/<provider>")
 @limiter.exempt
 def webhook(provider: str) -> Response:
-    """A provider reports, at the address without a channel
+    """Receive events of a provider, at the address without a channel
 
     The channel is found by the account and the sender that the request names (Twilio: `AccountSid`
     and our own number; `/webhook/whatsapp` is Twilio's, too). Prefer the address with the channel's
@@ -26,10 +29,10 @@ def webhook(provider: str) -> Response:
 @webhooks.post("/<provider>/<channel_key>")
 @limiter.exempt
 def channel_webhook(provider: str, channel_key: str) -> Response:
-    """A provider reports to one channel: incoming messages and statuses
+    """Receive events of one channel: incoming messages and statuses
 
-    Signed by the provider. Answers what it expects (Twilio: TwiML for an incoming message, 204 for
-    a status), 403 for a signature that does not match.
+    The request must be signed by the provider. Answers what the provider expects (Twilio: TwiML for
+    an incoming message, 204 for a status), or 403 for a signature that does not match.
     """
     return take(provider, channel_key)
 
@@ -37,10 +40,10 @@ def channel_webhook(provider: str, channel_key: str) -> Response:
 @webhooks.get("/<provider>")
 @limiter.exempt
 def webhook_handshake(provider: str) -> Response:
-    """A provider checks the address without a channel before it uses it
+    """Answer a provider's check of the address without a channel
 
-    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no
-    such handshake.
+    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no such
+    handshake.
     """
     return shake(provider, None)
 
@@ -48,16 +51,17 @@ def webhook_handshake(provider: str) -> Response:
 @webhooks.get("/<provider>/<channel_key>")
 @limiter.exempt
 def channel_webhook_handshake(provider: str, channel_key: str) -> Response:
-    """A provider checks a channel's address before it uses it
+    """Answer a provider's check of a channel's address
 
-    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no
-    such handshake.
+    Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no such
+    handshake.
     """
     return shake(provider, channel_key)
 
 
 def take(provider: str, channel_key: str | None) -> Response:
-    """Store what the provider says and answer as it expects; 403 for what it did not sign."""
+    """Store the events of the request and answer as the provider expects; 403 if it did not sign
+    them."""
     status, mime_type, text = receive.accept(provider, current_request(), channel_key)
     return Response(text, status, mimetype=mime_type)
 

@@ -1,4 +1,4 @@
-"""A provider's handshake: before it uses a webhook URL, it asks whether we expect it."""
+"""The handshake: before a provider uses a webhook URL, it asks whether we expect it."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ class HandshakeRefused(Forbidden):
 
 
 def answer(path: str, incoming: WebhookRequest, channel_key: str | None) -> str:
-    """The text that the provider wants to read. `path` is the provider's name in the URL.
+    """Return the text that the provider expects. `path` is the provider's name in the URL.
 
     Raises NotFound for a name that no provider has, MethodNotAllowed for a provider without a
     handshake, HandshakeRefused.
@@ -35,7 +35,7 @@ def answer(path: str, incoming: WebhookRequest, channel_key: str | None) -> str:
 
 
 def _credentials(provider: str, channel_key: str | None) -> Iterator[Json]:
-    """Those of the channel in the URL; {} without one."""
+    """Return the credentials of the channel in the URL; {} without one."""
     if channel_key is None:
         yield {}
     else:

@@ -1,4 +1,4 @@
-"""The request of a provider, in the form that providers read."""
+"""The request of a provider, in the form that providers' adapters read."""
 
 from flask import request
 
@@ -7,11 +7,12 @@ from app.channels.providers.base import WebhookRequest
 
 
 def current_request() -> WebhookRequest:
-    """This request as the provider signed it: our public address, the target as it was sent."""
+    """Return this request as the provider signed it: our public address and the target as it was
+    sent."""
     target = request.environ.get("RAW_URI") or request.full_path
     path, _, query = target.partition("?")
     if not path.startswith("/"):
-        # Proxies may send the absolute form: the authority is not ours to believe.
+        # Proxies may send the absolute form; its authority cannot be trusted.
         path = request.path
     url = config.current().public_base_url + path + (f"?{query}" if query else "")
     return WebhookRequest(url, query, request.get_data(cache=True), dict(request.headers))

@@ -1,4 +1,5 @@
-"""A provider's request: verify, store, ring, answer. Nothing else happens before the answer."""
+"""A provider's request: verify, store, notify the worker, answer. Nothing else happens before the
+answer."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -35,9 +36,10 @@ class UnreadableWebhook(AppError):
 
 
 def accept(path: str, incoming: WebhookRequest, channel_key: str | None) -> Answer:
-    """Store the events of a webhook for the channels whose secrets signed it, and ring.
+    """Store the events of a webhook for the channels whose secrets signed it, and notify the
+    workers.
 
-    `path` is the provider's name in the URL. Returns what the provider expects to read. Raises
+    `path` is the provider's name in the URL. Returns the body that the provider expects. Raises
     NotFound for a name that no provider has, UnreadableWebhook, and BadSignature when no channel's
     secrets signed it; then nothing was written.
     """
@@ -63,7 +65,7 @@ def accept(path: str, incoming: WebhookRequest, channel_key: str | None) -> Answ
 
 
 def _store(tenant_id: UUID, events: Mapping[tuple[UUID, str], str]) -> None:
-    """Write the events of one tenant: (channel, key) → raw text."""
+    """Store the events of one tenant: (channel, key) → raw text."""
     faultpoint("inbox_before_commit")
     told = [(channel_id, key, raw) for (channel_id, key), raw in events.items()]
     new = inbox.store(tenant_id, told)
@@ -79,7 +81,7 @@ MOST_STRANGERS = 10
 
 
 class _Signers:
-    """Which channels signed one request."""
+    """Finds the channels that signed one request."""
 
     def __init__(self, provider: Provider, incoming: WebhookRequest, key: str | None) -> None:
         self._provider = provider
@@ -88,7 +90,8 @@ class _Signers:
         self._found: dict[tuple[str, str], WebhookChannel | None] = {}
 
     def of(self, event: RawEvent) -> WebhookChannel | None:
-        """Of the channels that the event may be for, the one whose secrets signed the request."""
+        """Return the channel, of those that the event may be for, whose secrets signed the
+        request."""
         sender = (event.account, event.phone_number)
         if sender not in self._found:
             if len(self._found) >= MOST_STRANGERS and not any(self._found.values()):

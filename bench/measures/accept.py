@@ -1,6 +1,5 @@
-"""POST /api/send: how many a second are made durable, how long each waits for its 202, and how
-long after that it is at the provider.
-"""
+"""POST /api/send: how many a second are stored, how long each waits for its 202, and how long after
+that it reaches the provider."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,12 +13,12 @@ from bench.application import quiet_app
 from bench.figures import Figure, Sheet
 from bench.load import Outcome, Shot, at_rate, flat_out, percentile
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 CONNECTIONS = 32
 STEADY = 100
 STEADY_CHANNELS = 4
-"""More than one, since the bucket of a channel lets through 80 a second."""
+"""More than one, because one channel sends at most 80 messages a second."""
 
 MOST_SECONDS_TO_PROVIDER = 2.0
 LEAST_RATE = 250.0
@@ -53,7 +52,9 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     sheet.add(Figure(name, beside.rate, "/s", "without receipts", alone.rate, note=costs))
 
 
-async def _flat_out(world: World, place: Place, shots: Iterator[Shot], scale: Scale) -> Outcome:
+async def _flat_out(
+    world: World, place: BenchChannel, shots: Iterator[Shot], scale: Scale
+) -> Outcome:
     outcome = await flat_out(shots, CONNECTIONS, scale.accept_seconds)
     await world.quiet(place, forget=True)
     return outcome
@@ -91,8 +92,8 @@ async def _steady(world: World, scale: Scale, sheet: Sheet) -> None:
     )
 
 
-def _in_turn(world: World, places: list[Place]) -> Iterator[Shot]:
-    """One send on each of the channels after the other, over and over."""
+def _in_turn(world: World, places: list[BenchChannel]) -> Iterator[Shot]:
+    """Send on each of the channels in turn, over and over."""
     each = PEOPLE // len(places)
     turns = [
         sends(world, place, [number for _, _, number in world.seed_people(place, each)])
@@ -102,7 +103,7 @@ def _in_turn(world: World, places: list[Place]) -> Iterator[Shot]:
 
 
 async def _seconds_to_provider(world: World, start: int, outcome: Outcome) -> list[float]:
-    """From the 202 that the client got to the provider's log; below 0 if that was sooner.
+    """Return the time from the client's 202 to the provider's log; negative if that was sooner.
 
     Raises RuntimeError if an accepted message did not arrive.
     """
@@ -113,14 +114,14 @@ async def _seconds_to_provider(world: World, start: int, outcome: Outcome) -> li
     return [arrived[body] - at for body, at in accepted.items()]
 
 
-def sends(world: World, place: Place, numbers: list[str]) -> Iterator[Shot]:
-    """One text to each of these people, over and over, each text another one."""
+def sends(world: World, place: BenchChannel, numbers: list[str]) -> Iterator[Shot]:
+    """Yield one text to each of these people, over and over, each text a different one."""
     for number in cycle(numbers):
         body = {"from_number": place.number, "to_number": number, "body": f"bench {uuid4()}"}
         yield Shot(f"{world.web_url}/api/send", json.dumps(body).encode(), place.headers)
 
 
-def one_send(app: Flask, place: Place, number: str) -> Callable[[], object]:
+def one_send(app: Flask, place: BenchChannel, number: str) -> Callable[[], object]:
     def send() -> object:
         body = {"from_number": place.number, "to_number": number, "body": "bench"}
         answer = app.test_client().post("/api/send", json=body, headers=place.headers)

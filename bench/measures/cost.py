@@ -1,4 +1,4 @@
-"""What a webhook, a receipt and a send cost in CPU, as multiples of an empty request's."""
+"""The CPU that a webhook, a receipt and a send cost, as multiples of an empty request's."""
 
 from bench import limits, processes
 from bench.figures import Figure, Sheet
@@ -6,10 +6,11 @@ from bench.load import Outcome, at_rate
 from bench.measures.accept import sends
 from bench.measures.webhook import signed_receipts
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 RATE = 150
-"""A second: so much that the scheduler's own work weighs little, and no core is full."""
+"""Per second: high enough that the scheduler's own work hardly counts, low enough that no core is
+full."""
 
 WARM_UP_SECONDS = 2.0
 PEOPLE = 2_000
@@ -36,12 +37,12 @@ def _add(
     sheet.add(Figure(title, value, "ms", *limit, f"≤ {most:.0f} ×", reached, note))
 
 
-async def _receipts(world: World, place: Place, scale: Scale) -> tuple[float, float, str]:
-    """(of the web service, of all, by role), in ms of CPU for each receipt."""
+async def _receipts(world: World, place: BenchChannel, scale: Scale) -> tuple[float, float, str]:
+    """Return (web service, all, by role) in ms of CPU for each receipt."""
     posts = int(RATE * scale.cost_seconds) + 100
     seeded = world.seed_messages(place, posts // 3 + 1, "accepted")
     world.analyze()
-    # Made beforehand: signing is the provider's work, not this machine's.
+    # Prepared in advance: signing is the provider's work, not this machine's.
     shots = iter(list(signed_receipts(place, seeded)))
     with processes.cost() as cost:
         outcome = await at_rate(shots, RATE, scale.cost_seconds)
@@ -52,7 +53,7 @@ async def _receipts(world: World, place: Place, scale: Scale) -> tuple[float, fl
 
 
 async def _sends(world: World, scale: Scale) -> tuple[float, str]:
-    """(of all, by role), in ms of CPU for each send."""
+    """Return (all, by role) in ms of CPU for each send."""
     places = await world.tenant(channels=4)
     each = [sends(world, place, _numbers(world, place)) for place in places]
     shots = (next(turn) for _ in iter(int, 1) for turn in each)
@@ -65,7 +66,7 @@ async def _sends(world: World, scale: Scale) -> tuple[float, str]:
     return _of_service(cost, outcome), cost.each(outcome.good)
 
 
-def _numbers(world: World, place: Place) -> list[str]:
+def _numbers(world: World, place: BenchChannel) -> list[str]:
     return [number for _, _, number in world.seed_people(place, PEOPLE // 4)]
 
 

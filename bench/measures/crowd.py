@@ -7,13 +7,13 @@ from bench import processes
 from bench.figures import Figure, Sheet
 from bench.measures.fairness import reply_seconds
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 MOST_BEYOND_QUIET = 1.0
 SLOW_SECONDS = 10.0
 IDLE_SECONDS = 10.0
 
-Change = Callable[[World, list[Place]], Awaitable[None]]
+Change = Callable[[World, list[BenchChannel]], Awaitable[None]]
 
 
 async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
@@ -47,7 +47,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
 
 
 async def _idle(sheet: Sheet, name: str, alone: float | None) -> float:
-    """The share of a core that the service uses while nobody asks it for anything."""
+    """Return the share of a core that the service uses without any requests."""
     with processes.cost() as cost:
         await asyncio.sleep(IDLE_SECONDS)
     ours = sum(cost.seconds.get(role, 0.0) for role in ("web", "worker", "beat", "Postgres"))
@@ -57,19 +57,19 @@ async def _idle(sheet: Sheet, name: str, alone: float | None) -> float:
     return share
 
 
-async def paced(_world: World, _crowd: list[Place]) -> None:
+async def paced(_world: World, _crowd: list[BenchChannel]) -> None:
     """One message a second each."""
 
 
-async def slow(world: World, crowd: list[Place]) -> None:
+async def slow(world: World, crowd: list[BenchChannel]) -> None:
     await world.misbehave("slow", crowd, seconds=SLOW_SECONDS)
 
 
-async def refused(world: World, crowd: list[Place]) -> None:
+async def refused(world: World, crowd: list[BenchChannel]) -> None:
     await world.misbehave("throttle", crowd)
 
 
-async def disabled(world: World, crowd: list[Place]) -> None:
+async def disabled(world: World, crowd: list[BenchChannel]) -> None:
     for place in crowd:
         await world.disable(place)
 

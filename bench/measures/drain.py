@@ -9,7 +9,7 @@ from bench import processes
 from bench.figures import Figure, Sheet
 from bench.load import Shot, flat_out
 from bench.scale import Scale
-from bench.world import Handed, Place, World, most_in_a_second
+from bench.world import BenchChannel, Handed, World, most_in_a_second
 
 LATENCY_MS = 100
 BUCKET = 80
@@ -53,10 +53,11 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     )
 
 
-async def drained(world: World, places: list[Place], each: int) -> list[Handed]:
-    """Queue so many on each channel of a tenant and wait: what arrived, in the provider's order.
+async def drained(world: World, places: list[BenchChannel], each: int) -> list[Handed]:
+    """Queue so many on each channel of a tenant and wait; return what arrived, in the provider's
+    order.
 
-    Raises RuntimeError if some did not.
+    Raises RuntimeError if some did not arrive.
     """
     start = await world.log_end()
     for place in places:
@@ -69,7 +70,7 @@ async def drained(world: World, places: list[Place], each: int) -> list[Handed]:
 
 
 def rate_of(handed: list[Handed]) -> float:
-    """Messages a second between the first and the last."""
+    """Return the messages per second between the first and the last."""
     if len(handed) < 2:
         return 0.0
     return (len(handed) - 1) / (handed[-1].at - handed[0].at)
@@ -82,8 +83,9 @@ def _most_of_each(handed: list[Handed]) -> list[int]:
     return [most_in_a_second(each) for each in moments.values()]
 
 
-async def _asked_directly(world: World, places: list[Place], seconds: float) -> float:
-    """What this provider takes from a caller that does nothing else, at the drains' concurrency."""
+async def _asked_directly(world: World, places: list[BenchChannel], seconds: float) -> float:
+    """Return how many calls this provider takes from a caller that does nothing else, with the same
+    concurrency."""
     shots = []
     for place in places:
         form = {

@@ -1,4 +1,4 @@
-"""One tenant's replies while another tenant is in trouble: a campaign queued, or refused."""
+"""One tenant's replies while another tenant has a queued campaign, or is throttled."""
 
 import asyncio
 import time
@@ -10,26 +10,26 @@ import aiohttp
 from bench.figures import Figure, Sheet
 from bench.load import percentile
 from bench.scale import Scale
-from bench.world import Place, World, now
+from bench.world import BenchChannel, World, now
 
 BETWEEN_SECONDS = 0.25
-MOST_RATIO = 1.2
+MOST_RATIO = 2.0
 PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Tenants:
-    """`people` are those whom `quiet` replies to while `busy` has `backlog` messages queued."""
+    """`quiet` replies to `people` while `busy` has `backlog` messages queued."""
 
-    busy: Place
-    quiet: Place
+    busy: BenchChannel
+    quiet: BenchChannel
     people: list[str]
     backlog: int
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Seconds of each reply, and how many messages of the other tenant went out meanwhile."""
+    """Seconds of each reply, and how many messages of the other tenant were sent meanwhile."""
 
     seconds: list[float]
     others: int
@@ -75,7 +75,7 @@ def _with_bar(figure: Figure) -> Figure:
 
 
 async def _beside_queue(world: World, tenants: Tenants) -> Beside:
-    """The queue is forgotten afterwards, and the workers are quiet again."""
+    """The queue is dropped afterwards, and the workers are idle again."""
     start = await world.log_end()
     world.seed_messages(tenants.busy, tenants.backlog)
     await asyncio.sleep(3.0)
@@ -86,8 +86,8 @@ async def _beside_queue(world: World, tenants: Tenants) -> Beside:
     return Beside(seconds, sum(each.sender.endswith(tenants.busy.number) for each in handed))
 
 
-async def reply_seconds(world: World, place: Place, people: list[str]) -> list[float]:
-    """Seconds from our POST to the provider's log, for a reply to each of these people.
+async def reply_seconds(world: World, place: BenchChannel, people: list[str]) -> list[float]:
+    """Return the seconds from our POST to the provider's log, for a reply to each of these people.
 
     Raises RuntimeError if one is not accepted or does not arrive.
     """

@@ -1,4 +1,4 @@
-"""Whether what is asked most stays as fast when the database grows."""
+"""Whether the most frequent queries stay as fast when the database grows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from bench import grown
 from bench.figures import Figure, Sheet
 from bench.measures.fairness import reply_seconds
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 MOST_MS = 20.0
 MOST_SLOWER = 1.5
@@ -44,7 +44,7 @@ Look = Callable[[Session], object]
 
 
 async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
-    """The same looks in a small database and in the same one when it has grown."""
+    """Run the same queries in a small database, and in the same one after it has grown."""
     db.init(config.current())
     places = [place for _ in grown.SHARES for place in await world.tenant()]
     grown.grow(world, places, scale.growth_from)
@@ -65,23 +65,23 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
 
 
 def _bar(name: str, milliseconds: float, before: float) -> tuple[str, bool]:
-    """What is looked for by people takes MOST_MS at most; work of ours is as fast as before."""
+    """Queries of people take MOST_MS at most; our own work is as fast as before."""
     if name in OURS:
         return f"≤ {MOST_SLOWER} × as before", milliseconds <= MOST_SLOWER * before
     return f"≤ {MOST_MS:.0f} ms in the database", milliseconds <= MOST_MS
 
 
-async def _asked(world: World, places: list[Place]) -> dict[str, float]:
-    """Milliseconds of each look, and of a whole reply until it is in the provider's hands."""
+async def _asked(world: World, places: list[BenchChannel]) -> dict[str, float]:
+    """Return the milliseconds of each query, and of a whole reply until the provider has it."""
     people = [number for _, _, number in world.seed_people(places[0], REPEATS)]
     await reply_seconds(world, places[0], people[:4])
     reply = median(await reply_seconds(world, places[0], people))
     return {REPLY: reply * 1000, **_looked(places)}
 
 
-def _looked(places: list[Place]) -> dict[str, float]:
-    """Milliseconds of each look, the median of some: of the tenant that has most, but searches of
-    the one that has least, for all of its blocks are written first."""
+def _looked(places: list[BenchChannel]) -> dict[str, float]:
+    """Return the median milliseconds of each query: of the tenant with most messages, but searches
+    of the one with fewest, whose blocks are all written first."""
     largest, smallest = places[0], places[-1]
     while messages.index_text(smallest.tenant_id):
         pass
@@ -96,7 +96,7 @@ def _looked(places: list[Place]) -> dict[str, float]:
     return found
 
 
-def _looks(place: Place) -> dict[str, Look]:
+def _looks(place: BenchChannel) -> dict[str, Look]:
     with db.tenant_session(place.tenant_id) as session:
         thread = session.scalars(select(Conversation).limit(1)).one()
     phone = Address(AddressKind.PHONE, thread.address)
@@ -131,9 +131,9 @@ def _tick(session: Session) -> None:
 
 
 def _timed(tenant_id: UUID | None, look: Look) -> float:
-    """Milliseconds in the database, the median of several; by the system's eyes without a tenant.
+    """Return the median milliseconds in the database; without a tenant, in a system session.
 
-    The time from each statement to its first row counts; what Python makes of it does not.
+    The time from each statement to its first row counts, without Python's processing of it.
     """
     taken = []
     for _ in range(REPEATS):
@@ -146,7 +146,7 @@ def _timed(tenant_id: UUID | None, look: Look) -> float:
 
 @contextmanager
 def _stopwatch(session: Session) -> Iterator[list[float]]:
-    """The seconds of each statement of this session."""
+    """Record the seconds of each statement of this session."""
     connection, began = session.connection(), [0.0]
     seconds: list[float] = []
 

@@ -1,4 +1,5 @@
-"""The whole life of messages: accepted, sent, and three receipts applied, at a rate that holds."""
+"""The whole life of messages: accepted, sent, and three receipts applied, at a rate that can be
+sustained."""
 
 import asyncio
 import json
@@ -11,15 +12,15 @@ from bench import processes
 from bench.figures import Figure, Sheet
 from bench.load import Outcome, Shot, at_rate
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 CHANNELS = 4
-"""More than one, since the bucket of a channel lets through 80 a second."""
+"""More than one, because one channel sends at most 80 messages a second."""
 
 WARM_UP_SECONDS = 2.0
 PEOPLE = 2_000
 MOST_BEHIND_SECONDS = 5.0
-"""Within these after the last send all must be over: the person's phone takes 1.5 s to be read."""
+"""All must be over so long after the last send; the person's phone reads it after 1.5 s."""
 
 
 async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
@@ -53,8 +54,8 @@ def _latencies(outcome: Outcome) -> str:
     return f"202 in {outcome.percentile(0.5):.0f} ms, p99 {outcome.percentile(0.99):.0f} ms"
 
 
-async def _people(world: World, places: list[Place]) -> list[tuple[Place, str]]:
-    """Who can be written to, and from where; their phones read what comes."""
+async def _people(world: World, places: list[BenchChannel]) -> list[tuple[BenchChannel, str]]:
+    """Return who can be written to, and from where; their phones read what arrives."""
     found = []
     each = PEOPLE // len(places)
     for place in places:
@@ -67,17 +68,17 @@ async def _people(world: World, places: list[Place]) -> list[tuple[Place, str]]:
     return [found[start + step * each] for start in range(each) for step in range(len(places))]
 
 
-def sends(world: World, people: list[tuple[Place, str]]) -> Iterator[Shot]:
-    """One text to each of these people, over and over, each text another one."""
+def sends(world: World, people: list[tuple[BenchChannel, str]]) -> Iterator[Shot]:
+    """Yield one text to each of these people, over and over, each text a different one."""
     for (place, number), turn in zip(cycle(people), count(), strict=False):
         body = {"from_number": place.number, "to_number": number, "body": f"{turn} {uuid4()}"}
         yield Shot(f"{world.web_url}/api/send", json.dumps(body).encode(), place.headers)
 
 
-async def _seconds_behind(world: World, place: Place) -> float:
-    """How long after the last send every message was read and every receipt applied.
+async def _seconds_behind(world: World, place: BenchChannel) -> float:
+    """Return how long after the last send every message was read and every receipt applied.
 
-    Raises RuntimeError if a message ends otherwise.
+    Raises RuntimeError if a message ends in another way.
     """
     started = time.monotonic()
     while left := world.not_over(place):

@@ -3,7 +3,7 @@
 from bench import processes
 from bench.figures import Figure, Sheet
 from bench.scale import Scale
-from bench.world import Place, World
+from bench.world import BenchChannel, World
 
 CHANNELS = 8
 MOST_GROWTH = 0.10
@@ -35,7 +35,7 @@ async def measure(world: World, scale: Scale, sheet: Sheet) -> None:
     )
 
 
-async def _send(world: World, places: list[Place], count: int) -> None:
+async def _send(world: World, places: list[BenchChannel], count: int) -> None:
     for place in places:
         world.seed_messages(place, count // len(places))
     await world.quiet(places[0])

@@ -1,4 +1,4 @@
-"""The control API: JSON, for development and proofs, under /control."""
+"""The control API: JSON, for development and tests, under /control."""
 
 from aiohttp import web
 

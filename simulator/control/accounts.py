@@ -1,4 +1,4 @@
-"""Accounts, senders, templates' approval, and the reset of the world."""
+"""Accounts, senders, the approval of templates, and the reset of the simulator."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The oracle over HTTP: the log, all messages in short, and counts."""
+"""The log over HTTP: all entries, a summary of all messages, and counts."""
 
 from collections import Counter
 from itertools import islice
@@ -11,7 +11,7 @@ from simulator.runtime import RUNTIME
 
 
 async def get_log(request: web.Request) -> web.StreamResponse:
-    """Entries after `after`; a JSON page, or with format=jsonl one entry a line."""
+    """Return the entries after `after`; a JSON page, or with format=jsonl one entry a line."""
     log = request.app[RUNTIME].log
     kinds = frozenset(kind for kind in request.query.get("kind", "").split(",") if kind)
     lines = list(log.after(integer(request, "after", 0), kinds, integer(request, "limit", 10_000)))

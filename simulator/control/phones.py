@@ -15,7 +15,7 @@ from simulator.world import WINDOW_SECONDS
 
 
 def _phone(request: web.Request) -> Phone:
-    """The phone of the path; writing from a number that nobody added yet adds it."""
+    """Return the phone of the path; a number that was not added yet is added when it writes."""
     try:
         return request.app[RUNTIME].world.phone_for(request.match_info["key"])
     except ValueError as error:
@@ -44,7 +44,7 @@ def _sender(value: Any) -> str | None:
 
 
 async def list_phones(request: web.Request) -> web.StreamResponse:
-    """The phones that the page shows; `?all=1` adds those that only received."""
+    """Return the phones that the page shows; `?all=1` adds those that only received."""
     runtime = request.app[RUNTIME]
     every = request.query.get("all") == "1"
     phones = [p for p in runtime.world.phones.values() if p.listed or every]
@@ -75,9 +75,10 @@ async def create_phone(request: web.Request) -> web.StreamResponse:
 
 
 async def change_phone(request: web.Request) -> web.StreamResponse:
-    """Any of {name, auto_read, online, user_id}; back online, what waited is delivered.
+    """Change any of {name, auto_read, online, user_id}; back online, waiting messages are
+    delivered.
 
-    With a `user_id` the person shows that name beside the number from now on.
+    With a `user_id` the person shows that id in addition to the number from now on.
     """
     runtime, phone = request.app[RUNTIME], _phone(request)
     data = await read_json(request)
@@ -101,7 +102,7 @@ async def change_phone(request: web.Request) -> web.StreamResponse:
 
 
 async def list_chat(request: web.Request) -> web.StreamResponse:
-    """Bubbles, oldest first; `?sender=` narrows to one business number."""
+    """Return the bubbles, oldest first; `?sender=` restricts them to one business number."""
     runtime, phone = request.app[RUNTIME], _phone(request)
     sender = _sender(request.query.get("sender"))
     bubbles = [runtime.world.bubble(m) for m in runtime.world.chat(phone, sender)]
@@ -109,7 +110,7 @@ async def list_chat(request: web.Request) -> web.StreamResponse:
 
 
 async def write_message(request: web.Request) -> web.StreamResponse:
-    """Write as the person. With `wait: true` the answer tells what the webhook said."""
+    """Write as the person. With `wait: true` the answer contains the webhook's answer."""
     runtime, phone = request.app[RUNTIME], _phone(request)
     data = await read_json(request)
     sender = _sender(data.get("to"))
@@ -131,7 +132,7 @@ async def write_message(request: web.Request) -> web.StreamResponse:
 
 
 async def read_chat(request: web.Request) -> web.StreamResponse:
-    """Mark as read what was delivered: one `sid`, one `sender`'s chat, or everything."""
+    """Mark delivered messages as read: one `sid`, one `sender`'s chat, or everything."""
     runtime, phone = request.app[RUNTIME], _phone(request)
     data = await read_json(request)
     sender, sid = _sender(data.get("sender")), data.get("sid")

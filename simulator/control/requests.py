@@ -1,4 +1,4 @@
-"""Reading control requests; what is wrong with them is said in plain words."""
+"""Reading control requests, with clear errors for invalid ones."""
 
 import json
 from typing import Any

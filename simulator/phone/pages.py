@@ -57,7 +57,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 async def sample(request: web.Request) -> web.StreamResponse:
-    """Media that an example can name in MediaUrl without the internet."""
+    """Serve media that an example can name in MediaUrl without the internet."""
     for item in SAMPLES.values():
         if item.name == request.match_info["name"]:
             return web.Response(body=item.data, content_type=item.content_type)

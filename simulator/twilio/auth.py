@@ -44,7 +44,8 @@ def _owner(world: World, user: str, password: str) -> Account:
 
 
 def authenticate(request: web.Request) -> Account:
-    """The calling account. Raises Refusal 401/20003, or 404/20404 for another account's path."""
+    """Return the calling account. Raises Refusal 401/20003, or 404/20404 for another account's
+    path."""
     world = request.app[RUNTIME].world
     account = _owner(world, *_credentials(request))
     wanted = request.match_info.get("account")

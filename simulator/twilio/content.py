@@ -168,7 +168,7 @@ async def fetch_approval(request: web.Request) -> web.StreamResponse:
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
-    """Approval by the channel; a name that ends in `_rejected` is rejected."""
+    """Approve for the channel; a name that ends in `_rejected` is rejected."""
     runtime, content = _found(request)
     data = await _json(request)
     name, category = str(data.get("name") or ""), str(data.get("category") or "")

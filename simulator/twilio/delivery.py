@@ -1,4 +1,4 @@
-"""The way of an outbound message: queued, sent, delivered, read, or its failure."""
+"""The progress of an outbound message: queued, sent, delivered, read, or its failure."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class Delivery:
         self._callbacks = StatusCallbacks(runtime)
 
     def start(self, message: Message) -> None:
-        """Begin the message's way; a scheduled one waits for its time first."""
+        """Start the message's progress; a scheduled one waits for its time first."""
         wait = self._runtime.scaled(self._runtime.settings.sent_after)
         if message.send_at is not None:
             wait = max(wait, message.send_at - time.time())
@@ -38,7 +38,7 @@ class Delivery:
             await asyncio.wait([task], timeout=5)
 
     def resume(self) -> None:
-        """Take up what a stopped run left on its way."""
+        """Continue the messages that were on their way when the last run stopped."""
         for message in list(self._runtime.world.messages.values()):
             if message.inbound or message.deleted:
                 continue
@@ -61,7 +61,7 @@ class Delivery:
                 self._deliver(message)
 
     def read(self, message: Message) -> bool:
-        """Mark as read by the person; False if it is not on the phone or read already."""
+        """Mark as read by the person; return False if it is not on the phone or read already."""
         if message.status != "delivered" or message.inbound:
             return False
         if not self._runtime.world.knows(message):
@@ -85,7 +85,8 @@ class Delivery:
         self._send(message)
 
     async def _fetch(self, media: Media) -> bool:
-        """Download as the vendor does. A type that WhatsApp does not take counts as a failure."""
+        """Download the media as the vendor does. A type that WhatsApp does not accept counts as a
+        failure."""
         if media.source_url is None:
             return True
         try:
@@ -165,7 +166,7 @@ _ORDINARY: Final = Outcome("delivered")
 
 
 def attach_media(runtime: Runtime, message: Message, urls: list[str]) -> None:
-    """Media records for MediaUrl values; the bytes are fetched when the message is sent."""
+    """Create media records for MediaUrl values; the bytes are fetched when the message is sent."""
     for url in urls:
         sid = new_sid("ME")
         media = Media(sid, message.account_sid, message.sid, "image/jpeg", message.created, url)

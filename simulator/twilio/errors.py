@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Refusal(Exception):
-    """A request that the vendor answers with an error instead of doing it."""
+    """A request that the vendor answers with an error."""
 
     def __init__(
         self, status: int, code: int, message: str, headers: dict[str, str] | None = None
@@ -55,7 +55,7 @@ def server_error() -> Refusal:
 
 
 def forbidden() -> Refusal:
-    """What a suspended account gets, or a key without the right."""
+    """Return what a suspended account gets, or a key without the permission."""
     return Refusal(403, 20003, "Permission Denied")
 
 

@@ -30,7 +30,7 @@ class Form:
 
 
 async def read_form(request: web.Request) -> Form:
-    """Only form encoding is read, as at the vendor; a JSON body is a form without fields."""
+    """Read form encoding only, as the vendor does; a JSON body is a form without fields."""
     raw = await request.read()
     if request.content_type != "application/x-www-form-urlencoded":
         return Form(())

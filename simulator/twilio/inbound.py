@@ -39,7 +39,7 @@ class WriteError(ValueError):
 
 @dataclass
 class Writing:
-    """What the person does. `details` holds the fields of the kind, `extra` raw parameters."""
+    """What the person writes. `details` holds the fields of the kind, `extra` raw parameters."""
 
     kind: str
     body: str = ""
@@ -75,7 +75,7 @@ class Writing:
 def write(
     runtime: Runtime, account: Account, sender: str, phone: Phone, writing: Writing
 ) -> Message:
-    """Store the person's message and open the window. The webhook is `notify`'s work."""
+    """Store the person's message and open the window. `notify` calls the webhook."""
     if len(writing.body) > 4096:
         raise WriteError("WhatsApp takes at most 4096 characters")
     world, now = runtime.world, time.time()
@@ -196,7 +196,7 @@ def _kind_parameters(message: Message, phone: Phone) -> dict[str, str]:
             answer = json.dumps({"flowResponse": details.get("response") or {}})
             return {"InteractiveData": answer, "FlowData": answer}
         case "reaction" | "order":
-            # No parameter is documented for these: they are visible in the channel's event only.
+            # No parameter is documented for these: only the channel's own event shows them.
             data = {message.kind: details, "from": phone.key}
             return {"ChannelMetadata": json.dumps({"type": "whatsapp", "data": data})}
         case _:

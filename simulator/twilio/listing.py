@@ -35,7 +35,8 @@ def page_number(request: web.Request) -> int:
 
 
 def _moment(text: str) -> tuple[float, bool]:
-    """Epoch seconds, and whether a day is meant: the official client writes it as midnight."""
+    """Return epoch seconds, and whether a day is meant: the official client writes it as
+    midnight."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -45,7 +46,7 @@ def _moment(text: str) -> tuple[float, bool]:
 
 
 def _date_tests(request: web.Request) -> Iterator[Test]:
-    """Dates have whole seconds there; a day ends with its last second."""
+    """Dates have whole seconds; a day ends with its last second."""
     day = timedelta(days=1).total_seconds()
     for name, text in request.query.items():
         if not name.startswith("DateSent") or not text:
@@ -108,7 +109,7 @@ def _uri(request: web.Request, page: int, size: int, token: str | None = None) -
 def envelope(
     request: web.Request, items: list[dict[str, Any]], size: int, next_token: str | None
 ) -> dict[str, Any]:
-    """The page around `messages`; a token keeps pages steady while new messages arrive."""
+    """Return the page around `messages`; a token keeps pages stable while new messages arrive."""
     page = page_number(request)
     following = _uri(request, page + 1, size, next_token) if next_token else None
     return {
@@ -125,7 +126,7 @@ def envelope(
 
 
 async def disturb(request: web.Request, rule: Rule | None) -> web.Response | None:
-    """Do what the rule says before the answer; the answer itself when the rule gives one."""
+    """Apply the rule before the answer; return the answer if the rule gives one."""
     if rule is None:
         return None
     if rule.fault == "fail_500":

@@ -64,7 +64,7 @@ async def fetch_media(request: web.Request) -> web.StreamResponse:
 
 
 async def redirect_media(request: web.Request) -> web.StreamResponse:
-    """307 to the storage, as the vendor sends the caller to its CDN."""
+    """Answer 307 to the storage, as the vendor sends the caller to its CDN."""
     media = _media(request)
     raise web.HTTPTemporaryRedirect(f"{base_of(request)}/media/{media.sid}")
 
@@ -80,7 +80,8 @@ async def delete_media(request: web.Request) -> web.StreamResponse:
 
 
 async def serve_bytes(request: web.Request) -> web.StreamResponse:
-    """The storage: bytes without authentication. Whatever could run in a page is a download."""
+    """The storage: bytes without authentication. Types that could run in a page are sent as
+    downloads."""
     world = request.app[RUNTIME].world
     media = world.media.get(request.match_info["media"])
     data = world.media_bytes(media.sid) if media else None

@@ -42,7 +42,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 
 class _Create:
-    """One create call: the fault that strikes it, the message, the answer, the log entry."""
+    """One create call: its fault, the message, the answer, the log entry."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Create:
         return json_response(body, 201, headers)
 
     async def _before(self, rule: Rule) -> web.StreamResponse | None:
-        """Faults that keep the message from being made; None lets the call go on."""
+        """Apply the faults that prevent the message; None lets the call continue."""
         match rule.fault:
             case "slow":
                 await asyncio.sleep(rule.seconds)
@@ -127,7 +127,7 @@ class _Create:
                 return cut(self._request)
 
     async def _after(self, rule: Rule) -> web.StreamResponse:
-        """Faults that hide from the caller that the message was made."""
+        """Apply the faults that hide from the caller that the message was created."""
         if rule.fault == "accept_then_hang":
             await asyncio.sleep(rule.seconds)
             return cut(self._request)
@@ -138,7 +138,7 @@ class _Create:
     def _log(
         self, outcome: str, status: int | None, sid: str | None = None, code: int | None = None
     ) -> None:
-        """`http_status` is the answer without the fault; `fault` tells what became of it."""
+        """`http_status` is the answer without the fault; `fault` says what became of it."""
         self._runtime.log.add(
             "create",
             account=self._account.sid,

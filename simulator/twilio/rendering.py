@@ -1,4 +1,4 @@
-"""Content with its variables filled in, and whether the channel would take it."""
+"""Content with its variables filled in, and whether the channel accepts it."""
 
 import re
 from typing import Any, Final
@@ -51,7 +51,7 @@ def main_type(content: Content) -> str:
 
 
 def render(content: Content, variables: dict[str, str]) -> dict[str, Any]:
-    """The filled type with its name under `type`. Raises MissingVariable."""
+    """Return the filled type with its name under `type`. Raises MissingVariable."""
     name = main_type(content)
     return {"type": name, **_fill(content.types[name], content.variables | variables)}
 
@@ -61,10 +61,10 @@ def body_of(rendered: dict[str, Any]) -> str:
 
 
 def refusal_code(content: Content, variables: dict[str, str], window_open: bool) -> int | None:
-    """The error code with which the channel fails this content, or None if it takes it."""
+    """Return the error code with which the channel fails this content, or None if it accepts it."""
     name = main_type(content)
     if content.status == "approved" and name not in _NEVER_APPROVED:
-        # Approved templates take no line breaks inside variables.
+        # Approved templates allow no line breaks inside variables.
         return 63013 if any("\n" in value for value in variables.values()) else None
     if not window_open or name not in _SESSION_TYPES:
         return _REFUSED.get(content.status, 63016 if not window_open else 63005)

@@ -25,7 +25,7 @@ def iso8601(at: float) -> str:
 def message_resource(message: Message) -> dict[str, Any]:
     """The Message resource; counts are strings, dates RFC 2822, as the vendor writes them."""
     uri = f"{API}/{message.account_sid}/Messages/{message.sid}"
-    # The service has not picked a sender yet while the message is only accepted.
+    # While the message is only accepted, the service has not picked a sender yet.
     unassigned = message.status in ("accepted", "scheduled") and message.service_sid
     return {
         "account_sid": message.account_sid,

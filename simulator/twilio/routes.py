@@ -1,4 +1,4 @@
-"""The vendor's paths. Its hosts (api, content, messaging) are told apart by path alone."""
+"""The vendor's paths. Its hosts (api, content, messaging) are distinguished by path alone."""
 
 from aiohttp import web
 

@@ -48,7 +48,7 @@ def sender_resource(base_url: str, account: Account, sender: Sender) -> dict[str
 def meta_page(
     request: web.Request, base_url: str, key: str, items: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The page form of the newer APIs: the items under `key`, links under `meta`."""
+    """Return the page form of the newer APIs: the items under `key`, links under `meta`."""
     size, page = page_size(request), page_number(request)
     start = page * size
 
@@ -72,7 +72,7 @@ def meta_page(
 
 
 def base_of(request: web.Request) -> str:
-    """The address by which the caller reached us, so that page links stay on it."""
+    """Return the address by which the caller reached us, so that page links stay on it."""
     return f"{request.scheme}://{request.host}"
 
 

@@ -1,4 +1,4 @@
-"""Making an outbound message: from the API, or as a TwiML reply."""
+"""Creates an outbound message: from the API, or as a TwiML reply."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from simulator.world import new_sid
 def create_message(
     runtime: Runtime, account: Account, request: SendRequest, direction: str = "outbound-api"
 ) -> Message:
-    """Store the message as queued, accepted or scheduled. Its way is started by the caller."""
+    """Store the message as queued, accepted or scheduled. The caller starts its progress."""
     world = runtime.world
     phone = world.phone_for(request.to)
     now = time.time()
@@ -53,7 +53,7 @@ def create_message(
 def _rendered(
     runtime: Runtime, phone: Phone, request: SendRequest
 ) -> tuple[dict[str, Any] | None, int | None]:
-    """The filled content, and the code with which the channel will fail it."""
+    """Return the filled content, and the code with which the channel will fail it."""
     if request.content is None:
         return None, None
     open_ = runtime.world.window_open(phone, request.sender)

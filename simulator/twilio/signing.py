@@ -14,13 +14,15 @@ Parameters = Sequence[tuple[str, str]]
 
 
 def sign(secret: str, url: str, parameters: Parameters, digest: str = "sha1") -> str:
-    """Base64 of HMAC over the URL (query included, fragment not) and the sorted parameters."""
+    """Return the Base64 of the HMAC over the URL (query included, fragment not) and the sorted
+    parameters."""
     text = url + "".join(name + value for name, value in sorted(set(parameters)))
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), digest)).decode()
 
 
 def signature_headers(account: Account, url: str, parameters: Parameters) -> dict[str, str]:
-    """Headers for one webhook: the auth token and SHA-1, or the account's SharedKey and SHA-256."""
+    """Return the headers for one webhook: the auth token and SHA-1, or the account's SharedKey and
+    SHA-256."""
     key = account.shared_key
     if key is None:
         return {SIGNATURE: sign(account.auth_token, url, parameters)}

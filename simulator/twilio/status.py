@@ -1,4 +1,4 @@
-"""Status callbacks: their parameters, their faults and their way out."""
+"""Status callbacks: their parameters, their faults and their delivery."""
 
 import asyncio
 from typing import Final
@@ -52,7 +52,7 @@ class StatusCallbacks:
         self._held: dict[str, list[Delivery]] = {}
 
     def emit(self, message: Message, status: str) -> asyncio.Task[None] | None:
-        """Start the callback of one state, struck by a fault or not."""
+        """Start the callback of one status, with or without a fault."""
         runtime = self._runtime
         account = runtime.world.accounts.get(message.account_sid)
         if account is None:
@@ -85,7 +85,7 @@ class StatusCallbacks:
         if fault == "lost":
             return
         if fault == "reordered" and delivery.status == "sent":
-            # It goes out behind the next callback of the same message.
+            # It is sent after the next callback of the same message.
             self._held.setdefault(message.sid, []).append(delivery)
             await asyncio.sleep(self._runtime.scaled(_HELD_AT_MOST))
             await self._release(message.sid)

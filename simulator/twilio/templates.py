@@ -88,7 +88,8 @@ _SEEDS: Final[tuple[tuple[int, str, str, str, str, dict[str, str], dict[str, Any
 
 
 def seeded_contents(account: Account) -> list[Content]:
-    """Fresh copies for one account; the same SIDs in each, as accounts do not see each other."""
+    """Return fresh copies for one account; each account has the same SIDs, because accounts do not
+    see each other."""
     now = time.time()
     contents = []
     for number, name, language, category, status, variables, types in _SEEDS:
@@ -119,7 +120,7 @@ def seeded_contents(account: Account) -> list[Content]:
 
 
 def seed_contents(runtime: Runtime) -> None:
-    """Give each account the templates that it does not have yet."""
+    """Give each account the templates that it lacks."""
     for account in runtime.world.accounts.values():
         for content in seeded_contents(account):
             if (account.sid, content.sid) not in runtime.world.contents:

@@ -1,4 +1,4 @@
-"""TwiML in a webhook's answer: messages to send back, or a redirect to ask again."""
+"""TwiML in a webhook's answer: messages to send back, or a redirect to call again."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,19 +33,19 @@ class TwimlError(ValueError):
 
 
 def parse(answer: Answer) -> tuple[list[Reply], str | None]:
-    """Replies and the redirect. An empty answer asks for nothing. Raises TwimlError."""
+    """Return the replies and the redirect. An empty answer requests nothing. Raises TwimlError."""
     text = answer.text.strip()
     if not text:
         return [], None
     if answer.content_type == "text/plain":
-        # The vendor sends plain text to the person as it stands.
+        # The vendor sends plain text to the person unchanged.
         return [Reply(text, [], None, None)], None
     if answer.content_type not in _XML:
         raise TwimlError(12300, f"invalid Content-Type {answer.content_type}")
     if "<!DOCTYPE" in text:
         raise TwimlError(12100, "document types are not allowed in TwiML")
     try:
-        # Entities cannot be declared without the document type that was refused above.
+        # Entities cannot be declared without the document type, which was refused above.
         root = ElementTree.fromstring(text)  # noqa: S314
     except ElementTree.ParseError as error:
         raise TwimlError(12100, f"document parse failure: {error}") from None
@@ -71,7 +71,7 @@ def _reply(verb: ElementTree.Element) -> Reply:
 async def handle_answer(
     runtime: Runtime, account: Account, message: Message, parameters: Parameters, answer: Answer
 ) -> None:
-    """Send the replies; follow redirects, each a signed webhook of its own."""
+    """Send the replies; follow redirects, each with a signed webhook of its own."""
     base = account.senders[message.sender].inbound_url or ""
     for _ in range(_MOST_REDIRECTS):
         try:

@@ -1,4 +1,4 @@
-"""What the vendor checks before it accepts a message. Raises Refusal with the vendor's code."""
+"""The vendor's checks before it accepts a message. They raise Refusal with the vendor's code."""
 
 import json
 import re

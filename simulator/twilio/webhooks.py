@@ -52,7 +52,7 @@ def _number(text: str | None, default: int, low: int, high: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One thing to tell: `purpose` is status, inbound, fallback, redirect or action."""
+    """One webhook to deliver: `purpose` is status, inbound, fallback, redirect or action."""
 
     account: Account
     url: str
@@ -64,7 +64,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A delivery ready for the wire; every attempt sends the same."""
+    """A delivery ready to send; every attempt sends the same."""
 
     url: str
     headers: dict[str, str]
@@ -74,7 +74,8 @@ class Post:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back; `failure` is None, ct, rt, reset, 4xx or 5xx. No answer: `status` None."""
+    """The webhook's answer; `failure` is None, ct, rt, reset, 4xx or 5xx. Without an answer,
+    `status` is None."""
 
     status: int | None = None
     content_type: str = ""
@@ -89,7 +90,7 @@ class Webhooks:
         self._slots = asyncio.Semaphore(runtime.settings.webhook_concurrency)
 
     async def deliver(self, delivery: Delivery) -> Answer:
-        """Send, retry as told, log every attempt; the last answer is returned."""
+        """Send, retry as the fragment says, and log every attempt; return the last answer."""
         url, fragment = urldefrag(delivery.url)
         overrides = Overrides.parse(fragment)
         headers = {
@@ -137,7 +138,7 @@ class Webhooks:
             sock_connect=post.overrides.connect_ms / 1000,
             sock_read=post.overrides.read_ms / 1000,
         )
-        # The signature covers the exact text of the URL, hence no re-quoting.
+        # The signature covers the exact text of the URL, so it must not be quoted again.
         target = URL(post.url, encoded=post.url.isascii())
         try:
             async with self._runtime.session.post(

@@ -5,10 +5,10 @@ from tests.architecture.source import Source
 FOUNDATION = frozenset(
     {"models", "common", "db", "errors", "config", "extensions", "tasks", "cli", "blueprints"}
 ) | {"db_deadline", "openapi"}
-"""The parts of app/ that are no feature."""
+"""The parts of app/ that are not features."""
 
 EDGES = frozenset({"endpoints", "tasks"})
-"""Where a request or a task enters; nothing imports them but the tables that list them."""
+"""Where a request or a task enters; only the tables that list them import them."""
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "extensions": frozenset(),
@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "common": frozenset({"common", "models", "db", "errors", "config", "extensions"}),
     "openapi": frozenset({"config", "extensions", "common", "blueprints", "errors"}),
 }
-"""Parts of the foundation, and what else of app/ each may import."""
+"""The parts of the foundation, and what else of app/ each may import."""
 
 TASK_DOORS = ("names", "ring", "drain", "due")
 
@@ -42,7 +42,7 @@ OPEN_MODULES = {
     "app.auth.guards": "the guards that app/blueprints.py puts before routes",
     "app.auth.tokens": "set up by the application factory",
 }
-"""What other features may import besides `service` and `errors`, and why."""
+"""Modules that other features may import besides `service` and `errors`, and why."""
 
 OUTSIDERS = {
     "app": ("simulator", "dev", "tests", "migrations"),
@@ -53,7 +53,7 @@ OUTSIDERS = {
 
 
 def wrong_arrows(source: Source) -> list[str]:
-    """`file:line: importer imports target: why not`."""
+    """Return `file:line: importer imports target: why not` for each wrong import."""
     found = []
     for each in source.imports:
         if why := arrow_problem(source.name, each.target):
@@ -62,7 +62,7 @@ def wrong_arrows(source: Source) -> list[str]:
 
 
 def arrow_problem(importer: str, target: str) -> str | None:
-    """Why `importer` must not import `target`; None when it may."""
+    """Return why `importer` must not import `target`; None when it may."""
     package, other = importer.partition(".")[0], target.partition(".")[0]
     if target.startswith("."):
         return "imports are absolute"
@@ -80,7 +80,7 @@ def arrow_problem(importer: str, target: str) -> str | None:
     if mine == theirs:
         return layer_problem(importer, target)
     if layer_of(target) == "schemas" and layer_of(importer) in {"endpoints", "schemas"}:
-        # A message looks the same in every answer that holds one.
+        # A message looks the same in every response that contains one.
         return None
     if mine == "cli":
         return command_problem(target)
@@ -88,14 +88,14 @@ def arrow_problem(importer: str, target: str) -> str | None:
 
 
 def command_problem(target: str) -> str | None:
-    """Commands are an edge of every feature, as endpoints are of their own."""
+    """Commands enter every feature, as endpoints enter their own."""
     if layer_of(target) in {*EDGES, "schemas", "repository"}:
         return "commands reach a feature through its service or a use case"
     return None
 
 
 def machinery_problem(importer: str, target: str) -> str | None:
-    """The foundation's own doors: features ring, and reach neither Celery's set-up nor the CLI."""
+    """Features enqueue tasks, and import neither Celery's set-up nor the CLI."""
     if importer == "app" or in_package(importer, "app.tasks") or in_package(importer, "app.cli"):
         return None
     for closed in ("app.cli", "app.blueprints", "app.openapi"):
@@ -109,7 +109,7 @@ def machinery_problem(importer: str, target: str) -> str | None:
 
 
 def layer_problem(importer: str, target: str) -> str | None:
-    """Within one feature the arrows point inwards only."""
+    """Within one feature, imports point inwards only."""
     mine, theirs = layer_of(importer), layer_of(target)
     if theirs in EDGES:
         return "nothing imports the edge of a feature"

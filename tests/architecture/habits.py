@@ -1,4 +1,4 @@
-"""Rules of the house that one file keeps or breaks by itself. Each answers a list of sentences."""
+"""Rules that apply to a single file. Each returns a list of sentences, one for each violation."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ SECRET_WORDS = frozenset({"body", "token", "password", "secret", "auth_token", "
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "bind"})
 
 LATE_IMPORTS: dict[tuple[str, str], str] = {}
-"""(module, imported): the reason why this import stands inside a function."""
+"""(module, imported): why this import is inside a function."""
 
 READS_ENVIRONMENT = {
     "app.config": "the one place",
@@ -44,7 +44,7 @@ VENDOR_WORDS_OF_OURS = {
 
 
 def too_long(source: Source) -> list[str]:
-    """A migration is exempt: it is written once, and read as a record."""
+    """Migrations are exempt: each is written once and read as a record."""
     if source.name.startswith("migrations.versions."):
         return []
     lines = source.text.count("\n")
@@ -69,7 +69,7 @@ def late_imports(source: Source) -> list[str]:
 
 
 def opens_transactions(source: Source) -> list[str]:
-    """Only app/db.py begins and ends transactions; savepoints are free."""
+    """Only app/db.py begins and ends transactions; savepoints are allowed everywhere."""
     if source.package != "app" or source.name in MAKES_ENGINES:
         return []
     found = []
@@ -123,7 +123,7 @@ def logs_secrets(source: Source) -> list[str]:
 
 
 def speaks_vendor(source: Source) -> list[str]:
-    """Vendor names outside app/channels/providers. Prose (docstrings) may name them."""
+    """Report vendor names outside app/channels/providers. Prose (docstrings) may contain them."""
     if source.package != "app" or source.name in VENDOR_HOMES:
         return []
     if source.name.startswith("app.channels.providers"):
@@ -139,7 +139,7 @@ def speaks_vendor(source: Source) -> list[str]:
 
 
 def queries_outside_repositories(source: Source) -> list[str]:
-    """Endpoints and schemas hold no SQL."""
+    """Endpoints and schemas contain no SQL."""
     if source.name.rpartition(".")[2] not in {"endpoints", "schemas"}:
         return []
     return [
@@ -158,11 +158,11 @@ SQL_HOMES = {
     "app.cli.secrets": "walks over the sealed values of all tables",
 }
 SQL_FOUNDATION = ("app.common", "app.models", "app.tasks", "app.db")
-"""What every feature stands on: it writes SQL for all of them."""
+"""The modules below the features, which write SQL for all of them."""
 
 
 def sql_outside_repositories(source: Source) -> list[str]:
-    """A feature's SQL stands in its repositories, and its `due.py` has what the scheduler asks."""
+    """A feature's SQL is in its repositories; its `due.py` has the scheduler's queries."""
     if source.package != "app" or source.name in SQL_HOMES or source.name == "app":
         return []
     if source.name.startswith(SQL_FOUNDATION) or is_repository(source.name):
@@ -181,7 +181,7 @@ def is_repository(name: str) -> bool:
 
 
 def repositories_that_know_services(source: Source) -> list[str]:
-    """A repository reads and writes rows; what they mean is decided by services."""
+    """A repository reads and writes rows; services decide what they mean."""
     if not is_repository(source.name):
         return []
     return [
@@ -251,7 +251,7 @@ def is_vendor(word: str) -> bool:
 
 
 def words_of(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """Names and pieces of text in one node, with their line."""
+    """Return the names and pieces of text in one node, with their lines."""
     line = getattr(node, "lineno", 0)
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
@@ -270,7 +270,7 @@ def words_of(node: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    """The text statements of a file: docstrings of modules, classes, functions and constants."""
+    """Return the docstrings of a file: of modules, classes, functions and constants."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value

@@ -1,4 +1,4 @@
-"""Every file keeps the rules of the house, and every rule bites."""
+"""Every file follows the rules, and every rule detects a violation."""
 
 from collections.abc import Callable
 

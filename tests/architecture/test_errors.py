@@ -1,4 +1,4 @@
-"""Every error code is in the guide, and the guide invents none."""
+"""Every error code is in the API guide, and the guide has no other."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ ERROR_BASES = frozenset(
 
 
 def codes_in(source: Source) -> Iterator[str]:
-    """`code = "…"` of error classes, and `code="…"` where an error is raised."""
+    """Return `code = "…"` of error classes, and `code="…"` where an error is raised."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ClassDef):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}

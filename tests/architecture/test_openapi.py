@@ -1,4 +1,4 @@
-"""The description at /openapi.json is valid, whole, and served without any outside host."""
+"""The document at /openapi.json is valid, complete, and served without any outside host."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def guarded_routes(app: Flask) -> dict[str, Guard]:
-    """The guard of each route of the API."""
+    """Return the guard of each route of the API."""
     guards = {entry.blueprint.name: entry.guard for entry in TABLE if entry.kind is Kind.API}
     return {
         f"{method} {path_of(rule)}": guards[name]

@@ -23,7 +23,7 @@ def collection() -> dict[str, Any]:
 
 
 def requests(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The requests of all folders, in the order in which newman makes them."""
+    """Return the requests of all folders, in the order in which newman makes them."""
     for item in items:
         if "item" in item:
             yield from requests(item["item"])
@@ -32,7 +32,7 @@ def requests(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def called(items: list[dict[str, Any]]) -> set[str]:
-    """`GET /channels/{}` of each request to our own service."""
+    """Return `GET /channels/{}` of each request to our own service."""
     return {
         f"{item['request']['method']} {VARIABLE.sub('{}', '/' + '/'.join(url['path']))}"
         for item in requests(items)
@@ -62,7 +62,7 @@ def untested(items: list[dict[str, Any]]) -> list[str]:
 
 
 def undeclared(loaded: dict[str, Any]) -> set[str]:
-    """Variables that a request uses, but nobody gives a value."""
+    """Return the variables that a request uses but nothing defines."""
     text = json.dumps(loaded)
     used = set(re.findall(r"\{\{(\w+)\}\}", text))
     given = {variable["key"] for variable in loaded["variable"]}

@@ -23,11 +23,11 @@ OPEN = {
     "GET /api/health": "for load balancers",
     "GET /api/status": "for a status page",
 }
-"""What anybody may call, and why. A new route is not among them by accident."""
+"""The public routes, and why each is public."""
 
 
 def calls(app: Flask) -> Iterator[tuple[str, Rule]]:
-    """("GET /channels/<uuid:channel_id>", rule) for each route × method."""
+    """Yield ("GET /channels/<uuid:channel_id>", rule) for each route and method."""
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield f"{method} {rule.rule}", rule
@@ -39,7 +39,8 @@ def guard_of(rule: Rule) -> Guard | None:
 
 
 def unguarded(app: Flask) -> list[str]:
-    """Routes that stand in no table, are public without being listed, or name no permission."""
+    """Return routes that are not in the table, are public without being listed, or name no
+    permission."""
     found = []
     for call, rule in calls(app):
         guard = guard_of(rule)
@@ -116,7 +117,7 @@ def test_no_signed_route_answers_a_stranger(app: Flask, client: FlaskClient) -> 
 
 
 def filled(rule: Rule) -> str:
-    """The rule's path with an id that nobody has, and a provider that there is."""
+    """Return the rule's path with an id that does not exist and a provider that does."""
     value = {name: "twilio" if name == "provider" else uuid4() for name in rule.arguments}
     return rule.build(value)[1]  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""Every setting is documented, and nothing is documented that is no setting."""
+"""Every setting is documented, and everything documented is a setting."""
 
 import re
 
@@ -17,7 +17,7 @@ OTHERS = {
     "RECADO_FAULTS": "proofs: named points where a process breaks",
     "NO_COLOR": "make run: a log without colours",
 }
-"""Variables that something else than app/config.py reads."""
+"""Variables that are not read by app/config.py."""
 
 EXAMPLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 
@@ -27,12 +27,12 @@ def settings_variables() -> list[str]:
 
 
 def exampled(text: str) -> list[str]:
-    """The variables of an .env file, commented out or not, in order."""
+    """Return the variables of an .env file, commented out or not, in order."""
     return EXAMPLE.findall(text)
 
 
 def documented(text: str) -> list[str]:
-    """The variables that the headings of a guide name, in order."""
+    """Return the variables that the headings of a guide name, in order."""
     lines = [line for line in text.splitlines() if line.startswith("### ")]
     return [name for line in lines for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", line)]
 
@@ -83,7 +83,7 @@ def test_what_the_guide_calls_required_is_required(variable: str) -> None:
 
 
 def test_the_example_starts_no_service_by_itself() -> None:
-    """Copied as it stands, it must not run with secrets that the world knows."""
+    """An unchanged copy must not start a service with published secrets."""
     pairs = dict(re.findall(r"^([A-Z][A-Z0-9_]+)=(.*)$", example_text(), re.MULTILINE))
     with pytest.raises(SettingsError):
         load(pairs)

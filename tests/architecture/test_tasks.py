@@ -1,4 +1,4 @@
-"""Every task is loaded by the worker, and known by a name in app/tasks/names.py."""
+"""The worker loads every task, and app/tasks/names.py names it."""
 
 import importlib
 import re
@@ -13,7 +13,7 @@ from tests.architecture.source import ROOT
 
 
 def task_modules() -> set[str]:
-    """`tasks.py` of each feature, and the beat's own."""
+    """Return `tasks.py` of each feature, and the scheduler's own module."""
     paths = (ROOT / "app").rglob("tasks.py")
     return {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
 
@@ -48,7 +48,7 @@ def test_the_beat_rings_only_what_exists(registered: set[str], app: object) -> N
 
 
 def test_tasks_survive_a_worker_and_are_not_stored(app: object) -> None:
-    """Measured choices: a killed worker's task comes back, and results are nobody's business."""
+    """A killed worker's task is redelivered, and results are not stored."""
     assert celery.conf.task_acks_late is True
     assert celery.conf.worker_prefetch_multiplier == 1
     assert celery.conf.task_ignore_result is True
@@ -60,7 +60,7 @@ def test_every_task_has_a_queue() -> None:
 
 
 def test_every_queue_has_a_worker_where_we_start_some() -> None:
-    """`make run` and docker-compose.yml start one for each queue, and none for another."""
+    """`make run` and docker-compose.yml start a worker for each queue, and for no other."""
     every = {str(queue) for queue in Queue}
     assert set(WORKERS) == every
     compose = (ROOT / "docker-compose.yml").read_text()

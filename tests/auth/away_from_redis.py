@@ -1,7 +1,7 @@
-"""A web service whose Redis is not there; prints how it answers, as one line of JSON.
+"""A web service without Redis; prints its answers as one line of JSON.
 
-Run as a program with the environment of a Recado: limits live in the process, so they are tried in
-one of their own. Argument: a username with `tests.factories.PASSWORD`.
+Run as a program with the environment of a service: limits are kept in the process, so they are
+tested in a process of their own. Argument: a username with `tests.factories.PASSWORD`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""API keys: shown once, found by prefix, proved by hash, refused the moment they are revoked."""
+"""API keys: shown once, found by prefix, verified by hash, refused as soon as they are revoked."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Guessing is slowed down, with Redis and without it."""
+"""Guesses at passwords are limited, with Redis and without it."""
 
 import base64
 import json
@@ -87,7 +87,7 @@ def closed_port() -> Iterator[int]:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never answers, as a frozen Redis does."""
+    """A port that accepts connections and never answers, like a frozen Redis."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(50)

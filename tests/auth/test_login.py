@@ -1,4 +1,4 @@
-"""Signing in: the contract's answers, and nothing for somebody who guesses."""
+"""Signing in: the contract's answers, and no information for an attacker."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -151,7 +151,7 @@ def test_every_wrong_pair_gets_one_answer_after_the_same_work(
 
 
 def test_the_dummy_hash_is_checked_in_full() -> None:
-    """argon2 refuses a malformed hash at once; a well-formed one costs the whole work."""
+    """argon2 refuses a malformed hash at once; a well-formed one costs the full work."""
     assert not passwords.needs_rehash(passwords.dummy_hash())
     with pytest.raises(VerificationError, match="does not match"):
         passwords.HASHER.verify(passwords.dummy_hash(), b"anything")

@@ -1,4 +1,4 @@
-"""Refresh tokens: used once, forgiving for some seconds, unforgiving after that."""
+"""Refresh tokens: used once, repeatable for some seconds, refused after that."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ def pair(nobody: ApiClient, owner: User) -> Pair:
 
 @pytest.fixture
 def traveller() -> Iterator[time_machine.Traveller]:
-    """Stands still at the present moment, so that seconds pass only when a test says so."""
+    """Freeze the clock, so that seconds pass only when a test says so."""
     with time_machine.travel(datetime.now(UTC), tick=False) as travelling:
         yield travelling
 

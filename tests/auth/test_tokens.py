@@ -1,4 +1,4 @@
-"""Tokens that are forged, damaged, foreign, old or of the wrong kind are all 401."""
+"""Tokens that are forged, damaged, foreign, old or of the wrong type are all 401."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ Claims = dict[str, Any]
 
 @pytest.fixture
 def good(app: Flask, owner: User) -> str:
-    """A token that works; the attacks change one thing of it each."""
+    """Return a valid token; each attack changes one thing of it."""
     with app.app_context():
         return tokens.encode(token_facts(owner, create_session(owner)))
 
@@ -33,7 +33,7 @@ def key_of(app: Flask) -> bytes:
 
 
 def resign(app: Flask, token: str, **changes: Any) -> str:
-    """The token with other claims (None takes one away), under our own key."""
+    """Return the token with other claims (None removes one), signed with our own key."""
     claims = {**jwt.decode(token, options={"verify_signature": False}), **changes}
     claims = {name: value for name, value in claims.items() if value is not None}
     header = {"kid": jwt.get_unverified_header(token)["kid"]}
@@ -41,7 +41,7 @@ def resign(app: Flask, token: str, **changes: Any) -> str:
 
 
 def refused(app: Flask, token: str) -> str:
-    """The code with which a token is refused."""
+    """Return the code with which a token is refused."""
     answer = ApiClient(app, token).get("/auth/me")
     assert answer.status_code == 401, answer.json
     assert answer.json["success"] is False

@@ -1,4 +1,4 @@
-"""Which message gets which fixed reply, and the API in which they are kept."""
+"""Which message gets which keyword reply, and the API that manages them."""
 
 from typing import Any
 

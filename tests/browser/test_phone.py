@@ -1,4 +1,4 @@
-"""The main job as two people see it: one at the API, one at the phone."""
+"""The main use as two people see it: one at the API, one at the phone."""
 
 import requests
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, and channels that talk with it."""
+"""The simulator as a process of its own, and channels that use it."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[str]:
-    """The base URL of a running simulator; ten times faster than life."""
+    """The base URL of a running simulator; ten times faster than real time."""
     command = [sys.executable, "-m", "simulator", "--port", "0", "--inbound-url", ""]
     process = subprocess.Popen(
         [*command, "--time-scale", "0.1"],
@@ -72,7 +72,7 @@ def twilio(simulator: str, control: Control, demo_credentials: dict[str, str]) -
 
 @pytest.fixture
 def at_simulator(app: object, settings: Settings, simulator: str) -> Iterator[None]:
-    """Clients that the app makes talk with the simulator."""
+    """Make the app's clients call the simulator."""
     cache.forget_all()
     config.use(replace(settings, twilio_api_base_url=simulator))
     yield

@@ -1,4 +1,4 @@
-"""A server that reads one request and answers with the very bytes it is given, or misbehaves."""
+"""A server that reads one request and answers with exactly the given bytes, or misbehaves."""
 
 import socket
 import struct
@@ -58,7 +58,7 @@ def hanging(connection: socket.socket) -> None:
 
 
 def trickling(connection: socket.socket) -> None:
-    """One byte of the head every 50 ms, without end."""
+    """Send one byte of the head every 50 ms, without end."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     pause = threading.Event()
     while not pause.wait(0.05):
@@ -71,7 +71,7 @@ def serve(behave: Behaviour) -> Iterator[LocalServer]:
     server = LocalServer(listener.getsockname()[1])
 
     def handle(connection: socket.socket) -> None:
-        # A client that gave up is part of many of these tests.
+        # In many of these tests the client gives up.
         with connection, suppress(OSError):
             server.requests.append(read_request(connection))
             behave(connection)
@@ -95,7 +95,7 @@ def serve(behave: Behaviour) -> Iterator[LocalServer]:
 
 @contextmanager
 def deaf(*addresses: str, port: int = 0) -> Iterator[int]:
-    """A port that takes no connection at these addresses of loopback: who connects waits."""
+    """A port that accepts no connection at these loopback addresses: a client waits."""
     with ExitStack() as stack:
         for address in addresses:
             listener = stack.enter_context(socket.socket())
@@ -103,7 +103,7 @@ def deaf(*addresses: str, port: int = 0) -> Iterator[int]:
             listener.listen(0)
             port = listener.getsockname()[1]
             for _ in range(2):
-                # They fill the queue of those that wait to be taken; the next one finds no room.
+                # These fill the listen queue, so the next connection finds no room.
                 waiting = stack.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex((address, port))

@@ -1,4 +1,4 @@
-"""`/channels`: what a tenant may do with its senders, and what nobody gets to see."""
+"""`/channels`: what a tenant can do with its channels, and what nobody can see."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""`flask secrets rotate`: afterwards every secret opens, and no old key is needed."""
+"""`flask secrets rotate`: afterwards every secret can be decrypted, and no old key is needed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def _settings_back(app: Flask, settings: Settings) -> Iterator[None]:
 
 
 def both_keys(settings: Settings) -> None:
-    """The new master key in front, the old one behind it."""
+    """The new master key first, the old one after it."""
     config.use(replace(settings, encryption_keys={**NEW, **settings.encryption_keys}))
 
 

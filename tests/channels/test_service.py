@@ -1,4 +1,4 @@
-"""Choosing a sender, and what a process remembers of channels."""
+"""Selecting a channel, and what a process caches of channels."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,13 +43,13 @@ def test_of_channels_added_at_once_one_is_the_default(tenant: Tenant) -> None:
 
 
 def set_row(tenant: Tenant, channel_id: UUID, **values: Any) -> None:
-    """As another process would: nothing in this one is told."""
+    """Change the row as another process would: this one is not told."""
     with db.tenant_session(tenant.id) as session:
         session.execute(update(Channel).where(Channel.id == channel_id).values(**values))
 
 
 class Statements:
-    """Counts what this process asks the database."""
+    """Counts the statements of this process."""
 
     def __enter__(self) -> "Statements":
         self.count = 0

@@ -1,4 +1,4 @@
-"""What a Twilio client says of each answer, and of none at all."""
+"""The result of a Twilio client for each answer, and for none at all."""
 
 import json
 import logging
@@ -182,7 +182,8 @@ def test_a_name_that_does_not_resolve_was_surely_not_processed() -> None:
 
 
 def test_a_failed_tls_handshake_was_surely_not_processed() -> None:
-    """The server reads the client's hello as a request that never ends, then hangs up."""
+    """The server reads the client's hello as a request that never ends, then closes the
+    connection."""
 
     with serve(answering("200 OK")) as server:
         url = server.url.replace("http:", "https:")

@@ -1,4 +1,4 @@
-"""One deadline for a whole call: what it does not reach before it writes is surely not sent."""
+"""One deadline for a whole call: if it passes before anything is written, nothing was sent."""
 
 import socket
 import time
@@ -35,7 +35,7 @@ def client_at(port: int, scheme: str = "http") -> TwilioClient:
 
 
 def send(client: TwilioClient) -> tuple[SendOutcome, float]:
-    """The outcome, and how many seconds it took."""
+    """Return the outcome, and the seconds it took."""
     message = OutgoingMessage("+14155238886", PERSON, {"type": "text", "body": "x"}, "m=1")
     began = time.monotonic()
     return client.send(message), time.monotonic() - began
@@ -43,7 +43,7 @@ def send(client: TwilioClient) -> tuple[SendOutcome, float]:
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`resolve("127.0.0.1", after=1.0)`: what a look-up of the name finds, and how late."""
+    """Set the result of a look-up of the name, and its delay: `resolve("127.0.0.1", after=1.0)`."""
     asked = socket.getaddrinfo
 
     def to(*addresses: str, after: float = 0.0) -> None:

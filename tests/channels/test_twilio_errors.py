@@ -1,4 +1,4 @@
-"""The table of provider codes: complete, plain, and ours."""
+"""The table of provider codes: complete, in plain words, with codes of our own."""
 
 import re
 

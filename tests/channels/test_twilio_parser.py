@@ -1,4 +1,4 @@
-"""Every kind of webhook, in the shapes that Twilio's pages and captures show."""
+"""Every kind of webhook, as Twilio's pages and captures show it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A webhook counts only when the channel's own secret signed exactly what came."""
+"""A webhook counts only when the channel's own secret signed exactly what was received."""
 
 import hashlib
 from typing import Any
@@ -145,7 +145,7 @@ def test_a_shared_key_signs_with_sha_256() -> None:
 
 
 def test_the_sender_cannot_choose_the_weaker_way() -> None:
-    """Right secrets, but in the mode that the channel did not choose."""
+    """The right secrets, but in the mode that the channel did not choose."""
     for secret in (TOKEN, "a shared secret"):
         assert not is_signed(a_request(sign(secret)), SHARED_KEY)
         for algorithm in ("HMAC_SHA256", "HMAC_SHA1", "hmac_sha256"):

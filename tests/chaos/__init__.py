@@ -1,1 +1,1 @@
-"""The proof that no message is lost or doubled while the processes are killed: `make chaos`."""
+"""The proof that no message is lost or duplicated while the processes are killed: `make chaos`."""

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: run the proof; exit 1 on one lost or doubled message.
+"""`python -m tests.chaos`: run the proof; exit 1 on one lost or duplicated message.
 
 python -m tests.chaos short --seed 7
 python -m tests.chaos full --messages 10000 --kills 300
@@ -38,7 +38,7 @@ REPEATED = 50
 OLD_ENOUGH_SECONDS = STILL_COMING.total_seconds() + 2
 REPAIR_SECONDS = 240.0
 EXTRA_SECONDS = 60.0
-"""How much longer the attacks may last until each fault point has struck."""
+"""How much longer the attacks may last until each fault point was hit."""
 
 
 def main(argv: list[str]) -> int:
@@ -113,7 +113,7 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
 
 
 def attack(driver: Driver, load: Load, troubles: Troubles | None) -> None:
-    """Load and attacks side by side; longer until each fault point has struck."""
+    """Run load and attacks in parallel; longer until each fault point was hit."""
     plan = driver.plan
     driver.arm()
     load.start()
@@ -136,9 +136,9 @@ def attack(driver: Driver, load: Load, troubles: Troubles | None) -> None:
 
 
 def settle(driver: Driver, outside: Outside) -> None:
-    """Wait until nothing is on its way, also no receipt.
+    """Wait until nothing is on its way, including receipts.
 
-    What still is after the plan's bound is judged as it stands.
+    What is still on its way after the plan's limit is judged as it is.
     """
     url = driver.fleet.database_url
     until = time.monotonic() + driver.plan.settle_seconds
@@ -153,7 +153,7 @@ def settle(driver: Driver, outside: Outside) -> None:
 
 
 def repair(driver: Driver, load: Load, web_url: str, troubles: Troubles | None) -> None:
-    """Have what was never heard read from the provider's list, once it is old enough to be late."""
+    """Request the provider's lists, once lost messages are old enough to be considered late."""
     driver.rest(load.ended + OLD_ENOUGH_SECONDS - time.monotonic())
     tokens = troubles.tokens() if troubles else ()
     ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1), tokens)
@@ -163,7 +163,7 @@ def repair(driver: Driver, load: Load, web_url: str, troubles: Troubles | None) 
 
 
 def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
-    """What was done, and how soon all went on."""
+    """Print what was done, and how fast everything recovered."""
     answers, oracle = books.answers, books.oracle
     say(counted("attacks", driver.done))
     say(counted("fault points", driver.struck))
@@ -178,7 +178,7 @@ def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
 
 
 def _deadlocks(fleet: Fleet) -> Promise:
-    """By the log of Postgres, for its own count does not survive a crash."""
+    """Count them in the log of Postgres, because its own counter does not survive a crash."""
     found = [line for line in fleet.postgres_log() if "deadlock detected" in line]
     return Promise("deadlocks", str(len(found)), tuple(found[:5]))
 
@@ -189,7 +189,7 @@ def conclusion(promises: list[Promise]) -> str:
 
 
 def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:
-    """A proof that did not attack proves nothing."""
+    """Fail if nothing was attacked, because then nothing was proved."""
     plan = driver.plan
     wanted = {each: plan.attacks.count(each) for each in plan.attacks}
     short = [f"{each}: {driver.done[each]}" for each, n in wanted.items() if driver.done[each] < n]

@@ -24,7 +24,7 @@ POINTS = {
     "worker-replies": _SENDING,
     "worker-delivery": _SENDING,
 }
-"""How a process is called → the fault points that its work passes."""
+"""The name of a process → the fault points in its code."""
 
 CHANCE = {
     "send_before_commit": 0.03,
@@ -35,25 +35,26 @@ CHANCE = {
     "apply_after_commit": 0.03,
 }
 OTHER_CHANCE = 0.1
-"""Of the points that a worker passes once for each message or group of messages."""
+"""The probability of points that a worker passes once for each message or group of messages."""
 
 LATER = 0.2
-"""How much of its chance a point keeps that has struck before."""
+"""The share of its probability that a point keeps after its first hit."""
 
 AWAY_SECONDS = (1.0, 6.0)
 CRASHED_SECONDS = (0.2, 2.0)
 PATIENCE_SECONDS = 40.0
-"""How long a process may take to end once it was asked to. Then it is killed, and that counts."""
+"""How long a process may take to end after SIGTERM. Then it is killed, which is counted."""
 
 OURS = ("web", "worker", "beat")
 TARGETS = ("worker", "worker child", "worker child", "web", "web child", "beat")
-"""A kill falls on one of these; workers do most, so they come more often. Who has no children is
-killed itself."""
+"""A kill hits one of these; workers do most of the work, so they are listed more often. A process
+without children is killed itself."""
 
 
 @dataclass(frozen=True)
 class Return:
-    """Postgres or Redis is back, `at` in Unix time; `waiting`: ids of messages ready to go then."""
+    """The return of Postgres or Redis, `at` in Unix time; `waiting`: ids of messages ready to be
+    sent then."""
 
     attack: Attack
     at: float
@@ -111,7 +112,8 @@ class Driver:
         self.done[attack] += 1
 
     def rest(self, seconds: float) -> None:
-        """Wait, thawing who has been frozen for long enough and reviving who ended."""
+        """Wait, resuming processes that were frozen for long enough and restarting those that
+        ended."""
         until = time.monotonic() + seconds
         while True:
             self._thaw(time.monotonic())
@@ -122,13 +124,13 @@ class Driver:
             time.sleep(min(0.2, left))
 
     def arm(self) -> None:
-        """Start web and workers with the fault points that they still have to hit."""
+        """Start web and workers with the fault points that were not hit yet."""
         for name in list(self.fleet.members):
             if self._points_of(name):
                 self._kill_member(name)
 
     def end(self) -> None:
-        """Thaw everybody and start them again without fault points."""
+        """Resume all processes and start them again without fault points."""
         self.is_over = True
         self._thaw(float("inf"))
         self.struck = self.fleet.fault_hits()
@@ -138,7 +140,7 @@ class Driver:
                 self.fleet.start_again(name)
 
     def missed(self) -> list[str]:
-        """Fault points that have not struck yet."""
+        """Return the fault points that were not hit yet."""
         hits = self.fleet.fault_hits()
         return [name for name in self.plan.fault_points if not hits[name]]
 
@@ -161,10 +163,10 @@ class Driver:
         self.fleet.start_again(name, self._faults_for(name))
 
     def _faults_for(self, name: str) -> str:
-        """Half of the restarted processes carry one fault point; all do while some are not yet hit.
+        """Half of the restarted processes carry one fault point; all do while some are not hit yet.
 
-        A worker carries one at a time: a process that dies of each of its steps does nothing else.
-        A web service outlives its children that die of them, and carries all.
+        A worker carries one at a time: a process that dies at each of its steps would do nothing
+        else. A web service survives the deaths of its children, and carries all.
         """
         points = self._points_of(name)
         if not points or self.is_over:
@@ -187,14 +189,14 @@ class Driver:
         return [each for each in self.fleet.members if each.startswith(OURS)]
 
     def _restart(self) -> None:
-        """Ask the next in turn to end, as a deploy does; `rest` starts it again."""
+        """Ask the next process in turn to end, as a deploy does; `rest` starts it again."""
         names = self._ours()
         name = names[self.done[Attack.RESTART] % len(names)]
         _signal(self.fleet.members[name].process.pid, signal.SIGTERM)
         self.leaving[name] = time.time()
 
     def _revive(self) -> None:
-        """Start again who ended; kill who was asked to end and takes too long."""
+        """Start processes that ended; kill those that were asked to end and take too long."""
         for name, asked in self.leaving.items():
             if time.time() - asked > PATIENCE_SECONDS:
                 _signal(self.fleet.members[name].process.pid, signal.SIGKILL)
@@ -211,7 +213,7 @@ class Driver:
         self.returns.append(Return(attack, now, ready_to_go(self.fleet.database_url)))
 
     def _freeze(self) -> None:
-        """Stop a whole process or one child of it for a while."""
+        """Stop a whole process, or one child of it, for a while."""
         name = self.dice.choice(self._ours())
         own = self.fleet.members[name].process.pid
         found = pick(self.dice, [own, *self.fleet.children(name)]) or own

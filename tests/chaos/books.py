@@ -1,4 +1,5 @@
-"""Three books of one run: what we answered, what Postgres holds, what the provider processed."""
+"""The three records of one run: what we answered, what Postgres holds, what the provider
+processed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ UNSETTLED = ("queued", "sending", "uncertain")
 
 @dataclass(frozen=True)
 class Row:
-    """An outgoing message as Postgres holds it. `sends`: attempts that may have arrived."""
+    """An outgoing message in Postgres. `sends`: attempts that may have arrived."""
 
     id: str
     status: str
@@ -31,7 +32,7 @@ class Row:
 
 @dataclass
 class Records:
-    """What Postgres holds.
+    """The contents of Postgres.
 
     `incoming`: provider id → phone; `inbox`: state → items; `people`: address → contact.
     """
@@ -47,7 +48,7 @@ class Records:
 
 
 class Written(NamedTuple):
-    """What a person wrote, and to which of our numbers."""
+    """A message that a person wrote, and to which of our numbers."""
 
     phone: str
     body: str
@@ -56,10 +57,9 @@ class Written(NamedTuple):
 
 @dataclass
 class Oracle:
-    """What the provider's log says. `processed`: our message id → (SID, body) per create.
+    """The provider's log. `processed`: our message id → (SID, body) per create.
 
-    `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → what
-    somebody wrote.
+    `heard`: event keys of webhooks that we answered with 2xx. `inbound`: SID → what somebody wrote.
     `handed`: our message id → Unix time of its first create. `webhooks`: Unix time of each attempt
     and the status that we answered, None for no answer.
     """
@@ -74,9 +74,10 @@ class Oracle:
 
 
 def unsettled(admin_url: str) -> Counter[str]:
-    """How much is not at its end: outgoing messages by status, and inbox items to apply.
+    """Return how much is unfinished: outgoing messages by status, and inbox items to apply.
 
-    One statement, so one moment: an item that becomes a reply between two looks is in neither.
+    One statement sees one moment: an item that becomes a reply between two statements would be in
+    neither.
     """
     statement = (
         "select status, count(*) from recado.messages where status in %s group by status"
@@ -88,7 +89,7 @@ def unsettled(admin_url: str) -> Counter[str]:
 
 
 def ready_to_go(admin_url: str) -> frozenset[str]:
-    """Ids of queued messages that are due and wait for nothing but a worker."""
+    """Return the ids of queued messages that are due and need nothing but a worker."""
     statement = (
         "select m.id::text from recado.messages m"
         " join recado.channels c on c.tenant_id = m.tenant_id and c.id = m.channel_id"
@@ -104,7 +105,7 @@ def ready_to_go(admin_url: str) -> frozenset[str]:
 
 
 def unrepaired(admin_url: str) -> int:
-    """Channels whose comparison with the provider's list is due or under way."""
+    """Return the channels whose comparison with the provider's list is due or in progress."""
     statement = "select count(*) from recado.channels where repair_at <= now() + interval '5 min'"
     return int(_select(admin_url, statement)[0][0])
 

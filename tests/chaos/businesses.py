@@ -1,4 +1,5 @@
-"""Before the chaos: three senders of two tenants, each with a key and a webhook that retries."""
+"""Set-up before the chaos: three senders of two tenants, each with a key and a webhook that
+retries."""
 
 import uuid
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ SECOND_TOKEN = "de320000000000000000000000000000"
 
 
 def open_businesses(web_url: str, outside: Outside) -> list[Business]:
-    """Tenant demo with two channels of two accounts, tenant otra with one."""
+    """Create tenant demo with two channels of two accounts, tenant otra with one."""
     demo, otra = sign_in(web_url, "demo"), sign_in(web_url, "otra")
     outside.call(
         "PUT",
@@ -35,7 +36,7 @@ def open_businesses(web_url: str, outside: Outside) -> list[Business]:
         key = ask(web_url, token, "POST", "/auth/api-keys", {"name": "chaos"})["key"]
         for channel in ask(web_url, token, "GET", "/channels")["items"]:
             number: str = channel["phone_number"]
-            # As an operator pastes it at the provider: with the fragment that makes it try again.
+            # As an operator pastes it at the provider: with the fragment that makes it retry.
             hook = {"inbound_url": channel["webhook_url"]}
             outside.call("PUT", f"/senders/whatsapp:{number}", hook)
             found.append(Business(tenant, key, number))
@@ -46,8 +47,8 @@ def open_businesses(web_url: str, outside: Outside) -> list[Business]:
 
 
 def ask_for_repair(web_url: str, since: datetime, others: Iterable[str]) -> None:
-    """As after an outage: have the provider's lists of the load's businesses read, and those of
-    the `others`, each by its token."""
+    """Request the provider's lists, as after an outage: for the businesses of the load, and for the
+    `others`, each with its token."""
     for token in (*(sign_in(web_url, tenant) for tenant in ("demo", "otra")), *others):
         ask(web_url, token, "POST", "/api/inbox/repair", {"since": since.isoformat()})
 

@@ -1,6 +1,7 @@
-"""Figures beside the promises: how soon all went on, and what a restart cost. Pure functions.
+"""Additional figures: how fast everything recovered, and what a restart cost. Pure functions.
 
-They judge nothing: a process that is frozen or killed at the same time may delay what they measure.
+They are not judged: a process that is frozen or killed at the same time may delay what they
+measure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ ACCEPTED = "202"
 def recoveries(
     returns: Sequence[Return], outcomes: Sequence[Outcome], handed: Mapping[str, float]
 ) -> list[str]:
-    """One line for Postgres and one for Redis, if it was attacked."""
+    """Return one line for Postgres and one for Redis, if it was attacked."""
     postgres = [each for each in returns if each.attack is Attack.CRASH]
     redis = [each for each in returns if each.attack is not Attack.CRASH]
     waited = [each for each in redis if each.waiting]
@@ -35,7 +36,7 @@ def restarts(
     outcomes: Sequence[Outcome],
     webhooks: Sequence[tuple[float, int | None]],
 ) -> list[str]:
-    """For each restart, until the next one: what senders and the provider noticed of it."""
+    """Return for each restart, until the next one, what senders and the provider noticed of it."""
     ordered = sorted(endings, key=lambda each: each.asked)
     ends = [*(each.asked for each in ordered), float("inf")][1:]
     found = []
@@ -59,7 +60,7 @@ def _failures(title: str, ending: Ending, times: Sequence[float]) -> str:
 
 
 def _first_202(back: Return, outcomes: Iterable[Outcome]) -> float | None:
-    """Seconds until the first acceptance of a post that was sent after the return."""
+    """Return the seconds until the first acceptance of a post that was sent after the return."""
     times = [
         each.ended - back.at for each in outcomes if each.what == ACCEPTED and each.sent >= back.at
     ]
@@ -67,9 +68,9 @@ def _first_202(back: Return, outcomes: Iterable[Outcome]) -> float | None:
 
 
 def _first_handed(back: Return, handed: Mapping[str, float]) -> float | None:
-    """Seconds until the provider had the first of those that waited for Redis.
+    """Return the seconds until the provider had the first of the messages that waited for Redis.
 
-    Not of all messages: a call that was under way at the return says nothing of the recovery.
+    Not of all messages: a call that was in progress at the return says nothing about the recovery.
     """
     known = [handed[each] for each in back.waiting if each in handed]
     times = [each - back.at for each in known if each >= back.at]

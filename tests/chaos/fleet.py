@@ -28,7 +28,7 @@ FAULT_LINE = b"fault point "
 
 @dataclass
 class Member:
-    """One process of the table, with the one that runs for it now."""
+    """An entry of the table, with its current process."""
 
     command: Command
     process: subprocess.Popen[bytes]
@@ -37,7 +37,7 @@ class Member:
 
 @dataclass
 class Fleet:
-    """Everything that runs. Call from the main thread only: see `dev.launch.spawn`."""
+    """All processes. Call from the main thread only: see `dev.launch.spawn`."""
 
     folder: Path
     postgres: EmbeddedPostgres
@@ -71,19 +71,19 @@ class Fleet:
             self.members[command.name] = Member(command, self._spawn(command, ""))
 
     def start_again(self, name: str, faults: str = "") -> None:
-        """A fresh process in the place of one that was killed."""
+        """Start a new process in place of one that was killed."""
         member = self.members[name]
         member.process.wait()
         member.faults = faults
         member.process = self._spawn(member.command, faults)
 
     def dead(self) -> dict[str, int]:
-        """Who is not there any more, and the code with which it ended."""
+        """Return the processes that have ended, each with its exit code."""
         codes = {name: each.process.poll() for name, each in self.members.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
     def children(self, name: str) -> list[int]:
-        """Process ids of the pool processes or web workers of one member."""
+        """Return the process ids of the pool processes or web workers of one member."""
         try:
             return [each.pid for each in psutil.Process(self.members[name].process.pid).children()]
         except psutil.NoSuchProcess:
@@ -94,7 +94,7 @@ class Fleet:
         return all(answers(url) for url in urls if url is not None)
 
     def fault_hits(self) -> Counter[str]:
-        """How often each named fault point struck, by what the dying processes wrote."""
+        """Return how often each fault point was hit, from what the dying processes wrote."""
         with self.log_path.open("rb") as log:
             log.seek(self._read_to)
             for line in log:
@@ -108,7 +108,7 @@ class Fleet:
         return self._hits.copy()
 
     def postgres_log(self) -> list[str]:
-        """What the server wrote, whole."""
+        """Return the whole log of the server."""
         return self.postgres.log_path.read_text(errors="replace").splitlines()
 
     def last_lines(self, count: int = 40) -> str:
@@ -146,7 +146,7 @@ DOUBLED = ("worker-scheduler", "worker-replies", "worker-delivery")
 
 
 def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
-    """Start both databases and lay out the processes; `extra` are settings of the service."""
+    """Start both databases and set up the processes; `extra` are settings of the service."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     postgres = EmbeddedPostgres(settings.data_dir / "postgres")
     valkey = EmbeddedValkey(settings.data_dir / "valkey")
@@ -158,7 +158,7 @@ def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:
 
 
 def _spread(table: ProcessTable) -> ProcessTable:
-    """The table of `make run`, with two of each process that somebody waits for."""
+    """Return the table of `make run`, with two of each process that somebody waits for."""
     by_name = {each.name: each for each in table.services}
     web, simulator = by_name["web"], by_name["simulator"]
     services = [

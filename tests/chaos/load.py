@@ -14,7 +14,7 @@ from tests.chaos.outside import Outside
 from tests.chaos.plan import Plan
 
 SENDERS = 12
-"""Threads that post: enough that some wait for a frozen web process while others go on."""
+"""Threads that post: enough that some wait for a frozen web process while others continue."""
 
 ANSWER_SECONDS = 8.0
 PAUSE_SECONDS = 0.3
@@ -35,7 +35,7 @@ class Business:
 
 @dataclass(frozen=True)
 class Letter:
-    """One message to post; `key` is its Idempotency-Key for as long as it takes."""
+    """One message to post, with its Idempotency-Key for all attempts."""
 
     key: str
     business: Business
@@ -55,7 +55,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one post came to: a status, or the name of an error. Times are Unix times."""
+    """The result of one post: a status, or the name of an error. Times are Unix times."""
 
     what: str
     sent: float
@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass
 class Answers:
-    """The load's own book. Guarded by `lock`."""
+    """The load's own record. Guarded by `lock`."""
 
     ids: dict[str, str] = field(default_factory=dict)
     letters: dict[str, Letter] = field(default_factory=dict)
@@ -81,7 +81,8 @@ class Answers:
 
 
 def letters(plan: Plan, businesses: list[Business]) -> list[Letter]:
-    """What is sent, by the seed: every third text equals others, every fifth may go once only."""
+    """Return what is sent, by the seed: every third text equals others, every fifth may be sent
+    only once."""
     dice = random.Random(f"{plan.seed}:letters")  # noqa: S311
     found = []
     for number in range(plan.messages):
@@ -100,7 +101,7 @@ def letters(plan: Plan, businesses: list[Business]) -> list[Letter]:
 
 
 def spread(posts: list[Letter], others: list[Letter]) -> list[Letter]:
-    """Those of both: the others spread over the first third, each kept in its order."""
+    """Merge both: the others are spread over the first third, each in its order."""
     found, left = list(posts), list(others)
     share = max(1, len(posts) // 3) / max(1, len(left))
     for number in range(len(left) - 1, -1, -1):
@@ -148,7 +149,7 @@ class Load:
                 time.sleep(PAUSE_SECONDS)
 
     def _post(self, http: requests.Session, letter: Letter) -> bool:
-        """Post once; True when the answer is definite. Anything else is tried again."""
+        """Post once; return True when the answer is definite. Anything else is tried again."""
         sent, answer = time.time(), None
         try:
             answer = self._send(http, letter)
@@ -163,7 +164,7 @@ class Load:
         return True
 
     def repeat(self, posts: list[Letter]) -> None:
-        """Post these once more when all is calm: each must get its first answer again."""
+        """Post these once more after the chaos: each must get its first answer again."""
         http = requests.Session()
         for letter in posts:
             answer = self._send(http, letter)
@@ -189,7 +190,7 @@ class Load:
         self.answers.letters[message_id] = letter
 
     def _write_all(self) -> None:
-        """Each person writes a greeting, which asks for one keyword reply, or something else."""
+        """Each person writes a greeting, which gets one keyword reply, or something else."""
         businesses = sorted({each.business for each in self._posts}, key=lambda each: each.sender)
         dice = random.Random(f"{self._plan.seed}:people")  # noqa: S311
         pause = self._plan.seconds / self._plan.writings

@@ -16,13 +16,13 @@ class Outside:
         self._http = requests.Session()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Raises requests' HTTPError for a refusal: the proof itself would be at fault."""
+        """Raises requests' HTTPError for a refusal, which would be a bug of the proof."""
         answer = self._http.request(method, self._base + path, json=body, timeout=60)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def log(self, kinds: str) -> Iterator[dict[str, Any]]:
-        """All entries of these kinds, oldest first."""
+        """Return all entries of these kinds, oldest first."""
         after = 0
         while True:
             path = f"/log?kind={kinds}&after={after}&limit={PAGE}"
@@ -33,7 +33,7 @@ class Outside:
             after = items[-1]["n"]
 
     def statuses(self) -> dict[str, str]:
-        """SID → the provider's own status of every message that a business sent."""
+        """Return SID → the provider's own status of every message that a business sent."""
         found: dict[str, str] = {}
         after = 0
         while True:
@@ -45,14 +45,14 @@ class Outside:
             after = items[-1]["seq"]
 
     def stop_faults(self) -> dict[str, int]:
-        """From now on the provider behaves; answers how often each fault struck."""
+        """End the provider's faults; return how often each was hit."""
         plan = self.call("GET", "/faults")
         self.call("DELETE", "/faults")
         struck = {each["fault"]: each["fired"] for each in plan["create"]}
         return struck | {f"callback {each['fault']}": each["fired"] for each in plan["callback"]}
 
     def telling(self) -> dict[str, int]:
-        """How many messages the provider still has something to tell of; empty when none."""
+        """Return how many messages the provider still has to report on; empty when none."""
         count: int = self.call("GET", "/counts")["background_tasks"]
         return {"receipts to come": count} if count else {}
 
@@ -60,5 +60,5 @@ class Outside:
         self.call("POST", "/phones", {"number": number, "name": "Chaos", "window": "open"})
 
     def write(self, number: str, sender: str, body: str) -> None:
-        """A person writes; the webhook goes out behind this call."""
+        """Write as a person; the webhook is sent after this call returns."""
         self.call("POST", f"/phones/{number}/messages", {"to": f"whatsapp:{sender}", "body": body})

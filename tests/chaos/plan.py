@@ -1,4 +1,4 @@
-"""What one run does: how much load, how many attacks, and the paces that all forms follow."""
+"""What one run does: its load, its attacks, and the time constants that all forms use."""
 
 import random
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ class Attack(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """Counts of a run; what it does not name it does not do.
+    """The counts of a run; anything not named does not happen.
 
     `every` seconds pass between two attacks. `settings` are the service's own time constants,
-    `longest_freeze` and `list_lag` (seconds) what they can bear: see CLAIM_LEASE_SECONDS and
+    `longest_freeze` and `list_lag` (seconds) what they can tolerate: see CLAIM_LEASE_SECONDS and
     SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one process after the other to
-    end, as a deploy does. The processes carry the `fault_points`; the provider misbehaves or not
-    (`provider_faults`). `troubles`: businesses beside the load whose provider, channel or account
+    end, as a deploy does. The processes carry the `fault_points`; `provider_faults` says whether
+    the provider misbehaves. `troubles`: additional businesses whose provider, channel or account
     does not work as it should.
     """
 
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def attacks(self) -> list[Attack]:
-        """All attacks in the order of the seed."""
+        """Return all attacks in the order of the seed."""
         found = (
             [Attack.KILL] * self.kills
             + [Attack.FREEZE] * self.freezes
@@ -62,22 +62,24 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long load and attacks last, without the settling afterwards."""
+        """Return how long load and attacks last, without the settling afterwards."""
         return len(self.attacks) * self.every
 
     @property
     def is_calm(self) -> bool:
-        """Whether all that the service needs is always there: nothing excuses an answer 5xx."""
+        """Return whether everything that the service needs is always there: nothing excuses a 5xx
+        answer."""
         return not self.fault_points and set(self.attacks) <= {Attack.RESTART}
 
     @property
     def phones(self) -> int:
-        """Fewer people than messages, so that conversations have several, some with equal texts."""
+        """Return fewer people than messages, so that conversations have several, some with equal
+        texts."""
         return max(1, self.messages * 2 // 5)
 
     @property
     def writings(self) -> int:
-        """How many messages people write to the businesses."""
+        """Return how many messages people write to the businesses."""
         return max(1, self.messages // 5)
 
 
@@ -143,7 +145,7 @@ Rules = Mapping[str, list[dict[str, object]]]
 
 
 def faults(plan: Plan, first: Rules | None = None) -> dict[str, object]:
-    """The provider's pace and misbehaviour, by rate with the seed, for PUT /control/faults.
+    """Return the provider's latency and faults, at a rate with the seed, for PUT /control/faults.
 
     The rules of `first` come before others of their kind.
     """

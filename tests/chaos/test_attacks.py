@@ -1,4 +1,4 @@
-"""The driver's restart, on small real processes: who obeys, and who must be killed."""
+"""The driver's restart, on small real processes: those that obey, and one that must be killed."""
 
 import random
 import signal

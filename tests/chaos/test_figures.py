@@ -1,4 +1,4 @@
-"""What the report says of recoveries and restarts."""
+"""The report's figures of recoveries and restarts."""
 
 from tests.chaos.attacks import Ending, Return
 from tests.chaos.figures import recoveries, restarts

@@ -1,4 +1,4 @@
-"""The load's own book, against a web service that fails first."""
+"""The load's own record, against a web service that fails first."""
 
 import json
 import threading

@@ -54,7 +54,7 @@ def test_a_run_in_which_something_fails_is_not_calm(plan: Plan) -> None:
 
 @pytest.mark.parametrize("plan", [SHORT, FULL])
 def test_no_freeze_is_longer_than_the_time_constants_can_bear(plan: Plan) -> None:
-    """A process frozen in the moment of the call sends when it wakes: before the last reading."""
+    """A process frozen at the moment of the call sends when it resumes: before the last reading."""
     given = {name: int(value) for name, value in plan.settings.items()}
     lease = given["CLAIM_LEASE_SECONDS"]
     last_reading = lease + given["SETTLE_AFTER_SECONDS"] + given["SETTLE_AGAIN_SECONDS"]

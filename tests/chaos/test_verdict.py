@@ -1,4 +1,4 @@
-"""The proof must be able to fail: books with one flaw each, and the promise that it breaks."""
+"""The proof must be able to fail: records with one flaw each, and the promise that it breaks."""
 
 from dataclasses import replace
 
@@ -24,7 +24,8 @@ LETTER = Letter("key", Business("demo", "rk", "+14155238886"), ROW.phone, ROW.bo
 
 
 def books(*rows: Row) -> Books:
-    """Books of a run in which every row of ours was processed once, under its own SID."""
+    """Return the records of a run in which every row of ours was processed once, under its own
+    SID."""
     oracle = Oracle()
     for row in rows:
         if row.provider_id:

@@ -1,8 +1,8 @@
-"""Trouble beside the load: businesses whose provider, channel or account does not work.
+"""Additional businesses whose provider, channel or account does not work.
 
 Each business sends like all others and its messages are judged like all others, with two
-differences: a business whose provider can never say what became of a message may end it `unknown`,
-and nothing may leave while a channel is disabled or a tenant closed.
+differences: a business whose provider can never report the outcome of a message may end it
+`unknown`, and nothing may be sent while a channel is disabled or a tenant closed.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from app.delivery.fates import MOST_SENDS
+from app.delivery.reconcile import MOST_SENDS
 from tests.chaos.books import UNSETTLED, Oracle, Records
 from tests.chaos.businesses import ask, sign_in
 from tests.chaos.load import Business, Letter
@@ -48,7 +48,7 @@ class Sender:
 
 @dataclass
 class Troubles:
-    """What is wrong beside the load of one run, and when it began and ended (Unix times)."""
+    """The troubles of one run, and when they began and ended (Unix times)."""
 
     plan: Plan
     web_url: str
@@ -62,7 +62,7 @@ class Troubles:
     _tenants: list[Tenant] = field(default_factory=list)
 
     def open(self) -> None:
-        """Before the load: the tenants, their channels, and what they are going to send."""
+        """Before the load: create the tenants, their channels, and what they are going to send."""
         self._admin = sign_in(self.web_url, "admin")
         count = max(10, self.plan.messages // 50)
         self._refusing = self._sender(self._tenant(), 80)
@@ -101,25 +101,25 @@ class Troubles:
         self._show_both()
 
     def end(self) -> None:
-        """Before all is settled: everything may leave again."""
+        """Before settling: everything may be sent again."""
         self.ended = time.time()
         self._retry(lambda: self._set_channel("active"))
         self._retry(lambda: self._set_tenant("active"))
-        # No webhook may have come through before, and a list knows no user ids.
+        # No webhook may have come through before, and a list has no user ids.
         self._show_both()
 
     def mend(self) -> None:
-        """After all is settled: the provider works for everybody."""
+        """After settling: the provider works for everybody."""
         self.outside.call("DELETE", "/faults")
 
     def tokens(self) -> Iterator[str]:
-        """One of each business in trouble."""
+        """Return a token of each business in trouble."""
         return (self._token(tenant.owner) for tenant in self._tenants)
 
     @property
     def excused(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The numbers of businesses whose messages may end `unknown`, and of those that could not
-        answer for a time."""
+        """Return the numbers of businesses whose messages may end `unknown`, and of those that
+        could not answer for a time."""
         doubtful = frozenset({self._number(self._refusing), self._number(self._unreadable)})
         return doubtful, self._silenced
 
@@ -151,7 +151,7 @@ class Troubles:
         ]
 
     def _silence(self, rows: dict[str, Any], oracle: Oracle) -> Promise:
-        """A claim that a process made before, and was frozen with, may leave within its lease."""
+        """A claim of a process that was frozen with it may still be sent within its lease."""
         margin = float(self.plan.settings["CLAIM_LEASE_SECONDS"])
         left = [
             message_id
@@ -166,7 +166,7 @@ class Troubles:
         return sender.business.sender
 
     def _open_pairs(self, count: int) -> None:
-        """People who are known by a number on one channel and by a user id on another."""
+        """Create people who are known by a number on one channel and by a user id on another."""
         tenant = self._tenant()
         self._first, self._second = self._sender(tenant, 80), self._sender(tenant, 80)
         for index in range(count):
@@ -224,7 +224,7 @@ class Troubles:
         return Sender(made["id"], account, Business("trouble", tenant.api_key, number))
 
     def _limit(self, username: str) -> None:
-        """Give the tenant of the main load a quota, so that it counts under two-way traffic."""
+        """Give the tenant of the main load a quota, so that it is counted under two-way traffic."""
         token = sign_in(self.web_url, username)
         tenant_id = ask(self.web_url, token, "GET", "/auth/me")["tenant"]["id"]
         body = {"daily_message_quota": ENOUGH_QUOTA}

@@ -1,6 +1,6 @@
-"""Comparing the books: each promise with its figures, and whether it was kept.
+"""Comparison of the records: each promise with its figures, and whether it was kept.
 
-Pure functions: what they say is tested without a single process.
+Pure functions: they are tested without any process.
 """
 
 from collections import Counter
@@ -15,12 +15,13 @@ HANDED_OVER = frozenset({"accepted", "sent", "delivered", "read"})
 OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
 GREETED = next(reply for keywords, reply in DEFAULTS if GREETING in keywords)
 NAMED = 5
-"""How many examples of a broken promise are named."""
+"""How many examples of a broken promise are shown."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One line of the table. `broken` names what broke it; empty when it was kept."""
+    """One line of the table. `broken` names the violations; it is empty when the promise was
+    kept."""
 
     text: str
     figure: str
@@ -33,15 +34,15 @@ class Promise:
 
 @dataclass
 class Books:
-    """All that is compared: the load's own book, Postgres', and the provider's."""
+    """All that is compared: the load's own record, Postgres', and the provider's."""
 
     answers: Answers
     records: Records
     oracle: Oracle
     doubtful: frozenset[str] = frozenset()
-    """Numbers of businesses whose provider can never say what became of a message."""
+    """The numbers of businesses whose provider can never report the outcome of a message."""
     silenced: frozenset[str] = frozenset()
-    """Numbers of businesses that could not answer for a time."""
+    """The numbers of businesses that could not answer for a time."""
 
 
 def judge(books: Books) -> list[Promise]:
@@ -49,7 +50,8 @@ def judge(books: Books) -> list[Promise]:
 
 
 def undisturbed(books: Books) -> list[Promise]:
-    """What holds besides while all that the service needs is there: a deploy is no outage."""
+    """Promises that also hold while everything that the service needs is there: a deploy is no
+    outage."""
     posts = [each.what for each in books.answers.outcomes if each.what.startswith("5")]
     webhooks = [str(status) for _, status in books.oracle.webhooks if status and status >= 500]
     return [
@@ -59,7 +61,7 @@ def undisturbed(books: Books) -> list[Promise]:
 
 
 def fate(row: Row) -> str | None:
-    """What the tenant is told in the end; None while it is not the end."""
+    """Return what the tenant is told in the end; None before the end."""
     if row.status in HANDED_OVER:
         return OK
     return {"failed": FAILED, "unknown": UNKNOWN}.get(row.status)
@@ -176,7 +178,7 @@ def _inbound(books: Books) -> list[Promise]:
 def _replies(books: Books) -> Promise:
     """Each greeting that we stored is answered once, by phone: people write one or two.
 
-    While a channel is disabled it answers nobody.
+    A disabled channel answers nobody.
     """
     greetings = [
         written
@@ -220,7 +222,7 @@ def _named(found: list[str]) -> tuple[str, ...]:
 
 
 def table(promises: list[Promise]) -> str:
-    """The promises as one table for a terminal, the broken ones with examples."""
+    """Return the promises as one table for a terminal, the broken ones with examples."""
     width = max(len(each.text) for each in promises)
     lines = []
     for each in promises:

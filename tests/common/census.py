@@ -1,4 +1,4 @@
-"""Counting rows, for tests that say that nothing was written."""
+"""Counting rows, for tests that check that nothing was written."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.models.base import Base
 
 
 def row_counts(*tenant_ids: UUID) -> dict[tuple[UUID, str], int]:
-    """(tenant, table) → rows, over every table that holds rows of these tenants."""
+    """Return (tenant, table) → rows, over every table that holds rows of these tenants."""
     counts: dict[tuple[UUID, str], int] = {}
     for tenant_id in tenant_ids:
         with db.tenant_session(tenant_id) as session:

@@ -1,4 +1,5 @@
-"""Whatever is thrown at a route: a 4xx in the one envelope, never a 500, nothing half-written."""
+"""Invalid input to any route gets a 4xx in the common form, never a 500, and nothing
+half-written."""
 
 import json
 from typing import Any
@@ -26,7 +27,7 @@ MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 
 @pytest.fixture(scope="module")
 def rules(app: Flask) -> list[Rule]:
-    """Every route of ours but the signed webhooks and the description's pages."""
+    """Return every route of ours except the signed webhooks and the pages."""
     return [
         rule
         for rule in app.url_map.iter_rules()
@@ -47,7 +48,8 @@ def methods(rule: Rule) -> list[str]:
 
 
 def takes_body(rules: list[Rule]) -> list[tuple[str, str]]:
-    """(method, path) of each call that may change something; signing out would end the test."""
+    """Return (method, path) of each call that may change something; signing out would end the
+    test."""
     return [
         (method, path_of(rule))
         for rule in rules
@@ -64,7 +66,7 @@ def call(
 
 
 def is_clear_refusal(answer: TestResponse) -> bool:
-    """A 4xx in the one envelope."""
+    """Return whether it is a 4xx in the common form."""
     if not 400 <= answer.status_code < 500:
         return False
     keys = {"success", "error", "code", "details", "request_id"}
@@ -222,7 +224,8 @@ NAMES = st.sampled_from(
 
 @pytest.fixture(scope="module")
 def fuzzed(app: Flask) -> ApiClient:
-    """The owner of one tenant for all examples: what an example makes is nobody's business."""
+    """The owner of one tenant for all examples, because it does not matter what an example
+    creates."""
     tenant = create_tenant()
     create_channel(tenant.id, is_default=True)
     user = create_user(tenant.id)

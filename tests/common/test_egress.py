@@ -1,4 +1,4 @@
-"""Where a tenant's URL may lead: to public machines over https, and nowhere else."""
+"""Where a tenant's URL may lead: to public machines over https only."""
 
 import ipaddress
 import socket
@@ -210,7 +210,7 @@ def test_a_refused_connection_is_a_failure() -> None:
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """DNS says this; each look-up takes the next answer. Returns the list of look-ups."""
+    """Make DNS return these results, one for each look-up. Returns the list of look-ups."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
@@ -234,7 +234,7 @@ def test_a_name_with_a_private_address_is_refused(
 def test_the_name_is_asked_once_so_a_second_answer_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A rebinding server says public first and loopback afterwards."""
+    """A rebinding server answers a public address first and loopback afterwards."""
     asked = resolving(monkeypatch, ["192.0.0.9"], ["127.0.0.1"])
     connected: list[Any] = []
 

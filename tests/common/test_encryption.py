@@ -1,4 +1,4 @@
-"""A sealed secret opens in its own place, under its own key, unchanged, and nowhere else."""
+"""A secret can be decrypted only in its own place, with its own key, unchanged."""
 
 from dataclasses import replace
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Fault points: silent unless asked for by name, and never in production."""
+"""Fault points: inactive unless named, and never in production."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same key and body, the same answer and one row."""
+"""`Idempotency-Key`: the same key and body get the same answer and one row."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

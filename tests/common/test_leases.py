@@ -1,4 +1,4 @@
-"""Leases: one holder at a time while Redis is there, everybody while it is not."""
+"""Leases: one holder at a time while Redis is there, everybody while it is away."""
 
 import time
 from typing import Any

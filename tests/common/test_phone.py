@@ -1,4 +1,4 @@
-"""Addresses of people, in every spelling that they come in."""
+"""Addresses of people, in every spelling that they arrive in."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def test_every_spelling_is_one_number(text: str) -> None:
     ["+5215512345678", "+525512345678", "+573001234567", "+5491123456789", "+5511987654321"],
 )
 def test_numbers_of_latin_america_stay_as_whatsapp_writes_them(number: str) -> None:
-    """Mexican numbers still come with the old 1 after the country code."""
+    """Mexican numbers still arrive with the old 1 after the country code."""
     assert parse_phone(number) == number
     assert parse_phone(f"whatsapp:{number}") == number
 

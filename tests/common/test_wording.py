@@ -1,4 +1,4 @@
-"""When two texts say the same."""
+"""When two texts have the same words."""
 
 import pytest
 

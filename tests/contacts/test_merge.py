@@ -1,4 +1,4 @@
-"""Two contacts become one while messages for them come and go: none of these is lost."""
+"""Two contacts are merged while they send and receive messages: none is lost."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,7 +38,7 @@ USER_ID = parse_address("US.13491208655302741918")
 
 
 class Two:
-    """One person whom we know as two contacts, each with a thread on the first channel."""
+    """One person whom we know as two contacts, each with a conversation on the first channel."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant_id = tenant.id
@@ -63,7 +63,7 @@ class Two:
             return list(session.execute(text(statement)))
 
     def messages(self) -> list[Any]:
-        """(contact, channel of the conversation) of each message."""
+        """Return (contact, channel of the conversation) of each message."""
         return [
             tuple(row)
             for row in self.rows(

@@ -1,4 +1,4 @@
-"""Merging while both contacts send and receive on several channels: everything is still there."""
+"""Merging while both contacts send and receive on several channels: nothing is lost."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def user_id(person: int) -> str:
 
 
 def apply_all(tenant: Tenant) -> None:
-    """Apply what waits, also what another applier had in hand when it was looked at."""
+    """Apply waiting items, including those that another worker had locked a moment ago."""
     with db.tenant_session(tenant.id) as session:
         session.execute(text("update recado.inbox_items set due_at = now()"))
     while apply.apply_due(tenant.id):
@@ -54,7 +54,7 @@ def test_every_202_and_every_stored_item_is_there_after_the_merges(
         return client.post("/api/send", {"to_number": to, "from_number": number, "body": "x"})
 
     def write(number: int, person: int, channel: int, shown: str) -> int:
-        """Somebody writes from their number, from behind their user id, or shows both."""
+        """Somebody writes from their number, with their user id only, or with both."""
         changes = {"From": f"whatsapp:{phone(person)}", "WaId": phone(person)[1:]}
         if shown == "user id":
             changes = {"From": f"whatsapp:{user_id(person)}", "WaId": ""}

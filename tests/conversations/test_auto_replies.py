@@ -1,4 +1,5 @@
-"""Automatic replies end: so many an hour, none to our own words, until a person steps in."""
+"""Automatic replies are limited: so many an hour, none to our own words, until a person steps
+in."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -50,7 +51,7 @@ def rows(tenant: Tenant, statement: str) -> list[Any]:
 
 
 def hear(app: Flask, channel: Channel, body: str, **changes: str) -> int:
-    """A customer writes `body`; answers how many replies went out to anybody until now."""
+    """A customer writes `body`; return how many replies were sent until now."""
     form = inbound(channel, f"SM{next(numbers)}", Body=body, **changes)
     assert tell(app, channel, form).status_code == 200
     apply.apply_due(channel.tenant_id)
@@ -65,7 +66,7 @@ def replies(channel: Channel) -> int:
 
 
 def pauses(tenant: Tenant) -> list[Any]:
-    """What the tenant was told of pauses."""
+    """Return the pauses that the tenant was told of."""
     where = "type = 'conversation.auto_replies_paused'"
     return [row.data for row in rows(tenant, f"select data from recado.events where {where}")]
 
@@ -115,7 +116,7 @@ def test_what_one_conversation_has_used_up_another_has_not(app: Flask, channel: 
 
 
 def talk(app: Flask, here: Channel, there: Channel) -> int:
-    """Bring what each business sends to the other, until nobody sends; answers how many."""
+    """Deliver what each business sends to the other until nobody sends; return how many."""
     brought = 0
     moved = True
     while moved and brought < 100:
@@ -133,7 +134,7 @@ def talk(app: Flask, here: Channel, there: Channel) -> int:
 
 
 def two_businesses(*replies: str | None) -> list[Channel]:
-    """A business for each reply, which it gives to `hola`; the default replies for None."""
+    """One business for each reply to `hola`; None means the default replies."""
     made = []
     for reply in replies:
         tenant = create_tenant()

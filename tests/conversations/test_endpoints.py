@@ -1,4 +1,4 @@
-"""Listing, showing, closing and reopening threads."""
+"""Listing, showing, closing and reopening conversations."""
 
 from datetime import timedelta
 from functools import partial

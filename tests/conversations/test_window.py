@@ -1,4 +1,4 @@
-"""The 24-hour window: two facts, in whatever order they come, and one answer."""
+"""The 24-hour window: two facts, in any order, give one answer."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -80,13 +80,14 @@ def thread(tenant: Tenant) -> Conversation:
 
 
 def told(tenant: Tenant, thread: Conversation, facts: list[Fact]) -> WindowState:
-    """What a new thread shows after these facts reached us in this order, one transaction each."""
+    """Return what a new conversation shows after these facts arrived in this order, each in a
+    transaction."""
     with db.tenant_session(tenant.id) as session:
         row = session.merge(thread)
         row.last_inbound_at = row.window_closed_at = None
     for kind, at in facts:
         with db.tenant_session(tenant.id) as session:
-            tell = service.count_incoming if kind == "heard" else service.shut_window
+            tell = service.count_incoming if kind == "heard" else service.close_window
             tell(session, thread.id, at)
     with db.tenant_session(tenant.id) as session:
         return state_of(service.get(session, thread.id), NOW)

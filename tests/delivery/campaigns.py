@@ -28,7 +28,7 @@ FILL = text("""
 
 
 def queue_texts(channel: Channel, count: int, priority: Priority = Priority.BULK) -> None:
-    """Due texts of this channel, each in a conversation of its own."""
+    """Queue due texts of this channel, each in a conversation of its own."""
     with db.tenant_session(channel.tenant_id) as session:
         session.execute(
             FILL,

@@ -1,4 +1,4 @@
-"""A worker for the time of a `with` block, for sends that wait for the provider's word."""
+"""A worker during a `with` block, for sends that wait for the provider's answer."""
 
 import threading
 from collections.abc import Iterator

@@ -22,14 +22,14 @@ def open_account(budget: Budget) -> Account:
 
 
 def open_fast(budget: Budget) -> Account:
-    """A channel whose provider answers quickly."""
+    """Open a channel whose provider answers quickly."""
     key = Queue(new_id(), new_id())
     budget.known[key] = (Speed.FAST, MOST_AT_ONCE)
     return budget.open(key)
 
 
 def slow_down(budget: Budget, account: Account) -> list[Ticket]:
-    """As many calls of this channel as it gets, each under way for longer than a second."""
+    """Start as many calls of this channel as it gets, each lasting longer than a second."""
     tickets = budget.grant(account, MOST_CALLS)
     for ticket in tickets:
         budget.age(ticket)
@@ -58,7 +58,7 @@ def test_no_number_of_slow_and_new_channels_takes_the_threads_of_a_fast_one() ->
 
 
 def test_one_tenant_takes_a_part_of_the_threads_for_slow_and_new_channels_only() -> None:
-    """So a channel of another tenant of which nothing is known finds one at once."""
+    """So a new channel of another tenant gets a thread at once."""
     budget, tenant_id = Budget(), new_id()
     for _ in range(1000):
         account = budget.open(Queue(tenant_id, new_id()))

@@ -1,4 +1,4 @@
-"""Journey 1, second half, against the simulator: each outcome of a send, and what it leaves."""
+"""Delivery against the simulator: each outcome of a send, and what it leaves in the database."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.world import World, settings_changed
 
 
 def creates(world: World) -> list[dict[str, Any]]:
-    """What the provider processed of this business, by its own log."""
+    """Return what the provider processed of this business, by its own log."""
     sender = f"whatsapp:{world.channel.phone_number}"
     return [
         each
@@ -30,7 +30,7 @@ def queue_of(world: World) -> Queue:
 
 
 def end_pause(world: World) -> None:
-    """As if the time of the channel's pause were over."""
+    """Let the pause of the channel be over."""
     world.sql("update recado.channels set paused_until = now()")
 
 
@@ -67,7 +67,7 @@ def test_a_refusal_is_final_and_says_what_to_do(world: World) -> None:
 def test_a_channel_whose_credentials_cannot_be_opened_pauses_and_goes_on_later(
     world: World,
 ) -> None:
-    """Such as after a restart without the key: its drain neither hangs for good nor spins."""
+    """For example after a restart without the key: its drain neither hangs forever nor spins."""
     (credentials,) = world.sql("select credentials from recado.channels")[0]
     world.sql("update recado.channels set credentials = 'no key opens this', updated_at = now()")
     message_id = world.send()

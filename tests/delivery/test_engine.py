@@ -1,4 +1,4 @@
-"""The engine: nobody held up, nothing spins, and each channel's trouble is its own."""
+"""The engine: no channel delays another, nothing spins, and trouble stays with its channel."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ MANY = 40
 
 
 def add_channels(world: World, count: int, **settings: Any) -> list[Channel]:
-    """Senders of another business, in one account of the simulator."""
+    """Create senders of another business, in one account of the simulator."""
     tenant_id = create_tenant().id
     account, token = f"AC{new_id().hex}", new_id().hex
     numbers = [f"+1416{new_id().int % 10_000_000:07d}" for _ in range(count)]
@@ -64,7 +64,7 @@ def text_to(channel: Channel, conversation: Any, *, body: str, **values: Any) ->
 
 
 def counted(channel: Channel, condition: str) -> int:
-    """Messages of the channel's tenant that fulfil it."""
+    """Return how many messages of the channel's tenant match it."""
     with db.tenant_session(channel.tenant_id) as session:
         query = text(f"select count(*) from recado.messages where {condition}")
         return int(session.scalar(query) or 0)
@@ -75,7 +75,7 @@ def due_ids(world: World, channel: Channel) -> list[Any]:
 
 
 def is_rung(channel: Channel) -> bool:
-    """Whether the scheduler would ring for deliveries of this channel."""
+    """Return whether the scheduler would enqueue a delivery of this channel."""
     (deliver,) = [kind for kind in schedule.DUE if kind.name == "deliver"]
     first = {f"after_{column}": FIRST for column in deliver.key}
     with db.system_session() as session:
@@ -112,7 +112,7 @@ def test_paced_channels_keep_no_thread_while_they_wait(world: World) -> None:
     for channel in paced:
         engine.wake(Queue(channel.tenant_id, channel.id))
     wait_until(lambda: counted(paced[0], "attempts > 0") >= MANY, 30)
-    # A call is over after some milliseconds, the next one a second later.
+    # A call ends after some milliseconds, the next one a second later.
     assert threading.active_count() < before + MANY
     assert engine.stop(30)
 
@@ -139,7 +139,7 @@ def test_in_a_stream_messages_leave_without_a_ring_for_each(world: World) -> Non
 def test_an_answer_brings_a_look_only_if_something_may_be_due(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two messages under way, and nothing else: one look that claims them, and a last one."""
+    """Two messages in flight, and nothing else: one query that claims them, and a last one."""
     looks = []
     claim_due = claims.claim_due
 
@@ -196,7 +196,7 @@ def test_a_closed_tenant_has_nothing_due(world: World) -> None:
 
 
 def test_a_channel_that_is_disabled_sends_nothing_more_at_once(world: World) -> None:
-    """Its connection is remembered for half a minute; the claim looks at the row itself."""
+    """Its connection is cached for half a minute; the claim reads the row itself."""
     world.send()
     world.deliver()
     assert len(creates(world)) == 1
@@ -280,7 +280,7 @@ def test_a_message_of_a_channel_that_sends_nothing_fails_when_its_time_is_over(
 
 
 def test_what_waits_behind_another_is_looked_at_once(world: World) -> None:
-    """20,000 messages to one person cost 0.4 s of a core each second when each look read them."""
+    """20,000 messages to one person cost 0.4 s of a core each second when each query read them."""
     conversation = create_conversation(world.tenant.id, channel=world.channel)
     first, *_ = [
         text_to(world.channel, conversation, body=f"number {number}") for number in range(60)

@@ -1,4 +1,4 @@
-"""No second above the channel's rate, whatever the drains do; one message a pair, in its time."""
+"""No second above the channel's rate, whatever the drains do; one message of a pair at a time."""
 
 import time
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from app.extensions import redis_handle
 
 @dataclass(frozen=True)
 class Due:
-    """What `plan` reads of a due row."""
+    """The columns of a due row that `plan` reads."""
 
     id: UUID = field(default_factory=new_id)
     conversation_id: UUID = field(default_factory=new_id)
@@ -41,12 +41,12 @@ def plan(channel: UUID, rate: int, rows: Any) -> Plan:
 
 
 def moments(channel: UUID, rate: int, seconds: float) -> list[float]:
-    """When messages would leave if a greedy drain asked for `seconds`."""
+    """Return when messages would be sent if a greedy drain asked for `seconds`."""
     found: list[float] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         given = plan(channel, rate, [Due() for _ in range(40)])
-        # The delays count from the verdict, which a Redis that is away makes late.
+        # The delays count from the verdict, which is late when Redis is away.
         now = time.monotonic()
         found += [now + delay for delay in given.delays.values()]
         time.sleep(0.05)
@@ -64,7 +64,7 @@ def busiest_second(leaving: list[float]) -> int:
 def test_no_second_holds_more_than_the_rate(channel: UUID, rate: int) -> None:
     leaving = moments(channel, rate, 1.5)
     assert busiest_second(leaving) <= rate
-    # The pace is used, too: two seconds of slots were given in these one and a half.
+    # The pace is used up, too: two seconds of slots were given in these one and a half.
     assert len(leaving) >= rate * 1.5
 
 
@@ -98,7 +98,8 @@ def test_slots_are_given_no_further_ahead_than_the_horizon(channel: UUID) -> Non
 
 
 def burst(channel: UUID, person: UUID, count: int) -> tuple[int, list[float]]:
-    """How many of `count` messages to one person may go now, and what the others wait."""
+    """Return how many of `count` messages to one person may be sent now, and how long the others
+    wait."""
     gone, waits = 0, []
     for _ in range(count):
         given = plan(channel, 100_000, [Due(conversation_id=person)])
@@ -130,7 +131,7 @@ def test_a_pair_at_its_limit_takes_no_slot_from_others(channel: UUID) -> None:
 
 
 def rate_of(channel: UUID, rate: int) -> float:
-    """Messages a second, by the distance of two slots."""
+    """Return the messages per second, by the distance of two slots."""
     first, second = list(plan(channel, rate, [Due(), Due()]).delays.values())
     return 1 / (second - first)
 

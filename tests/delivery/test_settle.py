@@ -1,4 +1,4 @@
-"""Every doubt ends: found, sent again a few times, or unknown with its reason."""
+"""Every uncertain message is settled: found, sent again a few times, or unknown with its reason."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -9,11 +9,11 @@ import pytest
 from app.channels import cache
 from app.channels.providers import registry
 from app.channels.providers.twilio.provider import TwilioProvider
-from app.delivery import claims, fates, settle
+from app.delivery import claims, reconcile, settle
 from app.delivery.claims import Queue
 from app.delivery.pacing import Plan
 from app.models import AttemptOutcome, Message, Status
-from tests.delivery.doubts import calls, disturb, in_doubt, let_pass
+from tests.delivery.uncertain import calls, disturb, left_uncertain, let_pass
 from tests.simulator.harness import wait_until
 from tests.world import World
 
@@ -27,7 +27,7 @@ def outcomes(world: World) -> list[str]:
 
 
 def pause_of(world: World, message_id: UUID) -> float:
-    """Seconds until the message may be sent again."""
+    """Return the seconds until the message may be sent again."""
     statement = "select extract(epoch from retry_at - now()) from recado.messages where id = :id"
     return float(world.sql(statement, id=message_id)[0][0])
 
@@ -47,9 +47,9 @@ def test_a_message_that_always_ends_ambiguous_is_sent_a_few_times_and_no_more(
     world: World, fault: str
 ) -> None:
     disturb(world, create=fault)
-    message = run_to_the_end(world, in_doubt(world))
+    message = run_to_the_end(world, left_uncertain(world))
     assert message.status == Status.UNKNOWN
-    assert len(calls(world, "create")) == fates.MOST_SENDS
+    assert len(calls(world, "create")) == reconcile.MOST_SENDS
     assert message.error is not None
     assert message.error["code"] == "sent_too_often"
     assert "settle" in message.error["remedy"]
@@ -57,9 +57,9 @@ def test_a_message_that_always_ends_ambiguous_is_sent_a_few_times_and_no_more(
 
 def test_each_resend_waits_longer_than_the_one_before(world: World) -> None:
     disturb(world, create="fail_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     pauses = []
-    for _ in range(fates.MOST_SENDS - 1):
+    for _ in range(reconcile.MOST_SENDS - 1):
         world.settle()
         world.settle()
         pauses.append(round(pause_of(world, message_id)))
@@ -76,7 +76,7 @@ def test_a_list_that_cannot_be_read_ends_the_message_at_its_greatest_age(
     world: World, fault: str, policy: str
 ) -> None:
     disturb(world, create="fail_500", list={"fault": fault, "seconds": 3})
-    message_id = in_doubt(world, policy=policy)
+    message_id = left_uncertain(world, policy=policy)
     world.settle()
     assert world.message(message_id).status == Status.UNCERTAIN
     let_pass(world, 901)
@@ -92,9 +92,9 @@ def test_a_list_that_cannot_be_read_ends_the_message_at_its_greatest_age(
 
 
 def test_no_message_is_ended_before_its_list_was_read_when_it_can_be(world: World) -> None:
-    """Nobody settled for an hour, for nothing of ours ran."""
+    """Nothing was settled for an hour, because no worker ran."""
     disturb(world, create="accept_then_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     let_pass(world, 3600)
     settle.settle_some(world.tenant.id, world.channel.id)
     assert world.message(message_id).provider_message_id is not None
@@ -112,8 +112,8 @@ def test_a_worker_that_dies_of_a_message_each_time_reaches_the_same_limit(world:
             world.settle()
         assert deaths < 30
     message = world.message(message_id)
-    assert (deaths, message.status) == (fates.MOST_SENDS, Status.UNKNOWN)
-    assert outcomes(world) == [AttemptOutcome.UNCERTAIN] * fates.MOST_SENDS
+    assert (deaths, message.status) == (reconcile.MOST_SENDS, Status.UNKNOWN)
+    assert outcomes(world) == [AttemptOutcome.UNCERTAIN] * reconcile.MOST_SENDS
 
 
 def test_a_test_message_whose_worker_died_asks_no_provider(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_test_message_whose_worker_died_asks_no_provider(world: World) -> None
 
 
 class ListlessProvider(TwilioProvider):
-    """One that cannot be asked what it sent."""
+    """A provider that cannot list what it sent."""
 
     capabilities = replace(TwilioProvider.capabilities, lists_sent=False)
 
@@ -140,7 +140,7 @@ def test_without_a_list_a_message_ends_unknown_and_is_never_sent_blindly(
     monkeypatch.setitem(registry.PROVIDERS, "twilio", ListlessProvider())
     cache.forget_all()
     disturb(world, create="fail_500")
-    message_id = in_doubt(world, policy=policy)
+    message_id = left_uncertain(world, policy=policy)
     world.settle()
     message = world.message(message_id)
     assert message.status == Status.UNKNOWN
@@ -165,7 +165,7 @@ def test_what_the_list_says_of_a_message_holds(
     world: World, phone: str, status: Status, code: str | None
 ) -> None:
     disturb(world, create="accept_then_500")
-    message_id = in_doubt(world, to_number=phone)
+    message_id = left_uncertain(world, to_number=phone)
     wait_for_listed(world, phone, "undelivered" if phone == "+15550063024" else status)
     world.settle()
     message = world.message(message_id)
@@ -188,7 +188,7 @@ def wait_for_listed(world: World, phone: str, status: str) -> None:
 
 def test_an_entry_that_the_list_showed_late_settles_a_later_attempt(world: World) -> None:
     disturb(world, create={"fault": "accept_then_500", "next": 1})
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.sql("update recado.messages set status = 'queued', lease_until = null")
     disturb(world, create="fail_500")
     world.deliver()
@@ -199,11 +199,11 @@ def test_an_entry_that_the_list_showed_late_settles_a_later_attempt(world: World
     assert world.message(message_id).provider_message_id == calls(world, "create")[0]["sid"]
 
 
-def test_a_reply_that_was_held_behind_a_doubt_follows_when_that_is_sent_again(
+def test_a_reply_held_behind_an_uncertain_message_follows_when_that_is_sent_again(
     world: World,
 ) -> None:
     disturb(world, create={"fault": "fail_500", "next": 1})
-    notice = in_doubt(world)
+    notice = left_uncertain(world)
     reply = world.send(body="an answer")
     world.sql("update recado.messages set priority = 0 where id = :id", id=reply)
     for _ in range(6):
@@ -218,7 +218,7 @@ def test_a_reply_that_was_held_behind_a_doubt_follows_when_that_is_sent_again(
 def test_after_an_end_the_conversation_goes_on(world: World, end: str) -> None:
     rule = {"fault": "fail_500", "body": "first"}
     disturb(world, create=rule, list="forbidden" if end == "list" else {"fault": "slow", "next": 0})
-    first = in_doubt(world, body="first")
+    first = left_uncertain(world, body="first")
     second = world.send(body="second")
     world.deliver()
     assert world.message(second).status == Status.QUEUED
@@ -244,9 +244,9 @@ CLOSED = (
 
 @pytest.mark.parametrize("closed", CLOSED)
 def test_what_a_closed_channel_sent_before_is_found_all_the_same(world: World, closed: str) -> None:
-    """To ask the provider sends nothing, and who opens it again is not told that nobody knows."""
+    """Reading the list sends nothing, and whoever reopens the channel wants to know the outcome."""
     disturb(world, create="accept_then_reset")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.sql(closed)
     cache.forget_all()
     world.settle()
@@ -256,10 +256,10 @@ def test_what_a_closed_channel_sent_before_is_found_all_the_same(world: World, c
 @pytest.mark.parametrize("closed", CLOSED)
 def test_what_a_closed_channel_did_not_send_waits_in_the_queue(world: World, closed: str) -> None:
     disturb(world, create="fail_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.sql(closed)
     cache.forget_all()
-    for _ in range(fates.READS):
+    for _ in range(reconcile.READS):
         let_pass(world, 60)
         world.settle()
     let_pass(world, 60)
@@ -268,9 +268,11 @@ def test_what_a_closed_channel_did_not_send_waits_in_the_queue(world: World, clo
     assert len(calls(world, "create")) == 1
 
 
-def test_a_channel_whose_credentials_cannot_be_opened_ends_its_doubts_as_well(world: World) -> None:
+def test_messages_of_a_channel_with_sealed_credentials_are_settled_as_well(
+    world: World,
+) -> None:
     disturb(world, create="fail_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.sql("update recado.channels set credentials = 'no key opens this'")
     cache.forget_all()
     world.settle()
@@ -281,7 +283,7 @@ def test_a_channel_whose_credentials_cannot_be_opened_ends_its_doubts_as_well(wo
 
 def test_a_doubt_that_is_settled_by_hand_is_sent_again_at_once(world: World) -> None:
     disturb(world, create={"fault": "fail_500", "next": 1}, list="forbidden")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     settled = world.owner.post(f"/api/messages/{message_id}/settle", {"outcome": "send_again"})
     assert (settled.json["status"], settled.json["error"]) == ("queued", None)
     world.deliver()
@@ -291,7 +293,7 @@ def test_a_doubt_that_is_settled_by_hand_is_sent_again_at_once(world: World) -> 
 
 def test_a_doubt_cannot_be_canceled_and_the_answer_says_what_to_do(world: World) -> None:
     disturb(world, create="fail_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     answer = world.owner.post(f"/api/messages/{message_id}/cancel")
     assert (answer.status_code, answer.json["code"]) == (409, "cannot_cancel")
     assert "/api/messages/{id}/settle" in answer.json["error"]

@@ -1,4 +1,4 @@
-"""Settling is one drain for each channel: bounded, fair to the others, and prompt in ending."""
+"""Settling is one drain for each channel: bounded, fair to the others, and quick to stop."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.delivery import settle, tasks
 from app.models import Status
-from tests.delivery.doubts import advance_lists, calls, disturb, in_doubt, let_pass
+from tests.delivery.uncertain import advance_lists, calls, disturb, left_uncertain, let_pass
 from tests.factories import ApiClient, create_tenant
 from tests.simulator.harness import Simulator, wait_until
 from tests.world import World, settle_in
@@ -17,7 +17,7 @@ from tests.world import World, settle_in
 
 @pytest.fixture
 def other(outer: tuple[Simulator, str], app: Flask, sign_in: Callable[..., ApiClient]) -> World:
-    """Another business in the same outside world."""
+    """Another business at the same simulator."""
     tenant = create_tenant()
     return settle_in(*outer, tenant, lambda: sign_in(tenant=tenant))
 
@@ -29,11 +29,11 @@ def run_task(world: World) -> None:
 def test_one_worker_at_a_time_settles_a_channel_and_others_go_on(
     world: World, other: World
 ) -> None:
-    """The list of one channel hangs: it takes one thread, and no other channel's time."""
+    """The list of one channel hangs: it takes one thread, and does not delay other channels."""
     disturb(world, create="fail_500")
-    stuck = in_doubt(world)
+    stuck = left_uncertain(world)
     disturb(other, create="accept_then_500")
-    free = in_doubt(other)
+    free = left_uncertain(other)
     plan = {"list": [{"fault": "hang", "seconds": 4, "account": world.channel.account}]}
     world.simulator.control("PUT", "/faults", plan)
     for each in (world, other):
@@ -53,12 +53,12 @@ def test_one_worker_at_a_time_settles_a_channel_and_others_go_on(
     assert world.message(stuck).status == Status.UNCERTAIN
 
 
-def test_doubts_end_in_time_while_all_readers_are_busy(
+def test_uncertain_messages_end_in_time_while_all_readers_are_busy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settle, "_room", threading.Semaphore(0))
     disturb(world, create="fail_500")
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.settle()
     assert world.message(message_id).status == Status.UNCERTAIN
     let_pass(world, 901)
@@ -72,21 +72,21 @@ def test_channels_in_trouble_leave_room_for_the_others(
 ) -> None:
     monkeypatch.setattr(settle, "_room_in_trouble", threading.Semaphore(0))
     disturb(world, create="fail_500", list={"fault": "fail_500", "next": 1})
-    stuck = in_doubt(world)
+    stuck = left_uncertain(world)
     world.settle()
     advance_lists(world, 16)
     world.settle()
     assert world.message(stuck).status == Status.UNCERTAIN
     assert len(calls(world, "list")) == 1
     disturb(other, create="accept_then_500")
-    free = in_doubt(other)
+    free = left_uncertain(other)
     other.settle()
     assert other.message(free).provider_message_id is not None
 
 
-def test_many_doubts_of_one_channel_are_read_side_by_side(world: World) -> None:
+def test_many_uncertain_messages_of_one_channel_are_read_in_parallel(world: World) -> None:
     disturb(world, create="fail_500", list={"fault": "slow", "seconds": 0.5})
-    message_ids = [in_doubt(world, to_number=f"+1555010032{n}") for n in range(8)]
+    message_ids = [left_uncertain(world, to_number=f"+1555010032{n}") for n in range(8)]
     began = time.monotonic()
     world.settle()
     assert time.monotonic() - began < 2.5
@@ -95,7 +95,7 @@ def test_many_doubts_of_one_channel_are_read_side_by_side(world: World) -> None:
 
 def test_a_list_that_cannot_be_read_is_read_again_after_growing_pauses(world: World) -> None:
     disturb(world, create="fail_500", list="fail_500")
-    message_ids = [in_doubt(world, to_number=f"+1555010031{n}") for n in range(3)]
+    message_ids = [left_uncertain(world, to_number=f"+1555010031{n}") for n in range(3)]
     for _ in range(900):
         settle.settle_some(world.tenant.id, world.channel.id)
         if world.message(message_ids[0]).status != Status.UNCERTAIN:
@@ -103,13 +103,13 @@ def test_a_list_that_cannot_be_read_is_read_again_after_growing_pauses(world: Wo
         let_pass(world, 5)
         advance_lists(world, 5)
     assert {world.message(each).status for each in message_ids} == {Status.UNKNOWN}
-    # One for all of them: at once, then after 15, 30, 60, 120, 240, 300 … seconds.
+    # One reading for all of them: at once, then after 15, 30, 60, 120, 240, 300 … seconds.
     assert 6 <= len(calls(world, "list")) <= 7
 
 
 def test_a_message_that_is_settled_while_its_list_is_read_stays_so(world: World) -> None:
     disturb(world, create="fail_500", list={"fault": "slow", "seconds": 1})
-    message_id = in_doubt(world)
+    message_id = left_uncertain(world)
     world.settle()
     reading_again = threading.Thread(target=world.settle)
     reading_again.start()

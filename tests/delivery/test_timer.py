@@ -1,4 +1,4 @@
-"""The timer: everything at its time, whatever one of them does."""
+"""The timer: every action at its time, even if another one fails."""
 
 import threading
 import time

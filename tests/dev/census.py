@@ -25,7 +25,7 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition comes true in time."""
+    """Return whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -64,7 +64,7 @@ def main(data_dir: str, web_port: str, simulator_port: str, broken: str = "") ->
         web_port=int(web_port),
         simulator_port=int(simulator_port),
     )
-    # Whoever starts the tests in the background of a script has Ctrl-C ignored.
+    # A script that starts the tests in the background ignores Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return run(settings, standard_log(), partial(table, broken))
 

@@ -1,4 +1,4 @@
-"""Whether what was recorded is what the catalogue says."""
+"""Checks that recorded events match the catalogue."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -11,8 +11,8 @@ from app.models import Event
 
 
 def wrong_payloads(tenant_id: UUID) -> Iterator[tuple[str, object]]:
-    """(type, why) of each event of this tenant that is not in the catalogue, or says other things
-    than the catalogue does."""
+    """Return (type, why) of each event of this tenant that is not in the catalogue or does not
+    match its schema."""
     with db.tenant_session(tenant_id) as session:
         events = session.scalars(select(Event)).all()
     for event in events:

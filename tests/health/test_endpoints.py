@@ -1,4 +1,4 @@
-"""What the health endpoints say while parts are there and while they are away."""
+"""The health endpoints while the parts are there and while they are away."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 @pytest.fixture
 def database_away(app: Flask, settings: Settings) -> Iterator[None]:
-    """An engine that finds nobody at its address."""
+    """An engine whose address nobody listens on."""
     before = db.Database.engine
     db.init(replace(settings, database_url=NOWHERE))
     yield

@@ -1,4 +1,4 @@
-"""Messages that no webhook brings, and readings of the provider's list."""
+"""Messages that no webhook reports, and readings of the provider's list."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from app.channels.providers.base import HeardPage, Listing
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock
 from app.inbox import repair
-from app.inbox.repair import Repaired, Step
+from app.inbox.repair import PageResult, Repaired
 from simulator.twilio import inbound
 from tests.world import World
 
@@ -22,7 +22,7 @@ NOBODY = "http://127.0.0.1:9/webhook"
 
 @contextmanager
 def outage(world: World) -> Iterator[None]:
-    """No webhook reaches us."""
+    """Make every webhook fail to reach us."""
     point_webhooks_at(world, NOBODY)
     try:
         yield
@@ -36,7 +36,7 @@ def point_webhooks_at(world: World, url: str) -> None:
 
 
 def lose(world: World, *bodies: str, **what: Any) -> None:
-    """Messages whose webhooks reach nobody."""
+    """Write messages whose webhooks reach nobody."""
     with outage(world):
         for body in bodies:
             assert world.write(body=body, **what)["webhook_status"] != 200
@@ -51,7 +51,7 @@ def lose_hours_ago(world: World, hours: float, body: str, **what: Any) -> None:
 
 
 def grow_old(world: World, days: int = 20) -> None:
-    """The channel was added then, and nothing was compared since."""
+    """Date the channel back to then, with nothing compared since."""
     world.sql(
         "update recado.channels set created_at = now() - make_interval(days => :days),"
         " heard_until = now() - make_interval(days => :days)",
@@ -60,7 +60,7 @@ def grow_old(world: World, days: int = 20) -> None:
 
 
 def ask(world: World, **body: Any) -> dict[str, Any]:
-    """Request a reading, as if none had been tried lately; answers what the API answers."""
+    """Request a reading, as if none had been tried lately; return the API's answer."""
     world.sql("update recado.channels set repair_tried_at = null")
     answer = world.owner.post("/api/inbox/repair", body)
     assert answer.status_code == 202, answer.text
@@ -76,25 +76,25 @@ def run(world: World, still_coming: timedelta = timedelta(0)) -> Repaired | None
     return repair.read_list(world.tenant.id, world.channel.id, still_coming=still_coming)
 
 
-def step(world: World) -> Step:
+def step(world: World) -> PageResult:
     return repair.read_page(world.tenant.id, world.channel.id, still_coming=timedelta(0))
 
 
 def heard(world: World) -> list[str]:
-    """What customers said, oldest first."""
+    """Return what customers wrote, oldest first."""
     world.apply()
     query = "select body from recado.messages where direction = 'incoming' order by id"
     return [row.body for row in world.sql(query)]
 
 
 def listed(world: World, kind: str = "list") -> list[dict[str, Any]]:
-    """What the provider was asked for on behalf of this business, in order."""
+    """Return what the provider was asked for on behalf of this business, in order."""
     account = world.channel.account
     return [each for each in world.simulator.log(kind) if each["account"] == account]
 
 
 def watch_the_question(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The moments since which an empty list is asked for."""
+    """Record the times since which the list is requested; the list is empty."""
     asked: list[datetime] = []
 
     def listen(_client: Any, listing: Listing) -> HeardPage:
@@ -111,7 +111,7 @@ def channel_row(world: World) -> Any:
 
 
 def disturb(world: World, **faults: list[dict[str, Any]]) -> None:
-    """Faults of the provider for this business alone, until `calm`."""
+    """Set faults of the provider for this business alone, until `calm`."""
     account = {"account": world.channel.account}
     plan = {kind: [{**each, **account} for each in rules] for kind, rules in faults.items()}
     world.simulator.control("PUT", "/faults", plan)
@@ -122,5 +122,5 @@ def calm(world: World) -> None:
 
 
 def second(moment: datetime) -> datetime:
-    """As the provider's list knows it."""
+    """Truncate to the second, as the provider's list has it."""
     return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""A reading goes down the list page by page, and nothing that disturbs it makes it skip a thing."""
+"""A reading goes down the list page by page, and no disturbance makes it skip a message."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from app.channels.providers.twilio.client import TwilioClient
 from app.common import leases
 from app.inbox import reading, repair, tasks
 from app.inbox.reading import Outcome
-from app.inbox.repair import Repaired, Step
+from app.inbox.repair import PageResult, Repaired
 from app.tasks import drain as drains
 from app.tasks import names
 from simulator.twilio import listing as simulated
@@ -41,7 +41,7 @@ HEARD = TwilioClient.heard_messages
 
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """Rings of drains whose slice ended."""
+    """Record the tasks of drains whose slice ended."""
     calls: list[Call] = []
     monkeypatch.setattr(drains, "send", lambda *call: calls.append(call))
     return calls
@@ -54,13 +54,13 @@ def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task takes what was written just now as well."""
+    """Let the task take also what was written just now."""
     at_once = {"still_coming": timedelta(0)}
     monkeypatch.setattr(repair.read_page, "__kwdefaults__", at_once)
 
 
 def work(world: World) -> None:
-    """What a worker does when it is rung for the channel."""
+    """Do what a worker does when the channel's task runs."""
     tasks.repair_channel(str(world.tenant.id), str(world.channel.id))
 
 
@@ -74,7 +74,7 @@ def test_a_reading_that_was_killed_goes_on_where_it_was(
     lose(world, *"abcdef")
     before = channel_row(world).heard_until
     ask(world)
-    assert step(world) == Step(Outcome.MORE, listed=2, stored=2)
+    assert step(world) == PageResult(Outcome.MORE, listed=2, stored=2)
 
     def die(*_: Any) -> None:
         raise Killed
@@ -86,7 +86,7 @@ def test_a_reading_that_was_killed_goes_on_where_it_was(
     row = channel_row(world)
     assert timedelta(0) < row.repair_at - row.now <= reading.LEASE, "until then it has the list"
     assert row.heard_until == before, "it vouches for nothing before its end"
-    assert step(world) == Step(Outcome.NOTHING)
+    assert step(world) == PageResult(Outcome.NOTHING)
     make_due(world)
     assert run(world) == Repaired(listed=4, stored=4)
     assert sorted(heard(world)) == [*"abcdef"]
@@ -147,7 +147,7 @@ def test_whoever_lost_the_lease_changes_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(TwilioClient, "heard_messages", lose_the_lease)
-        assert step(world) == Step(Outcome.NOTHING)
+        assert step(world) == PageResult(Outcome.NOTHING)
     row = channel_row(world)
     assert row.repair_at > row.now + timedelta(minutes=10)
     assert heard(world) == ["lost"]
@@ -201,7 +201,7 @@ def test_many_unknown_media_are_asked_for_in_several_steps(
     lose(world, *"abc", kind="image")
     lose(world, "words")
     ask(world)
-    assert step(world) == Step(Outcome.MORE, listed=0, stored=2)
+    assert step(world) == PageResult(Outcome.MORE, listed=0, stored=2)
     row = channel_row(world)
     assert (row.repair_at <= row.now, row.heard_until < row.reading_until) == (True, True)
     assert run(world) == Repaired(listed=4, stored=2)
@@ -289,7 +289,7 @@ def test_a_list_that_hangs_is_tried_later(world: World) -> None:
     lose(world, "lost")
     disturb(world, list=[{"fault": "slow", "seconds": 3, "next": 1}])
     ask(world)
-    assert step(world) == Step(Outcome.LATER)
+    assert step(world) == PageResult(Outcome.LATER)
     make_due(world)
     assert run(world) == Repaired(1, 1)
     calm(world)
@@ -302,7 +302,7 @@ def test_a_name_of_a_page_that_is_no_longer_good_costs_one_try(
     ask(world)
     step(world)
     world.sql("update recado.channels set reading_page = reading_page || 'x'")
-    assert step(world) == Step(Outcome.LATER)
+    assert step(world) == PageResult(Outcome.LATER)
     make_due(world)
     assert run(world) == Repaired(listed=5, stored=3)
 
@@ -315,7 +315,7 @@ def test_a_defect_in_the_adapter_is_a_failed_try(
 
     monkeypatch.setattr(TwilioClient, "heard_messages", break_down)
     ask(world)
-    assert step(world) == Step(Outcome.LATER)
+    assert step(world) == PageResult(Outcome.LATER)
     assert channel_row(world).repair_tries == 1
 
 
@@ -347,11 +347,11 @@ def test_a_channel_that_is_disabled_meanwhile_is_left_alone_until_it_is_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(TwilioClient, "heard_messages", disable)
-        assert step(world) == Step(Outcome.NOTHING)
+        assert step(world) == PageResult(Outcome.NOTHING)
     assert heard(world) == []
     make_due(world)
     assert not repair.is_due(world.tenant.id, world.channel.id)
-    assert step(world) == Step(Outcome.NOTHING)
+    assert step(world) == PageResult(Outcome.NOTHING)
     world.sql("update recado.channels set status = 'active'")
     assert run(world) == Repaired(1, 1)
 
@@ -360,7 +360,7 @@ def test_a_closed_tenant_s_lists_are_looked_after_rarely(world: World) -> None:
     world.sql("update recado.tenants set status = 'closed'")
     cache.forget_all()
     make_due(world)
-    assert step(world) == Step(Outcome.LATER)
+    assert step(world) == PageResult(Outcome.LATER)
     row = channel_row(world)
     assert row.repair_at - row.now > timedelta(hours=5)
     assert listed(world) == []

@@ -1,4 +1,4 @@
-"""What the provider heard while nobody of ours answered is found in its list, once."""
+"""Messages that the provider received while we were away are found in its list, once."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from app.channels.providers.base import HeardPage, ProviderUnavailable
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock
 from app.health import service as health
-from app.inbox import doubts, reading, repair, repository
+from app.inbox import read_requests, reading, repair, repository
 from app.inbox.due import DUE
 from app.inbox.repair import Repaired
 from app.tasks import due, names, schedule
@@ -187,7 +187,7 @@ def test_a_silence_of_ours_has_every_list_read(
     monkeypatch.setattr(health, "silence", lambda: 11.0)
     schedule.ring_due()
     assert (names.REPAIR_SOON,) in rung
-    assert doubts.doubt_everywhere(None) >= 1
+    assert read_requests.request_everywhere(None) >= 1
     due.ring_all([kind for kind in DUE if kind.name == "repair"])
     rings = [call for call in rung if call[0] == names.REPAIR_CHANNEL]
     assert 1 <= len(rings) <= 5, "so many a second at most"
@@ -203,7 +203,7 @@ def test_the_command_reads_every_list_and_tells_how_many_came(world: World, app:
         result = app.test_cli_runner().invoke(args=arguments)
     assert result.exit_code == 0, result.output
     assert "1/1" in result.output
-    assert "1 messages taken in from 1 of 1 channels." in result.output
+    assert "1 messages stored from 1 of 1 channels." in result.output
     assert heard(world) == ["lost"]
 
 

@@ -1,4 +1,4 @@
-"""What was parked comes to life once its cause is mended; what was applied is left alone."""
+"""Parked items are applied once the cause is fixed; applied ones are left alone."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def channel(tenant: Tenant) -> Channel:
 def parked(
     app: Flask, channel: Channel, signed_in: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    """The ids of three parked items, the newest first."""
+    """Return the ids of three parked items, the newest first."""
     for number in range(3):
         tell(app, channel, inbound(channel, f"SM{number}", Body=f"number {number}"))
     park(channel, monkeypatch)

@@ -1,4 +1,4 @@
-"""Who applies a tenant's inbox, and how many at once."""
+"""Which workers apply a tenant's inbox, and how many at once."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ Call = tuple[Any, ...]
 
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """Rings that the tasks send; batches of two, so that five items are a crowd."""
+    """Record the tasks that are enqueued; batches of two, so that five items fill several."""
     calls: list[Call] = []
     monkeypatch.setattr(apply, "BATCH", 2)
     monkeypatch.setattr(config.InForce, "settings", replace(config.current(), inbox_lanes=3))

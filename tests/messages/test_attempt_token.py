@@ -1,4 +1,4 @@
-"""The token of an attempt: ours are believed, nobody else's."""
+"""The token of an attempt: ours are accepted, all others refused."""
 
 from urllib.parse import parse_qsl, urlencode
 
@@ -22,7 +22,7 @@ def configured(app: Flask) -> None:
 
 
 def changed(**words: str | None) -> str:
-    """A token of ours with other words in it; None leaves a word out."""
+    """Return a token of ours with other parameters; None removes one."""
     known = dict(parse_qsl(attempt_token.make(TENANT, REF), strict_parsing=True))
     return urlencode({name: word for name, word in {**known, **words}.items() if word is not None})
 

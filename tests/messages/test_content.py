@@ -1,4 +1,4 @@
-"""What a send's content may be, and what is refused before anything is written."""
+"""The content of a send, and what is refused before anything is written."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every filter of the list follows an index, and no page reads more than so many rows."""
+"""Every filter of the list uses an index, and no page reads more than so many rows."""
 
 from datetime import timedelta
 from functools import partial
@@ -49,7 +49,7 @@ def thread(tenant: Tenant) -> Conversation:
 
 @pytest.fixture
 def crowd(tenant: Tenant, settings: Settings) -> Conversation:
-    """Another conversation, of CROWD messages heard in the months after LONG_AGO."""
+    """Another conversation, of CROWD messages received in the months after LONG_AGO."""
     conversation = create_conversation(tenant.id)
     given = {
         "tenant_id": tenant.id,
@@ -66,7 +66,7 @@ def crowd(tenant: Tenant, settings: Settings) -> Conversation:
 
 
 def rows_read(tenant_id: UUID, limit: int = 10, **wanted: Any) -> int:
-    """How many rows of messages the first page of this list reads."""
+    """Return how many rows of messages the first page of this list reads."""
     page = PageRequest(limit)
     with db.tenant_session(tenant_id) as session:
         look = partial(lists.list_page, session, MessageFilter(**wanted), page)
@@ -76,7 +76,7 @@ def rows_read(tenant_id: UUID, limit: int = 10, **wanted: Any) -> int:
 
 
 def walk(client: ApiClient, limit: int = 3, **query: Any) -> list[str]:
-    """The bodies of a list, page by page to its end."""
+    """Return the bodies of a list, page by page to its end."""
     seen: list[str] = []
     query["limit"] = limit
     while True:

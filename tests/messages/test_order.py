@@ -1,4 +1,4 @@
-"""Histories and lists stand in the order in which people saw them, whatever the clocks say."""
+"""Histories and lists are in the order in which people saw them, whatever the clocks say."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 
 def made_elsewhere(skew: timedelta) -> Callable[[], UUID]:
-    """Ids of a machine whose clock is wrong by so much."""
+    """Return ids of a machine whose clock is wrong by so much."""
     return lambda: id_at(clock.now() + skew)
 
 
@@ -170,7 +170,7 @@ def test_a_campaign_of_one_moment_is_walked_without_gap_or_repeat(
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-        # One on either side of the place that was reached.
+        # One on either side of the position that was reached.
         if len(seen) < 8:
             one_more(moment - timedelta(seconds=1))
             one_more(moment + timedelta(seconds=1))

@@ -65,7 +65,7 @@ def rows(tenant_id: UUID, statement: str, **values: Any) -> list[Any]:
 
 
 def used(tenant_id: UUID) -> list[int]:
-    """What is counted of each day, the newest day first."""
+    """Return the count of each day, the newest day first."""
     return [
         row.sent for row in rows(tenant_id, "select sent from recado.daily_usage order by day desc")
     ]
@@ -113,7 +113,7 @@ def test_sending_and_receiving_at_once_with_a_quota_never_deadlocks(
         sent = senders.map(send, range(100))
         received = receivers.map(receive, range(100))
         assert (set(sent), set(received)) == ({202}, {200})
-    # What another applier had in hand when it was looked at comes back.
+    # Items that another worker had locked come back.
     rows(tenant.id, "update recado.inbox_items set due_at = now()")
     with settings_changed(auto_replies_per_hour=1000):
         while apply.apply_due(tenant.id):

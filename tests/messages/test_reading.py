@@ -99,7 +99,7 @@ def test_a_search_takes_every_character_as_it_stands(
 
 
 def walk(client: ApiClient, path: str, name: str, between: Any = None) -> list[str]:
-    """Every id of a list, page by page."""
+    """Return every id of a list, page by page."""
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while True:

@@ -1,4 +1,4 @@
-"""Receipts in groups: what comes out is what comes out of them one by one."""
+"""Receipts in groups have the same result as one by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.delivery.pacing import Plan
 from app.inbox import apply
 from app.messages import attempt_token, receipts, reports
 from app.messages.attempt_token import AttemptRef
-from app.messages.receipts import Told
+from app.messages.receipts import ReceivedReceipt
 from app.models import Channel, Status, Tenant
 from tests.factories import create_channel, create_conversation, create_message
 from tests.webhook.twilio_posts import ledger, receipt, tell
@@ -42,7 +42,7 @@ SAME_AS_ALONE = hypothesis_settings(
 
 @dataclass(frozen=True)
 class News:
-    """A receipt of one of the messages. `attempt` 0: its token does not say of which."""
+    """A receipt of one of the messages. `attempt` 0: its token does not name one."""
 
     message: int
     status: Status
@@ -93,7 +93,7 @@ class Copy:
         return cls(tenant.id, channel.id, ids)
 
     def bring(self, message_id: UUID, start: str) -> None:
-        """Bring a queued message to where the receipts find it."""
+        """Move a queued message to the state in which the receipts find it."""
         if start == "queued":
             return
         (claim,) = claims.take(self.tenant_id, Plan({message_id: 0.0}, {}))
@@ -101,7 +101,9 @@ class Copy:
             self._accept(claim)
         if start == "retried":
             self._accept(claim)
-            self.report_alone([Told(self.channel_id, self._receipt(message_id, 1, 63018), MOMENT)])
+            self.report_alone(
+                [ReceivedReceipt(self.channel_id, self._receipt(message_id, 1, 63018), MOMENT)]
+            )
             with db.tenant_session(self.tenant_id) as session:
                 session.execute(text("update recado.messages set retry_at = null"))
             claims.take(self.tenant_id, Plan({message_id: 0.0}, {}))
@@ -122,9 +124,11 @@ class Copy:
     def provider_id(message_id: UUID, attempt: int) -> str:
         return f"SM{message_id.hex}{attempt}"
 
-    def told(self, news: Sequence[News]) -> list[Told]:
+    def told(self, news: Sequence[News]) -> list[ReceivedReceipt]:
         return [
-            Told(self.channel_id, self.as_receipt(each), MOMENT + timedelta(seconds=place))
+            ReceivedReceipt(
+                self.channel_id, self.as_receipt(each), MOMENT + timedelta(seconds=place)
+            )
             for place, each in enumerate(news)
         ]
 
@@ -140,20 +144,20 @@ class Copy:
             token=attempt_token.make(self.tenant_id, ref) if news.attempt else "",
         )
 
-    def report_together(self, told: Sequence[Told]) -> int:
-        """Returns how many of them the group took."""
+    def report_together(self, told: Sequence[ReceivedReceipt]) -> int:
+        """Apply them as a group; return how many it took."""
         with db.tenant_session(self.tenant_id) as session:
             done = receipts.apply_group(session, told)
         self.report_alone([each for each, is_done in zip(told, done, strict=True) if not is_done])
         return sum(done)
 
-    def report_alone(self, told: Sequence[Told]) -> None:
+    def report_alone(self, told: Sequence[ReceivedReceipt]) -> None:
         for each in told:
             with db.tenant_session(self.tenant_id) as session:
                 reports.apply_receipt(session, each.channel_id, each.receipt, each.at)
 
     def outcome(self) -> list[Any]:
-        """What became of the messages, without what differs in each copy."""
+        """Return the state of the messages, without what differs in each copy."""
         found = []
         for message_id in self.message_ids:
             with db.tenant_session(self.tenant_id) as session:
@@ -230,7 +234,7 @@ def test_a_group_that_fails_is_applied_one_by_one_and_only_the_bad_item_waits(
 
 
 def in_flight(tenant: Tenant, channel: Channel) -> UUID:
-    """A message whose call is under way."""
+    """Return a message whose call is in progress."""
     conversation = create_conversation(tenant.id, channel=channel)
     message = create_message(tenant.id, conversation=conversation, **TEXT)
     assert claims.take(tenant.id, Plan({message.id: 0.0}, {}))

@@ -1,4 +1,4 @@
-"""While somebody waits for the provider's word, its refusal is the answer."""
+"""While a request waits for the provider's answer, a refusal is its answer."""
 
 from concurrent.futures import ThreadPoolExecutor
 

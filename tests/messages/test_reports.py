@@ -1,4 +1,5 @@
-"""Receipts of a message that was sent too fast: queued again, and still one final state."""
+"""Receipts of a message that was sent too fast: it is queued again, and still has one final
+state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ ONE_FINAL_STATE = hypothesis_settings(
 
 @dataclass
 class Sent:
-    """A message of its own conversation, the calls that are made for it, and what is reported."""
+    """A message of its own conversation, the calls made for it, and what is reported."""
 
     tenant_id: UUID
     channel_id: UUID
@@ -61,12 +62,12 @@ class Sent:
             return found
 
     def claim(self) -> Claim | None:
-        """Claim it, its pause being over; None when there is nothing to claim."""
+        """Claim it after its pause; None when there is nothing to claim."""
         taken = claims.take(self.tenant_id, Plan({self.message_id: 0.0}, {}))
         return taken[0] if taken else None
 
     def answer(self, claim: Claim) -> None:
-        """The provider takes this attempt."""
+        """The provider accepts this attempt."""
         accepted = Accepted(self.id_of(claim.attempt))
         outcomes.record(self.tenant_id, self.channel_id, [(claim, accepted)])
 
@@ -87,7 +88,8 @@ class Sent:
         *,
         is_signed: bool = True,
     ) -> str | None:
-        """A receipt of one attempt; `is_signed`: it carries our proof of which attempt it is."""
+        """Report a receipt of one attempt; `is_signed`: it carries our proof of which attempt it
+        is."""
         token = attempt_token.make(self.tenant_id, AttemptRef(self.message_id, attempt))
         receipt = StatusReceipt(
             self.id_of(attempt),
@@ -240,7 +242,7 @@ def test_every_order_of_an_attempt_s_reports_ends_the_same(
 def test_after_a_proof_of_delivery_it_is_never_sent_again(
     tenant: Tenant, steps: list[tuple[int, Status] | None]
 ) -> None:
-    """None: a worker looks for it. Else what the provider reports of an attempt that was made."""
+    """None: a worker looks for it. Otherwise the provider's report of an attempt."""
     sent = Sent.queued(tenant)
     made, is_proven = 0, False
     for step in steps:

@@ -1,4 +1,4 @@
-"""What is left when old messages are gone."""
+"""What is left when old messages are removed."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Which channel an order leaves from, and where it goes."""
+"""Which channel an order is sent from, and to whom."""
 
 import pytest
 from sqlalchemy import update

@@ -1,4 +1,4 @@
-"""What the three ways to send answer, and what each leaves in the database."""
+"""The answers of the three ways to send, and what each leaves in the database."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def channel(tenant: Tenant) -> Channel:
 
 
 def sent(client: ApiClient, path: str = "/api/send", **body: Any) -> Message:
-    """The row that this request made."""
+    """Return the row that this request created."""
     answer = client.post(path, body)
     assert answer.status_code == 202, answer.json
     return stored(client.tenant_id, answer.json["message_id"])
@@ -48,7 +48,7 @@ def stored(tenant_id: UUID, message_id: str) -> Message:
 
 
 def refusal(client: ApiClient, body: Any, path: str = "/api/send") -> tuple[int, str]:
-    """Status and code of a send that must leave nothing behind."""
+    """Return status and code of a send that must leave nothing behind."""
     before = row_counts(client.tenant_id)
     answer = client.post(path, body)
     assert row_counts(client.tenant_id) == before
@@ -244,7 +244,7 @@ def test_a_scheduled_message_is_due_at_its_time(signed_in: ApiClient, channel: C
 
 
 def shut(channel: Channel) -> str:
-    """A conversation whose window is shut, by its id."""
+    """Create a conversation whose window is closed; return its id."""
     conversation = create_conversation(channel.tenant_id, channel=channel)
     with db.tenant_session(channel.tenant_id) as session:
         session.merge(conversation).window_closed_at = conversation.created_at

@@ -1,4 +1,4 @@
-"""The ladder: one final state whatever the order of a provider's reports."""
+"""One final state, whatever the order of a provider's reports."""
 
 from itertools import permutations
 

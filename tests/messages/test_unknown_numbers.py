@@ -1,4 +1,4 @@
-"""A number that our numbering plans refuse, but WhatsApp knows: who writes from it is answered."""
+"""A number that our numbering plans refuse, but WhatsApp knows: its messages are answered."""
 
 import pytest
 

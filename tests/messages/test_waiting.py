@@ -1,4 +1,4 @@
-"""`use_queue: false`: the provider's word, or 202 when it takes too long."""
+"""`use_queue: false`: the provider's answer, or 202 when it takes too long."""
 
 import json
 import time

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event
 
 from app import config, db
 from app.messages import waiting
-from app.messages.waiting import Queued
+from app.messages.waiting import SendResult
 from tests.common.census import row_counts
 from tests.conftest import sql
 from tests.delivery.drains import draining
@@ -30,7 +30,7 @@ PATH = "/api/send-message"
 class Watched:
     """Counts who waits at once, in all and by tenant."""
 
-    def __init__(self, real: Callable[[UUID, Queued], Queued]) -> None:
+    def __init__(self, real: Callable[[UUID, SendResult], SendResult]) -> None:
         self._real = real
         self._lock = Lock()
         self._now: Counter[UUID] = Counter()
@@ -38,7 +38,7 @@ class Watched:
         self.most_of_one = 0
         self.ended = 0
 
-    def __call__(self, tenant_id: UUID, queued: Queued) -> Queued:
+    def __call__(self, tenant_id: UUID, queued: SendResult) -> SendResult:
         with self._lock:
             self._now[tenant_id] += 1
             self.most_at_once = max(self.most_at_once, self._now.total())
@@ -164,7 +164,7 @@ def test_a_word_that_cannot_be_kept_is_answered_all_the_same(
 ) -> None:
     real = waiting.wait_for_word
 
-    def wait_then_break(tenant_id: UUID, queued: Queued) -> Queued:
+    def wait_then_break(tenant_id: UUID, queued: SendResult) -> SendResult:
         world.deliver()
         found = real(tenant_id, queued)
         breakdown.has_begun = True

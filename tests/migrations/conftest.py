@@ -55,7 +55,7 @@ def empty_database(worker_id: str) -> Iterator[str]:
 
 @pytest.fixture
 def pool_of_one(settings: Settings) -> Iterator[None]:
-    """app.db with a single pooled connection, so that each transaction inherits it."""
+    """app.db with a single pooled connection, so that each transaction reuses it."""
     before, db.Database.engine = db.Database.engine, None
     db.init(replace(settings, database_pool_size=1))
     yield

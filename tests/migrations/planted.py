@@ -1,10 +1,10 @@
-"""Holes in the walls between tenants, one of each class that the catalogue gate must report."""
+"""Gaps in the isolation of tenants, one of each class that the gate must report."""
 
 from typing import NamedTuple
 
 
 class Planted(NamedTuple):
-    """Statements that make one hole, and exactly the rows that must report it."""
+    """Statements that make one gap, and exactly the rows that must report it."""
 
     name: str
     statements: str

@@ -1,4 +1,4 @@
-"""Holes in what keeps tables small and lists fast, each of which the gate must report."""
+"""Defects in what keeps tables small and lists fast, each of which the gate must report."""
 
 from tests.migrations.planted import MESSAGES, NO_POLICY, Planted
 

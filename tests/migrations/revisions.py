@@ -1,4 +1,4 @@
-"""Walks a folder of migrations step by step, and says what is wrong with it."""
+"""Walks a folder of migrations step by step, and reports what is wrong with it."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ SHAPE = text(
 
 
 def shape(connection: Connection) -> frozenset[tuple[Any, ...]]:
-    """Everything in our schema, each thing with its definition, owner and grants."""
+    """Return everything in our schema, with definition, owner and grants."""
     connection.rollback()
     found = frozenset(tuple(row) for row in connection.execute(SHAPE))
     connection.rollback()
@@ -57,7 +57,7 @@ def shape(connection: Connection) -> frozenset[tuple[Any, ...]]:
 
 
 def misnumbered(config: Config) -> list[str]:
-    """Files whose names, revisions and predecessors do not count 0001, 0002, …"""
+    """Return files whose names, revisions and predecessors do not count 0001, 0002, …"""
     scripts = ScriptDirectory.from_config(config)
     found = [f"{head} is one of several heads" for head in scripts.get_heads()[1:]]
     revisions = sorted(scripts.walk_revisions(), key=lambda each: each.revision)
@@ -73,7 +73,7 @@ def misnumbered(config: Config) -> list[str]:
 
 
 def irreversible(config: Config, connection: Connection) -> Iterator[str]:
-    """Each migration up, down and up again; yields what did not come back as it was.
+    """Run each migration up, down and up again; yield what did not come back as it was.
 
     Starts on an empty database and leaves it at the newest revision.
     """

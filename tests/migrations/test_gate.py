@@ -1,4 +1,4 @@
-"""The catalogue gate is silent on our schema, and reports each class of defect by its row."""
+"""The gate is silent on our schema, and reports each class of defect by its row."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_trigram_indexes_are_reported_wherever_the_extension_is_at_hand(
         text("select count(*) from pg_available_extensions where name = 'pg_trgm'")
     )
     if not available:
-        # The servers out of wheels may come without it; jsonb and text search stand for its kind.
+        # The embedded servers may lack it; jsonb and text search stand for its kind.
         return
     catalogue.exec_driver_sql("create extension pg_trgm")
     catalogue.exec_driver_sql(
@@ -50,7 +50,7 @@ def test_trigram_indexes_are_reported_wherever_the_extension_is_at_hand(
 
 
 def test_an_empty_database_is_not_called_sound(empty_database: str) -> None:
-    """An operator who points the command at the wrong database must hear of it."""
+    """An operator who points the command at the wrong database must be told."""
     engine = create_engine(normalise_url(empty_database), poolclass=pool.NullPool)
     with engine.connect() as connection:
         assert Defect(
@@ -60,7 +60,7 @@ def test_an_empty_database_is_not_called_sound(empty_database: str) -> None:
 
 def test_the_command_is_silent_on_a_sound_database(app: Flask) -> None:
     answer = app.test_cli_runner().invoke(args=["database", "check"])
-    assert (answer.exit_code, answer.output) == (0, "The walls between tenants are sound.\n")
+    assert (answer.exit_code, answer.output) == (0, "No defects: tenants are isolated.\n")
 
 
 def test_the_command_prints_each_defect_and_exits_with_1(
@@ -73,4 +73,4 @@ def test_the_command_prints_each_defect_and_exits_with_1(
         config.use(settings)
     assert answer.exit_code == 1
     assert "exception: uq_channels_key is declared in the gate" in answer.output
-    assert "defects. Mend them with a migration." in answer.output
+    assert "defects. Fix them with a migration." in answer.output

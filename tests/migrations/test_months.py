@@ -1,4 +1,4 @@
-"""Tables in months: made ahead, removed when they are old, and never in the way of an insert."""
+"""Monthly tables: created ahead, removed when they are old, and inserts never fail."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -44,7 +44,7 @@ def keep(connection: Connection, ahead: int = 3, kept: timedelta | None = None) 
 
 
 def make_old_month(connection: Connection, months_ago: int) -> str:
-    """A month that is over; what came before is not a partition any more."""
+    """A month that is over; earlier ones are no partitions any more."""
     connection.execute(text("drop table if exists recado.events_old"))
     name = month(-months_ago)
     start = text("select date_trunc('month', now()) - make_interval(months => :ago)")
@@ -166,7 +166,7 @@ def test_only_the_system_role_may_ask(app: object) -> None:
 
 
 def test_a_table_in_use_is_not_waited_for_long(settings: Settings, app: object) -> None:
-    """An insert that waits for us must not wait for somebody who is slow."""
+    """An insert that waits for us must not wait for a slow transaction."""
     tenant_id = create_tenant().id
     engine = create_engine(
         normalise_url(url_as_superuser(settings.database_url)), poolclass=pool.NullPool

@@ -1,4 +1,4 @@
-"""The walls from inside: what each role sees and changes once a transaction is pinned."""
+"""Tenant isolation inside the database: what each role sees and changes in a pinned transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ def add_contact(tenant_id: UUID, name: str = "somebody") -> UUID:
 
 @contextmanager
 def past_the_guard() -> Iterator[Connection]:
-    """The pooled connection as the login itself has it: nothing pinned, and nobody objects."""
+    """The pooled connection as the login itself has it: nothing is pinned, and the check is off."""
     assert db.Database.engine is not None
     with db.Database.engine.connect() as connection, connection.begin():
         connection.info["pinned"] = "nothing"
@@ -108,7 +108,7 @@ def test_a_pooled_connection_keeps_no_tenant_after_a_commit_or_a_rollback() -> N
 
 @pytest.fixture
 def login_of_its_own(settings: Settings, worker_id: str) -> Iterator[str]:
-    """The URL of a login without any power, made as docs/supabase.md says."""
+    """Return the URL of a login without privileges, created as docs/supabase.md says."""
     name = f"recado_login_{worker_id}"
     admin = create_engine(
         db.normalise_url(url_as_superuser(settings.database_url)),
@@ -201,7 +201,7 @@ class TwoTenants(RuleBasedStateMachine):
 
     @rule(side=sides, contact=contacts, name=words)
     def update_one(self, side: int, contact: UUID, name: str) -> None:
-        """By id alone: a forgotten tenant in the WHERE must not matter."""
+        """By id alone: a tenant that is missing in the WHERE must not matter."""
         with db.tenant_session(self.tenants[side]) as session:
             session.execute(
                 text("update recado.contacts set name = :name where id = :id"),

@@ -1,4 +1,4 @@
-"""What is referred to cannot be deleted, but a whole tenant can."""
+"""Rows that others refer to cannot be deleted, but a whole tenant can."""
 
 from uuid import UUID
 

@@ -1,7 +1,7 @@
-"""What every provider must do: one suite, which runs on each of them.
+"""The contract of providers: one suite, which runs on each of them.
 
-A provider brings an `Outside`: its outside world, as the suite drives it. The suite goes through
-our own API, webhooks and workers, and knows no provider's words.
+A provider supplies an `Outside`: its outside world, as the suite controls it. The suite uses our
+own API, webhooks and workers, and none of the provider's names.
 """
 
 import itertools
@@ -29,11 +29,11 @@ from app.channels.providers.base import (
 from app.channels.providers.registry import provider_of
 from app.delivery import claims, outcomes
 from app.delivery.pacing import Plan
-from app.inbox import doubts, repair
+from app.inbox import read_requests, repair
 from app.models import Status, Tenant
 from tests.common.census import row_counts
 from tests.factories import ApiClient
-from tests.providers.outside import Fate, Outside, Place, Receipt, Written
+from tests.providers.outside import Fate, Outside, ProviderChannel, Receipt, Written
 from tests.webhook.twilio_posts import Signed, ledger
 
 REPORTED = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -41,12 +41,12 @@ ORDERS = list(itertools.permutations(REPORTED))
 
 
 class ProviderContract:
-    """Inherit it, and give the fixture `outside`."""
+    """Inherit it, and supply the fixture `outside`."""
 
     @pytest.fixture
     def place(
         self, app: Flask, tenant: Tenant, signed_in: ApiClient, outside: Outside
-    ) -> Iterator[Place]:
+    ) -> Iterator[ProviderChannel]:
         made = signed_in.post(
             "/channels",
             {
@@ -57,12 +57,12 @@ class ProviderContract:
         )
         assert made.status_code == 201, made.json
         path = "/" + made.json["webhook_url"].partition("#")[0].split("/", 3)[3]
-        yield Place(app, tenant, signed_in, outside, UUID(made.json["id"]), path)
+        yield ProviderChannel(app, tenant, signed_in, outside, UUID(made.json["id"]), path)
         cache.forget_all()
 
     # Sending
 
-    def test_a_send_is_accepted_under_the_provider_s_id(self, place: Place) -> None:
+    def test_a_send_is_accepted_under_the_provider_s_id(self, place: ProviderChannel) -> None:
         message_id = place.send()
         place.deliver()
         message = place.message(message_id)
@@ -70,7 +70,7 @@ class ProviderContract:
         assert message.provider_message_id
         assert list(place.outside.processed()) == [place.token(message_id)]
 
-    def test_a_refused_send_fails_with_cause_and_remedy(self, place: Place) -> None:
+    def test_a_refused_send_fails_with_cause_and_remedy(self, place: ProviderChannel) -> None:
         message_id = place.send(Fate.REFUSED)
         place.deliver()
         message = place.message(message_id)
@@ -81,7 +81,9 @@ class ProviderContract:
         assert message.error["provider_code"]
 
     @pytest.mark.parametrize("fate", [Fate.NOT_NOW, Fate.BAD_CREDENTIALS])
-    def test_trouble_of_the_channel_costs_a_message_nothing(self, place: Place, fate: Fate) -> None:
+    def test_trouble_of_the_channel_costs_a_message_nothing(
+        self, place: ProviderChannel, fate: Fate
+    ) -> None:
         message_id = place.send(fate)
         place.deliver()
         assert place.message(message_id).status == Status.QUEUED
@@ -92,7 +94,7 @@ class ProviderContract:
         assert [row.outcome for row in outcomes] == ["paused"]
         assert list(place.outside.processed()) == []
 
-    def test_a_send_without_an_answer_is_never_repeated_blindly(self, place: Place) -> None:
+    def test_a_send_without_an_answer_is_not_repeated(self, place: ProviderChannel) -> None:
         message_id = place.send(Fate.PROCESSED_WITHOUT_ANSWER)
         place.deliver()
         assert place.message(message_id).status == Status.UNCERTAIN
@@ -107,7 +109,9 @@ class ProviderContract:
             assert message.error is not None
             assert message.error["code"] == "no_list"
 
-    def test_the_conversation_goes_on_after_a_send_without_an_answer(self, place: Place) -> None:
+    def test_the_conversation_goes_on_after_a_send_without_an_answer(
+        self, place: ProviderChannel
+    ) -> None:
         first = place.send(Fate.LOST_WITHOUT_ANSWER, "first")
         second = place.send(Fate.LOST_WITHOUT_ANSWER, "second")
         place.deliver()
@@ -120,7 +124,7 @@ class ProviderContract:
             assert place.message(second).attempts == 1
 
     def test_what_it_cannot_send_is_refused_in_words(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: ProviderChannel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         provider = provider_of(place.outside.provider)
         poor = replace(provider.capabilities, kinds=frozenset({"location"}))
@@ -134,7 +138,7 @@ class ProviderContract:
     @pytest.mark.parametrize("order", ORDERS, ids="-".join)
     @pytest.mark.parametrize("is_named", [True, False], ids=["with token", "without"])
     def test_receipts_may_come_in_any_order(
-        self, place: Place, order: tuple[Status, ...], is_named: bool
+        self, place: ProviderChannel, order: tuple[Status, ...], is_named: bool
     ) -> None:
         message_id = place.send()
         place.deliver()
@@ -146,7 +150,7 @@ class ProviderContract:
         assert None not in {message.sent_at, message.delivered_at, message.read_at}
         assert ledger(place.tenant.id) == {"applied": len(order), "duplicates": 0}
 
-    def test_a_receipt_may_come_before_the_send_was_answered(self, place: Place) -> None:
+    def test_a_receipt_may_come_before_the_send_was_answered(self, place: ProviderChannel) -> None:
         message_id = place.send()
         (claim,) = claims.take(place.tenant.id, Plan({message_id: 0.0}, {}))
         place.tell(place.receipt(message_id, Status.DELIVERED))
@@ -157,7 +161,7 @@ class ProviderContract:
         outcomes.record(place.tenant.id, place.channel_id, [(claim, accepted)])
         assert place.message(message_id).status == Status.DELIVERED
 
-    def test_a_reported_failure_names_its_cause(self, place: Place) -> None:
+    def test_a_reported_failure_names_its_cause(self, place: ProviderChannel) -> None:
         message_id = place.send()
         place.deliver()
         place.tell(place.receipt(message_id, Status.FAILED))
@@ -167,16 +171,18 @@ class ProviderContract:
         assert message.error is not None
         assert message.error["cause"]
 
-    def test_a_receipt_of_nobody_s_message_is_ignored_with_a_reason(self, place: Place) -> None:
+    def test_a_receipt_of_nobody_s_message_is_ignored_with_a_reason(
+        self, place: ProviderChannel
+    ) -> None:
         place.tell(Receipt("SM404", "", Status.DELIVERED))
         place.apply()
         (row,) = place.sql("select state, reason from recado.inbox_items")
         assert row.state == "ignored"
         assert row.reason
 
-    # What people write
+    # Incoming messages
 
-    def test_what_a_person_writes_becomes_a_message(self, place: Place) -> None:
+    def test_what_a_person_writes_becomes_a_message(self, place: ProviderChannel) -> None:
         person = place.outside.person(Fate.ACCEPTED)
         answers = place.tell(Written("SM1", person, "¡Qué tal! 👋"))
         assert {answer.status_code for answer in answers} <= {200, 204}
@@ -185,7 +191,7 @@ class ProviderContract:
         (thread,) = place.owner.get("/api/whatsapp/conversations").json["items"]
         assert thread["contact"]["phone"] == person
 
-    def test_many_facts_at_once_are_all_kept(self, place: Place) -> None:
+    def test_many_facts_at_once_are_all_kept(self, place: ProviderChannel) -> None:
         message_id = place.send()
         place.deliver()
         person = place.outside.person(Fate.ACCEPTED)
@@ -195,7 +201,7 @@ class ProviderContract:
         assert place.heard() == [f"line {number}" for number in range(10)]
         assert place.message(message_id).status == Status.DELIVERED
 
-    def test_a_repeat_is_counted_and_changes_nothing(self, place: Place) -> None:
+    def test_a_repeat_is_counted_and_changes_nothing(self, place: ProviderChannel) -> None:
         written = Written("SM1", place.outside.person(Fate.ACCEPTED), "once")
         for _ in range(3):
             place.tell(written)
@@ -205,9 +211,9 @@ class ProviderContract:
         assert place.heard() == ["once"]
         assert ledger(place.tenant.id) == {"applied": 1, "duplicates": 3}
 
-    # Who may tell
+    # Verification
 
-    def test_a_forged_webhook_changes_nothing(self, place: Place) -> None:
+    def test_a_forged_webhook_changes_nothing(self, place: ProviderChannel) -> None:
         person = place.outside.person(Fate.ACCEPTED)
         (hook,) = place.outside.tell(place.webhook_path, [Written("SM1", person, "mine")])
         before = row_counts(place.tenant.id)
@@ -219,7 +225,7 @@ class ProviderContract:
         assert row_counts(place.tenant.id) == before
 
     def test_the_secret_of_another_tenant_signs_nothing_for_this_one(
-        self, place: Place, outside: Outside
+        self, place: ProviderChannel, outside: Outside
     ) -> None:
         provider = provider_of(outside.provider)
         person = outside.person(Fate.ACCEPTED)
@@ -234,7 +240,7 @@ class ProviderContract:
         }
         assert not provider.is_signed(request, {**outside.credentials, **secrets})
 
-    def test_the_handshake(self, place: Place) -> None:
+    def test_the_handshake(self, place: ProviderChannel) -> None:
         right = place.outside.handshake(place.webhook_path, is_right=True)
         if right is None:
             assert place.app.test_client().get(place.webhook_path).status_code == 405
@@ -248,9 +254,9 @@ class ProviderContract:
         assert refused.json is not None
         assert refused.json["code"] == "handshake_refused"
 
-    # Words
+    # Texts
 
-    def test_a_raw_event_reads_back_as_it_was_told(self, place: Place) -> None:
+    def test_a_raw_event_reads_back_as_it_was_told(self, place: ProviderChannel) -> None:
         provider = provider_of(place.outside.provider)
         person = place.outside.person(Fate.ACCEPTED)
         token = "message=1&attempt=2&proof=3"
@@ -286,18 +292,20 @@ class ProviderContract:
 
         read()
 
-    def test_without_a_list_of_what_it_heard_nothing_is_asked_for(self, place: Place) -> None:
+    def test_without_a_list_of_incoming_messages_it_is_not_read(
+        self, place: ProviderChannel
+    ) -> None:
         if self._capabilities(place).lists_heard:
             return
         with db.tenant_session(place.tenant.id) as session:
-            doubts.doubt_tenant(session)
+            read_requests.request_for_tenant(session)
         place.sql("update recado.channels set repair_at = now()")
         repair.read_page(place.tenant.id, place.channel_id)
         (row,) = place.sql("select repair_tries, repair_at > now() as rests from recado.channels")
         assert (row.repair_tries, row.rests) == (0, True)
 
     @staticmethod
-    def _capabilities(place: Place) -> Any:
+    def _capabilities(place: ProviderChannel) -> Any:
         return provider_of(place.outside.provider).capabilities
 
 
@@ -310,7 +318,7 @@ def raws_of(provider: Provider, request: WebhookRequest) -> list[str]:
 
 
 def provider_account_field(provider: Provider, credentials: Json) -> str:
-    """Which of the credentials names the account."""
+    """Return which of the credentials names the account."""
     account = provider.account_of(credentials)
     return next(name for name, value in credentials.items() if value == account)
 

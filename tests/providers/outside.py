@@ -1,4 +1,4 @@
-"""The outside world of one provider, as the contract drives it, and a channel of ours in it."""
+"""The outside world of one provider, as the contract controls it, and a channel of ours in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tests.world import engine_of_tests
 
 
 class Fate(StrEnum):
-    """What becomes of a send at the provider."""
+    """The outcome of a send at the provider."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -45,7 +45,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Written:
-    """A person wrote."""
+    """A message of a person."""
 
     provider_message_id: str
     person: str
@@ -60,25 +60,26 @@ class Outside(Protocol):
     credentials: Json
 
     def person(self, fate: Fate) -> str:
-        """The number of somebody to whom every send has this fate."""
+        """Return the number of somebody to whom every send has this outcome."""
         ...
 
     def processed(self) -> Sequence[str]:
-        """The tokens of the attempts that the provider processed, in their order."""
+        """Return the tokens of the attempts that the provider processed, in order."""
         ...
 
     def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Signed]:
-        """Signed requests that tell these facts: one, where the provider puts many into one."""
+        """Return signed requests that report these facts: a single one, if the provider combines
+        them."""
         ...
 
     def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:
-        """The URL of a handshake, with a right or a wrong verify token, which wants the answer
-        `42`; None where the provider has no handshake."""
+        """Return the URL of a handshake with a right or a wrong verify token, whose answer is `42`;
+        None if the provider has no handshake."""
         ...
 
 
 @dataclass
-class Place:
+class ProviderChannel:
     """A tenant's channel at the provider."""
 
     app: Flask
@@ -106,7 +107,7 @@ class Place:
             return found
 
     def settle(self) -> None:
-        """As if the wait of everything uncertain were over."""
+        """Settle everything uncertain, as if its wait were over."""
         self.sql("update recado.messages set lease_until = now() where lease_until is not null")
         while settle.settle_some(self.tenant.id, self.channel_id):
             pass
@@ -123,7 +124,7 @@ class Place:
         return attempt_token.make(self.tenant.id, AttemptRef(message_id, attempt))
 
     def receipt(self, message_id: UUID, status: Status, *, is_named: bool = True) -> Receipt:
-        """`is_named`: with the token of its attempt."""
+        """With `is_named`, it has the token of its attempt."""
         provider_id = self.message(message_id).provider_message_id or f"SM{message_id.hex}"
         return Receipt(provider_id, self.token(message_id) if is_named else "", status)
 

@@ -1,4 +1,4 @@
-"""Twilio keeps the contract of providers; the simulator is its outside world."""
+"""Twilio fulfills the contract of providers; the simulator is its outside world."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ class TwilioOutside:
         sender = {"number": f"whatsapp:{self.phone_number}", "inbound_url": ""}
         account = {"auth_token": self._token, "senders": [sender]}
         simulator.control("PUT", f"/accounts/{self._account}", account)
-        # The suite itself tells us what the provider reports.
+        # The suite itself sends us the provider's reports.
         lost = {"fault": "lost", "account": self._account}
         simulator.control("PUT", "/faults", {"callback": [lost]})
 

@@ -23,7 +23,7 @@ PERSON = f"whatsapp:{README_PHONE}"
 
 
 def wait_until(check: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """The first true value of `check`; fails if none comes in time."""
+    """Return the first true value of `check`; fails if none comes in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = check()
@@ -35,7 +35,7 @@ def wait_until(check: Callable[[], Any], seconds: float = 5.0) -> Any:
 
 @dataclass
 class Received:
-    """One webhook as it came over the wire."""
+    """One webhook as received."""
 
     path: str
     headers: dict[str, str]
@@ -44,7 +44,7 @@ class Received:
 
 
 class Receiver:
-    """The business's side. `answers` are given in turn, then 204 for ever."""
+    """The business's side. `answers` are given in turn, then always 204."""
 
     def __init__(self) -> None:
         self.seen: list[Received] = []

@@ -1,4 +1,4 @@
-"""Each fault strikes as its plan says, and the log tells the truth about it."""
+"""Each fault is applied as its plan says, and the log is correct about it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

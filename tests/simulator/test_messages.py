@@ -105,9 +105,9 @@ def test_up_to_a_date_holds_the_whole_of_it(client: Client, simulator: Simulator
 
 
 def redact_early(client: Client) -> int | None:
-    """The code with which a message that is still on its way refuses to be redacted.
+    """Return the code with which a message that is still on its way refuses to be redacted.
 
-    None when it was sent before the question came.
+    Returns None when it was sent before the request arrived.
     """
     sid = str(client.messages.create(to=PERSON, from_=SENDER, body="secret").sid)
     try:

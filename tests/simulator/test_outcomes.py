@@ -1,4 +1,4 @@
-"""What becomes of a message: scripted numbers, the window, and phones that are off."""
+"""The outcome of a message: scripted numbers, the window, and phones that are off."""
 
 import time
 

@@ -83,7 +83,7 @@ def test_a_schedule_outside_its_range_is_refused(client: Client, minutes: float)
 
 
 def test_variables_given_as_an_object_are_refused(simulator: Simulator) -> None:
-    """What `requests` makes of a dict where a JSON string belongs: the repeated keys."""
+    """`requests` turns a dict, given instead of a JSON string, into repeated keys."""
     form = {
         "To": PERSON,
         "From": SENDER,

@@ -19,14 +19,14 @@ def connection(settings: Settings) -> Any:
 
 
 def received(connection: Any, name: str) -> Any:
-    """A message that was put in a queue of this name, not acknowledged yet."""
+    """Return a message that was put in a queue of this name and is not acknowledged yet."""
     queue = connection.SimpleQueue(name)
     queue.put("a ring")
     return queue.get(timeout=5)
 
 
 def lose(channel: Any) -> None:
-    """What kombu itself does to a channel whose Redis has gone."""
+    """Do what kombu itself does to a channel whose Redis has gone."""
     channel._disconnect_pools()
     channel.connection.client = None
 

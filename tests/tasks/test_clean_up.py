@@ -1,4 +1,4 @@
-"""What served its time goes, tenant by tenant; all else stays."""
+"""Expired rows are removed, tenant by tenant; all others stay."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -286,7 +286,7 @@ EXPIRED = text("""
 def test_one_tenants_clean_up_reads_nothing_of_the_others(
     tenant: Tenant, settings: Settings
 ) -> None:
-    """The index must begin with the tenant: along the time alone it would pass all that expired."""
+    """The index must begin with the tenant: with the time alone it would pass all expired rows."""
     other = create_tenant()
     with db.tenant_session(other.id) as session:
         session.execute(EXPIRED, {"tenant_id": other.id})
@@ -296,7 +296,7 @@ def test_one_tenants_clean_up_reads_nothing_of_the_others(
 
 
 def pages_read(session: Session, work: Callable[[], object]) -> int:
-    """By the last statement of this work, done again."""
+    """Return the pages read by the last statement of this work, run again."""
     asked: list[tuple[str, Any]] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:

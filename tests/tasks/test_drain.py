@@ -1,4 +1,4 @@
-"""The protocol of drains: one at a time, a slice, ring again, and nothing is overlooked."""
+"""The protocol of drains: one at a time, one time slice, enqueue again; no work is overlooked."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""The doorbell: rings after the commit, and nobody minds when it is broken."""
+"""Rings: sent after the commit, and harmless when they fail."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Rung = list[tuple[Any, ...]]
 
 
 class Recorder:
-    """Celery's place: keeps what was sent to it."""
+    """Stands in for Celery; records what was sent."""
 
     def __init__(self) -> None:
         self.rung: Rung = []
@@ -48,7 +48,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
 def broken_bell(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Celery]:
     """A Celery whose broker refuses every connection."""
     dead = Celery("dead", broker="redis://127.0.0.1:1/0", set_as_current=False)
-    # As the web service has it, the address apart.
+    # The settings of the web service, except the address.
     dead.conf.broker_transport_options = celery.conf.broker_transport_options
     monkeypatch.setattr(ring, "celery", dead)
     yield dead
@@ -126,7 +126,7 @@ def test_an_open_breaker_spares_the_wait_for_a_while(
 
 
 def beat(monkeypatch: pytest.MonkeyPatch) -> Rung:
-    """What one tick of the beat would ring."""
+    """Return what one tick of the scheduler would enqueue."""
     found: Rung = []
     remember: Callable[..., None] = lambda *what: found.append((what[0], *map(str, what[1:])))  # noqa: E731
     monkeypatch.setattr(due, "send", remember)

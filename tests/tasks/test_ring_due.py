@@ -1,4 +1,4 @@
-"""The beat rings for what is due, and for nothing else."""
+"""The scheduler enqueues tasks for due work, and for nothing else."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def channel(tenant: Tenant) -> Channel:
 
 
 def due(task: str) -> set[tuple[Any, ...]]:
-    """The ids for which this task would be rung now."""
+    """Return the ids for which this task would be enqueued now."""
     rings = [ring for kind in schedule.DUE for ring in look_at_all(kind)]
     return {ring[1:] for ring in rings if ring[0] == task}
 

@@ -1,4 +1,4 @@
-"""Tenants: run by platform administrators, described by their own owners."""
+"""Tenants: managed by platform administrators, described by their own owners."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

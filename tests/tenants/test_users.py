@@ -1,4 +1,5 @@
-"""Members and roles: nobody climbs, the last owner stays, strangers do not exist."""
+"""Members and roles: nobody gains a higher role, the last owner stays, other tenants' members are
+404."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -149,7 +150,7 @@ def test_of_two_owners_who_demote_each_other_one_stays(sign_in: SignIn) -> None:
                 [(one, two), (two, one)],
             )
         )
-    # The second is refused as the last owner, or as a viewer when its own fall came first.
+    # The second is refused as the last owner, or as a viewer if its own demotion came first.
     assert sorted(answer.status_code for answer in answers) in ([200, 403], [200, 409])
 
 

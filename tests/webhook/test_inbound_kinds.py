@@ -10,7 +10,7 @@ PERSON = "+15551234567"
 
 
 def heard(world: World, phone: str = PERSON, **what: Any) -> dict[str, Any]:
-    """What the API shows of a message that the person writes now."""
+    """Return what the API shows of a message that the person writes now."""
     written = world.write(phone, **what)
     assert written["webhook_status"] == 200, written
     world.apply()

@@ -1,4 +1,4 @@
-"""What a provider tells us: stored once before the answer, then applied once."""
+"""An event of a provider: stored once before the answer, then applied once."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def states(tenant: Tenant) -> list[tuple[str, int, str | None]]:
 
 
 class WorkerDied(BaseException):
-    """What no `except Exception` catches: as sudden as a kill."""
+    """Not caught by `except Exception`: as sudden as a kill."""
 
 
 def die(*_: Any, **__: Any) -> None:
@@ -282,7 +282,7 @@ def test_a_deadlock_leaves_the_item_to_its_lease_and_the_others_go_on(
 
 
 def closed_conversation(tenant: Tenant, channel: Channel) -> Conversation:
-    """A thread whose customer last wrote three days ago."""
+    """A conversation whose customer last wrote three days ago."""
     contact = create_contact(tenant.id, address="+15551234567")
     long_ago = clock.now() - timedelta(days=3)
     return create_conversation(

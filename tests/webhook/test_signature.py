@@ -1,4 +1,4 @@
-"""A forged webhook changes nothing: 403, the same words each time, and not one row."""
+"""A forged webhook changes nothing: 403, the same text each time, and no row."""
 
 from collections.abc import Callable
 from dataclasses import replace

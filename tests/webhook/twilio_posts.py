@@ -52,7 +52,7 @@ def receipt(channel: Channel, sid: str, status: str, **changes: str) -> dict[str
 
 @dataclass(frozen=True)
 class Signed:
-    """A signed request, before or after somebody altered it."""
+    """A signed request, before or after it was altered."""
 
     path: str
     body: bytes
@@ -81,13 +81,13 @@ def sign(
 
 
 def tell(app: Flask, channel: Channel, form: dict[str, str], query: str = "") -> TestResponse:
-    """Post this form to the channel's own address, well signed."""
+    """Post this form to the channel's own address, correctly signed."""
     path = f"/webhook/twilio/{channel.key}" + (f"?{query}" if query else "")
     return sign(path, form).send(app)
 
 
 def ledger(tenant_id: UUID) -> dict[str, int]:
-    """State → items, and `duplicates`."""
+    """Return state → items, and `duplicates`."""
     counts = text("select state, count(*), sum(duplicates) from recado.inbox_items group by state")
     with db.tenant_session(tenant_id) as session:
         rows = session.execute(counts).all()

@@ -1,4 +1,4 @@
-"""What a provider must offer. Its names, codes and payloads stay in its own folder."""
+"""The interface of a provider. A provider's names, codes and payloads stay in its own folder."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class ProviderError:
-    """Why something failed, in our words: `code` is ours and stable, `provider_code` theirs.
+    """Why something failed, in our words. `code` is ours and stable, `provider_code` is the
+    provider's.
 
-    `closes_window`: the provider says that the 24-hour window with this person is shut.
-    `throttled`: too much was sent at once; the same message may go out later.
+    `closes_window`: the provider says that the 24-hour window with this person is closed.
+    `throttled`: too much was sent at once; the same message may be sent later.
     """
 
     code: str
@@ -40,9 +41,9 @@ class ProviderError:
 class OutgoingMessage:
     """What a client sends. `content` has the form of app/messages/content.py.
 
-    `token` names this very attempt and proves that we made it. The client hands it to the provider
-    in a way that brings it back with each receipt: as the query of a URL of ours, or in a field
-    that the provider does not read. At most 200 ASCII characters, and a well-formed query string.
+    `token` names this attempt and proves that we made it. The client passes it to the provider in a
+    way that returns it with each receipt: in the query of a URL of ours, or in a field that the
+    provider does not read. It has at most 200 ASCII characters and is a well-formed query string.
     """
 
     from_number: str
@@ -53,7 +54,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took it and gave it an id."""
+    """The provider accepted the message and gave it an id."""
 
     provider_message_id: str
 
@@ -66,20 +67,21 @@ class Refused:
 
 
 class Fault(StrEnum):
-    """Whose trouble it is that a message was not processed."""
+    """The cause of a message not being processed."""
 
     MESSAGE = "message"
-    """Trying it again uses up one of the message's attempts."""
+    """Trying again uses up one of the message's attempts."""
     CHANNEL = "channel"
-    """Credentials, throttling, connection: the whole channel pauses, the message keeps its
+    """Credentials, throttling or connection: the whole channel pauses, and the message keeps its
     attempts."""
     OURS = "ours"
-    """We did not get round to it: it is tried again as if nothing had been."""
+    """We did not call the provider: the message is tried again as if nothing had happened."""
 
 
 @dataclass(frozen=True)
 class NotProcessed:
-    """Surely not processed, so safe to send again. `retry_after` in seconds, when they said.
+    """Certainly not processed, so safe to send again. `retry_after` is in seconds, if the provider
+    said so.
 
     `throttled`: the provider wants the channel to send more slowly.
     """
@@ -92,7 +94,7 @@ class NotProcessed:
 
 @dataclass(frozen=True)
 class Uncertain:
-    """Nobody can say: it may have been sent. Never repeated blindly."""
+    """Unknown whether it was sent. Never repeated without asking the provider."""
 
     error: ProviderError
 
@@ -115,10 +117,10 @@ class SentMessage:
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """One incoming message in the provider's own list, as a webhook would have told it.
+    """One incoming message in the provider's own list, in the form of a webhook.
 
-    `key` and `raw` are those of its `RawEvent`. `is_whole`: False where the list leaves something
-    out, which `Client.complete` asks for.
+    `key` and `raw` are those of its `RawEvent`. `is_whole` is False where the list leaves something
+    out, which `Client.complete` fetches.
     """
 
     provider_message_id: str
@@ -132,8 +134,8 @@ class HeardMessage:
 class HeardPage:
     """One page of the provider's list of incoming messages, newest first.
 
-    `next_page` is what to ask for after this one, None at the end of the list. `unreadable` counts
-    the rows of which nobody can say what they are or when they were written.
+    `next_page` names the page after this one, None at the end of the list. `unreadable` counts the
+    rows that could not be interpreted or dated.
     """
 
     messages: Sequence[HeardMessage]
@@ -145,7 +147,7 @@ class HeardPage:
 class Listing:
     """Which incoming messages to list: those to our sender from `since` to `until`.
 
-    `until` None: up to now. `page`: a `next_page` that a listing of the same sender gave.
+    `until` None: up to now. `page`: a `next_page` of an earlier listing of the same sender.
     """
 
     to_number: str
@@ -165,7 +167,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class InboundMessage:
-    """A customer wrote. `aliases` are all their addresses, the one to answer to first."""
+    """A message of a customer. `aliases` are all their addresses, the one to answer to first."""
 
     provider_message_id: str
     aliases: tuple[Address, ...]
@@ -178,9 +180,9 @@ class InboundMessage:
 
 @dataclass(frozen=True)
 class StatusReceipt:
-    """The provider reports on a message of ours.
+    """A provider's report on a message of ours.
 
-    `token` is the `OutgoingMessage.token` that came back, "" where none did.
+    `token` is the `OutgoingMessage.token` that was returned, or "" if none was.
     """
 
     provider_message_id: str
@@ -192,7 +194,7 @@ class StatusReceipt:
 
 @dataclass(frozen=True)
 class Ignored:
-    """Something that needs no action, with the reason."""
+    """An event that needs no action, with the reason."""
 
     reason: str
 
@@ -203,7 +205,7 @@ ProviderEvent = InboundMessage | StatusReceipt | Ignored
 class Client(Protocol):
     """The provider's API, for one channel. Blocking, with timeouts; never called in a transaction.
 
-    Methods other than `send` raise `ProviderUnavailable` when the provider cannot be asked.
+    Methods other than `send` raise `ProviderUnavailable` when the provider cannot be reached.
     """
 
     def send(self, message: OutgoingMessage) -> SendOutcome: ...
@@ -211,21 +213,22 @@ class Client(Protocol):
     def verify(self, phone_number: str) -> Verification: ...
 
     def sent_messages(self, to: Address, from_number: str) -> Sequence[SentMessage]:
-        """The newest outgoing messages between the two, newest first (at most 200).
+        """Return the newest outgoing messages between the two, newest first (at most 200).
 
         Never called without `Capabilities.lists_sent`.
         """
         ...
 
     def heard_messages(self, listing: Listing) -> HeardPage:
-        """One page of incoming messages. It may hold some from outside the span as well.
+        """Return one page of incoming messages. It may contain some from outside the time range.
 
         Never called without `Capabilities.lists_heard`; nor is `complete`.
         """
         ...
 
     def complete(self, message: HeardMessage) -> HeardMessage:
-        """A listed message with what its list left out, as far as the provider still has it."""
+        """Return a listed message with the details that its list left out, if the provider still
+        has them."""
         ...
 
 
@@ -235,9 +238,9 @@ class ProviderUnavailable(Exception):
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """An HTTP request of a provider, as it came.
+    """An HTTP request of a provider, as received.
 
-    `url` is our public base URL and the path and query exactly as sent: what the signature covers.
+    `url` is our public base URL and the path and query exactly as sent, which the signature covers.
     """
 
     url: str
@@ -248,9 +251,9 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class RawEvent:
-    """One event of a webhook, before anybody verified or interpreted it.
+    """One event of a webhook, before it is verified or interpreted.
 
-    `key` is the provider's name of the event: a repeat of the event has the same one. `account`
+    `key` is the provider's name of the event: a duplicate of the event has the same one. `account`
     and `phone_number` name our sender that it is for; they are empty where the webhook does not
     say. `raw` is the text that the inbox keeps and `Provider.parse` reads.
     """
@@ -267,7 +270,8 @@ Answer = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Webhook:
-    """What one request of a provider holds. `answer` is what the provider expects to read."""
+    """The events of one request of a provider. `answer` is the response that the provider
+    expects."""
 
     events: Sequence[RawEvent]
     answer: Answer
@@ -275,13 +279,13 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What can be done with a provider. The core asks these, and never a provider's name.
+    """What a provider can do. The core checks these, and never a provider's name.
 
-    `kinds`: the types of content that can be sent. `longest_text`: of a text, in characters.
-    `has_window`: what is no template can be sent only within 24 hours of the customer's last
-    message. `lists_sent`, `lists_heard`: whether the provider can be asked which messages it sent
-    for us, and which it heard; without the first, a message that nobody can account for ends
-    `unknown`, and without the second, nothing finds what a webhook did not bring.
+    `kinds`: the types of content that can be sent. `longest_text`: the limit of a text in
+    characters. `has_window`: only templates can be sent more than 24 hours after the customer's
+    last message. `lists_sent`, `lists_heard`: whether the provider can list the messages it sent
+    for us, and those it received. Without the first, a message whose outcome is unclear ends
+    `unknown`; without the second, messages whose webhook was lost are not found.
     """
 
     kinds: Set[str]
@@ -294,12 +298,12 @@ class Capabilities:
 class Provider(Protocol):
     """One vendor: the factory of its clients, and the reader of its webhooks.
 
-    `credentials_help` tells the API's readers what to give; `plain_fields` are the credentials
-    that are no secret and may be shown whole; `webhook_suffix` is what belongs behind the webhook
-    URL that people paste at the provider; `webhook_aliases` are further names that stand for `name`
-    in that URL. `is_shared_webhook`: one request may hold events of
-    several senders, also of several tenants, so the sender in the event decides and not the key in
-    the URL. `has_handshake`: it asks a URL for a challenge's answer before it uses it.
+    `credentials_help` tells the API's readers what to give; `plain_fields` are the credentials that
+    are not secret and may be shown whole; `webhook_suffix` is appended to the webhook URL that
+    people paste at the provider; `webhook_aliases` are other names that stand for `name` in that
+    URL. `is_shared_webhook`: one request may hold events of several senders, also of several
+    tenants, so the sender in the event decides and not the key in the URL. `has_handshake`: the
+    provider sends a challenge to a URL before it uses it.
     """
 
     name: str
@@ -312,45 +316,46 @@ class Provider(Protocol):
     capabilities: Capabilities
 
     def read_credentials(self, given: Json, present: Json) -> Json:
-        """`given` over what the channel has, checked; null removes a field.
+        """Return `given`, checked, merged over the channel's credentials; null removes a field.
 
         Raises marshmallow's ValidationError.
         """
         ...
 
     def account_of(self, credentials: Json) -> str:
-        """The provider's name of the account that these credentials belong to."""
+        """Return the provider's name of the account that these credentials belong to."""
         ...
 
     def client(self, credentials: Json, webhook_url: str) -> Client:
-        """A client of one channel, whose webhooks come to `webhook_url`."""
+        """Return a client of one channel, whose webhooks arrive at `webhook_url`."""
         ...
 
     def challenge(self, request: WebhookRequest, credentials: Json) -> str | None:
-        """The text that answers the provider's handshake (a GET before its first webhook).
+        """Return the text that answers the provider's handshake (a GET before its first webhook).
 
-        `credentials` are those of the channel in the URL, {} without one. None when the request is
-        no handshake that these credentials, or the installation's settings, allow. Never called
-        without `has_handshake`.
+        `credentials` are those of the channel in the URL, {} without one. Returns None when the
+        request is no handshake that these credentials, or the installation's settings, allow. Never
+        called without `has_handshake`.
         """
         ...
 
     def read(self, request: WebhookRequest) -> Webhook:
-        """Split a webhook into its events. Raises ValueError for a body that nobody can read.
+        """Split a webhook into its events. Raises ValueError for a body that cannot be read.
 
-        What can be read but not understood is an event, too, so that nothing signed is lost.
+        Content that can be read but not understood is an event too, so that nothing signed is lost.
         """
         ...
 
     def is_signed(self, request: WebhookRequest, credentials: Json) -> bool:
-        """Whether the request was signed with the channel's credentials. Never raises.
+        """Return whether the request was signed with the channel's credentials. Never raises.
 
         A secret of the installation's settings may count as well, for an app that serves many
-        channels, but only for credentials that are known to belong to that app: else a tenant who
-        enters somebody else's sender would get its messages.
+        channels, but only for credentials that are known to belong to that app: otherwise a tenant
+        who enters somebody else's sender would get its messages.
         """
         ...
 
     def parse(self, raw: str) -> ProviderEvent:
-        """Raises ValueError for what no webhook of this provider looks like."""
+        """Return the event in `raw`. Raises ValueError for a text that is no webhook of this
+        provider."""
         ...

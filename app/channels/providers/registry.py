@@ -1,4 +1,5 @@
-"""The table of providers: the one place outside a provider's folder that a new provider touches."""
+"""The table of providers: the only place outside a provider's folder that a new provider
+changes."""
 
 from app.channels.errors import ProviderNotOffered
 from app.channels.providers.base import Provider
@@ -17,7 +18,7 @@ register(TwilioProvider())
 
 
 def provider_of(name: str) -> Provider:
-    """Raises ProviderNotOffered."""
+    """Return the provider with this name. Raises ProviderNotOffered."""
     found = PROVIDERS.get(name)
     if found is None:
         raise ProviderNotOffered(
@@ -28,7 +29,7 @@ def provider_of(name: str) -> Provider:
 
 
 def provider_at(path: str) -> Provider:
-    """The provider whose webhooks come to `/webhook/<path>`. Raises NotFound."""
+    """Return the provider whose webhooks arrive at `/webhook/<path>`. Raises NotFound."""
     for provider in PROVIDERS.values():
         if path == provider.name or path in provider.webhook_aliases:
             return provider

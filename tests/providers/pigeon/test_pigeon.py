@@ -1,5 +1,5 @@
-"""Pigeon keeps the contract of providers, and what its webhook tells of several businesses reaches
-each of them."""
+"""Pigeon fulfills the contract of providers, and the events of its shared webhook reach each
+business."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ from app.webhook import receive
 from tests.conftest import SignIn
 from tests.factories import create_channel, create_tenant
 from tests.providers.contract import ProviderContract
-from tests.providers.outside import Fate, Place, Receipt, Written
+from tests.providers.outside import Fate, ProviderChannel, Receipt, Written
 from tests.providers.pigeon.provider import SIGNATURE, STATUSES, PigeonProvider, signature
 from tests.webhook.twilio_posts import Signed, ledger
 
@@ -67,7 +67,7 @@ class Letters(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the tests look at what was processed."""
+        """Quiet: the tests read what was processed."""
 
 
 class PigeonOutside:
@@ -134,9 +134,9 @@ class TestPigeon(ProviderContract):
             yield PigeonOutside(server)
 
     def test_one_webhook_tells_several_businesses(
-        self, app: Flask, place: Place, outside: PigeonOutside
+        self, app: Flask, place: ProviderChannel, outside: PigeonOutside
     ) -> None:
-        """They share an app, and so its secret; each hears what is for its own sender alone."""
+        """They share an app, and so its secret; each gets only the events of its own sender."""
         neighbour, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"
         create_channel(
             neighbour.id,
@@ -157,7 +157,11 @@ class TestPigeon(ProviderContract):
         cache.forget_all()
 
     def test_a_forger_who_names_thousands_of_senders_costs_a_few_look_ups(
-        self, app: Flask, place: Place, outside: PigeonOutside, monkeypatch: pytest.MonkeyPatch
+        self,
+        app: Flask,
+        place: ProviderChannel,
+        outside: PigeonOutside,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         asked: list[str] = []
         resolve = channels.resolve_webhook
@@ -174,9 +178,10 @@ class TestPigeon(ProviderContract):
         assert len(set(asked)) == receive.MOST_STRANGERS
 
     def test_thousands_of_events_twice_at_once_are_all_stored(
-        self, app: Flask, place: Place, outside: PigeonOutside
+        self, app: Flask, place: ProviderChannel, outside: PigeonOutside
     ) -> None:
-        """In another order the second time: none is lost, doubled, or in another's way."""
+        """In another order the second time: none is lost or duplicated, and there is no
+        deadlock."""
         events = [
             outside.event(Written(f"P{number}", PEOPLE[Fate.ACCEPTED], "hi"))
             for number in range(5_000)
@@ -188,7 +193,12 @@ class TestPigeon(ProviderContract):
         assert ledger(place.tenant.id) == {"received": 5_000, "duplicates": 5_000}
 
     def test_a_secret_opens_no_other_business(
-        self, app: Flask, place: Place, outside: PigeonOutside, tenant: Tenant, sign_in: SignIn
+        self,
+        app: Flask,
+        place: ProviderChannel,
+        outside: PigeonOutside,
+        tenant: Tenant,
+        sign_in: SignIn,
     ) -> None:
         """Somebody else's sender is named in a webhook that is signed with one's own secret."""
         victim, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"

@@ -1,4 +1,4 @@
-"""`whatsapp:+15551234567` and back."""
+"""Conversion between our addresses and Twilio's, such as `whatsapp:+15551234567`."""
 
 from app.common.phone import Address, AddressKind, heard_address
 
@@ -6,7 +6,7 @@ PREFIX = "whatsapp:"
 
 
 def spell(value: str) -> str:
-    """`+1555…` or a WhatsApp user id → as Twilio wants it."""
+    """Return `+1555…` or a WhatsApp user id in Twilio's form."""
     return f"{PREFIX}{value}"
 
 
@@ -15,7 +15,7 @@ def bare(text: str | None) -> str:
 
 
 def known_addresses(*texts: str | None) -> tuple[Address, ...]:
-    """Those that are addresses, each once, phone numbers first."""
+    """Return those that are valid addresses, each once, phone numbers first."""
     found: list[Address] = []
     for text in texts:
         try:

@@ -46,13 +46,13 @@ PAGE_SIZE = 200
 MOST_MEDIA = 10
 GONE = frozenset({404, 410})
 CREDENTIALS_PAUSE_SECONDS = 60.0
-"""Between two tries of a channel whose credentials are rejected: whoever mends them waits no
-longer than this, and Twilio hears from us once a minute at most for each message."""
+"""Between two attempts of a channel whose credentials are rejected: after they are corrected,
+sending resumes within this time, and Twilio gets at most one call a minute for each message."""
 TROUBLE_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 3600.0
 
-# `TwilioServiceException` is no `TwilioRestException`; network errors are not wrapped at all, and
-# an answer that is not JSON, or not the object that was expected, surfaces as one of the last four.
+# `TwilioServiceException` is not a `TwilioRestException`. Network errors are not wrapped at all,
+# and an answer that is not JSON, or not the expected object, surfaces as one of the last four.
 TROUBLE = (
     TwilioException,
     requests.RequestException,
@@ -78,8 +78,8 @@ class TwilioClient:
         timeout_seconds: float,
         base_url: str = "",
     ) -> None:
-        """`webhook_url` is where Twilio reports on what is sent. `base_url` stands in for all of
-        Twilio's hosts; empty or its own means Twilio itself."""
+        """`webhook_url` is where Twilio reports on messages. `base_url` replaces all of Twilio's
+        hosts; if empty or Twilio's own, Twilio itself is used."""
         self._credentials = credentials
         self._webhook_url = webhook_url
         self._account_sid: str = credentials["account_sid"]
@@ -91,18 +91,18 @@ class TwilioClient:
         self._library = self._make(user, password)
 
     def _make(self, user: str, password: str) -> TwilioLibrary:
-        # An environment of its own: TWILIO_EDGE or TWILIO_REGION would rewrite every host.
+        # An empty environment: TWILIO_EDGE or TWILIO_REGION would rewrite every host.
         library = TwilioLibrary(
             user, password, self._account_sid, http_client=self._http, environment={"": ""}
         )
-        # Twilio itself answers each domain on a host of its own.
+        # Twilio serves each domain on a host of its own.
         if self._base_url not in ("", OWN_API):
             for domain in (library.api, library.content, library.messaging):
                 domain.base_url = self._base_url
         return library
 
     def send(self, message: OutgoingMessage) -> SendOutcome:
-        """Never raises for trouble of the provider's or the network's."""
+        """Never raises for errors of the provider or the network."""
         try:
             service_sid = self._credentials.get("messaging_service_sid")
             arguments = parameters(message, self._webhook_url, service_sid)
@@ -119,7 +119,7 @@ class TwilioClient:
         return Accepted(sid)
 
     def _trouble(self, trouble: Exception) -> SendOutcome:
-        """What is known after a create that did not answer with a message."""
+        """Return what is known after a create that did not return a message."""
         answer = exchange.response
         if answer is not None:
             return outcome_of(answer)
@@ -129,9 +129,9 @@ class TwilioClient:
         return NotProcessed(errors.explain(errors.UNREACHABLE), fault=Fault.CHANNEL)
 
     def verify(self, phone_number: str) -> Verification:
-        """Whether token and key are valid and the number is this account's WhatsApp sender.
+        """Check that token and key are valid and that the number is this account's WhatsApp sender.
 
-        The auth token is tried even where an API key sends: webhooks are signed with it.
+        The auth token is checked even where an API key sends, because webhooks are signed with it.
         """
         library = self._make(self._account_sid, self._credentials["auth_token"])
         found = ownership.check_account(
@@ -151,7 +151,7 @@ class TwilioClient:
         return ownership.check_sender(listed, spell(phone_number))
 
     def _ask(self, call: Callable[[], Answer]) -> "Answer | int":
-        """The answer, or the HTTP status of a refusal. Raises ProviderUnavailable."""
+        """Return the answer, or the HTTP status of a refusal. Raises ProviderUnavailable."""
         exchange.reset()
         try:
             return call()
@@ -164,17 +164,17 @@ class TwilioClient:
             raise ProviderUnavailable(reason) from trouble
 
     def _must(self, call: Callable[[], Answer]) -> Answer:
-        """The answer. Raises ProviderUnavailable for a refusal, too."""
+        """Return the answer. Raises ProviderUnavailable, also for a refusal."""
         answer = self._ask(call)
         if isinstance(answer, int):
             raise ProviderUnavailable(f"HTTP {answer}")
         return answer
 
     def sent_messages(self, to: Address, from_number: str) -> Sequence[SentMessage]:
-        """No filter by date: a queued message has no `date_sent` yet and would be missed.
+        """List without a date filter: a queued message has no `date_sent` yet and would be missed.
 
         A Messaging Service picks the sender later, so a message that is only accepted may have no
-        From; the list is then asked by recipient alone.
+        From; the list is then filtered by recipient alone.
         """
         query: dict[str, Any] = {"to": spell(to.value), "limit": MOST_LISTED}
         if not self._credentials.get("messaging_service_sid"):
@@ -187,11 +187,12 @@ class TwilioClient:
         ]
 
     def heard_messages(self, listing: Listing) -> HeardPage:
-        """Location, taps and profile name are not in the list: only text and media come back."""
+        """The list has text and media only; it lacks location, button replies and profile name."""
         return self._must(lambda: self._heard_page(listing))
 
     def _heard_page(self, listing: Listing) -> HeardPage:
-        """Raises ValueError for a page that is not of this account's list, or never ends."""
+        """Raises ValueError for a page that is not of this account's list, or for a list that never
+        ends."""
         messages = self._library.messages
         pages = f"/2010-04-01/Accounts/{self._account_sid}/Messages.json?"
         if listing.page is None:
@@ -212,7 +213,7 @@ class TwilioClient:
         return heard.read_page(page, next_page)
 
     def complete(self, message: HeardMessage) -> HeardMessage:
-        """The message with its media; without them once they were deleted."""
+        """Return the message with its media; without them if they were deleted."""
         media = self._library.messages(message.provider_message_id).media
         found = self._ask(lambda: heard.read_media(media.list(limit=MOST_MEDIA), self._home))
         if isinstance(found, int):
@@ -237,10 +238,10 @@ def _sent(row: Any) -> SentMessage:
 
 
 def outcome_of(answer: Response) -> SendOutcome:
-    """What an HTTP answer other than a message says about the request.
+    """Return what an HTTP answer without a message says about the request.
 
-    401 is not the message's fault: the channel pauses, nothing is burnt, and all goes out once
-    the token is mended. A 4xx that carries no code of Twilio's did not come from the Messages
+    401 is not the message's fault: the channel pauses, no attempt is used up, and everything is
+    sent once the token is corrected. A 4xx without a Twilio code did not come from the Messages
     resource, so it proves nothing.
     """
     status, code = int(answer.status_code), errors.code_in(answer.text)
@@ -263,7 +264,7 @@ def outcome_of(answer: Response) -> SendOutcome:
 
 
 def _retry_after(answer: Response) -> float | None:
-    """Seconds, when the header gives them as a number."""
+    """Return the seconds, if the header gives a number."""
     text = (answer.headers or {}).get("Retry-After", "")
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
         return None

@@ -1,4 +1,4 @@
-"""What a Twilio channel must be told, and how a new token replaces an old one."""
+"""The credentials of a Twilio channel, and the rotation of its tokens."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ROTATED = {
     "auth_token": "previous_auth_token",
     "shared_key_secret": "previous_shared_key_secret",
 }
-"""A secret that signs webhooks → where the one before stays valid."""
+"""For each secret that signs webhooks, the field in which the previous one stays valid."""
 
 
 HELP = (
@@ -60,10 +60,10 @@ class TwilioCredentials(BaseSchema):
 
 
 def read(given: Json, present: Json) -> Json:
-    """`given` over what the channel has; null removes a field.
+    """Return `given` merged over the channel's credentials; null removes a field.
 
     A replaced signing secret stays valid as the previous one, unless the account changed or the
-    caller says what the previous one is. Raises marshmallow's ValidationError.
+    caller sets the previous one. Raises marshmallow's ValidationError.
     """
     kept = {name: value for name, value in present.items() if name not in given}
     merged = {**kept, **{name: value for name, value in given.items() if value is not None}}

@@ -1,7 +1,7 @@
-"""Twilio's codes in our words, as data: what happened, what to do, and whether to try again.
+"""Twilio's error codes as data: what happened, what to do, and whether to try again.
 
-Source: Twilio's error dictionary (api/errors/<code>) and WhatsApp pages; where no page says what
-to do, the class is a judgement.
+Source: Twilio's error dictionary (api/errors/<code>) and WhatsApp pages; where no page says what to
+do, the class is our judgment.
 """
 
 import json
@@ -13,14 +13,14 @@ from app.channels.providers.base import ProviderError
 
 
 class Kind(StrEnum):
-    """What a refusal of the request itself means. In a receipt every code is final but THROTTLE."""
+    """What a refusal of a request means. In a receipt every code is final except THROTTLE."""
 
     DEAD = "dead"
     """The same request would be refused again, or must not be repeated soon."""
     RETRY = "retry"
-    """Not processed, and the trouble passes."""
+    """Not processed, because of a temporary problem."""
     THROTTLE = "throttle"
-    """Not processed, or by a receipt not delivered; the whole channel should slow down."""
+    """Not processed, or (in a receipt) not delivered; the whole channel should slow down."""
     UNCERTAIN = "uncertain"
     """It may have been sent."""
 
@@ -202,7 +202,7 @@ TABLE: dict[int, Entry] = {
         "expired",
         DEAD,
         "The message waited longer than it was valid.",
-        "Send it again if it still matters.",
+        "Send it again if it is still needed.",
     ),
     30450: BLOCKED,
     30500: PROCESSING,
@@ -316,7 +316,7 @@ NO_CODE = Entry(
     "delivery_failed",
     DEAD,
     "The provider reported a failure without a reason.",
-    "Send it again if it still matters; ask Twilio's support if it keeps failing.",
+    "Send it again if it is still needed; ask Twilio's support if it keeps failing.",
 )
 CANCELED = Entry(
     "canceled_at_provider", DEAD, "The message was canceled at Twilio.", "Send it again if needed."
@@ -345,7 +345,7 @@ UNSUPPORTED = Entry(
 
 
 def code_in(text: str) -> int | None:
-    """The code in the body of an answer; None when it has none."""
+    """Return the code in the body of an answer; None if it has none."""
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError):
@@ -354,7 +354,7 @@ def code_in(text: str) -> int | None:
 
 
 def code_of(value: Any) -> int | None:
-    """Twilio's five-digit code, given as a number or as text."""
+    """Return Twilio's five-digit code, given as a number or as text."""
     text = str(value) if isinstance(value, int | str) else ""
     return int(text) if re.fullmatch(r"[0-9]{4,6}", text) else None
 
@@ -377,7 +377,7 @@ def explain(entry: Entry, code: int | None = None) -> ProviderError:
 
 
 def describe(code: int | None, http_status: int | None = None) -> ProviderError:
-    """Our words for Twilio's code; without a code, for the HTTP status of its answer."""
+    """Return our words for Twilio's code or, without a code, for the HTTP status of its answer."""
     if code is None and http_status is not None:
         return explain(_for_status(http_status))
     return explain(entry_for(code), code)

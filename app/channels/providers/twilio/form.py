@@ -1,4 +1,4 @@
-"""The parameters of a webhook, made safe to keep: Postgres takes neither NUL nor surrogates."""
+"""The parameters of a webhook, made safe to store: Postgres accepts neither NUL nor surrogates."""
 
 import json
 import math
@@ -11,20 +11,20 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Form(NamedTuple):
-    """`query` is that of the URL that Twilio called, as it came."""
+    """`query` is the query of the URL that Twilio called, unchanged."""
 
     parameters: dict[str, str]
     query: str
 
 
 def read(raw: str) -> Form:
-    """`<form body>` newline `<query string>`. Raises ValueError for too many parameters."""
+    """Parse `<form body>` newline `<query string>`. Raises ValueError for too many parameters."""
     body, _, query = raw.rpartition("\n") if "\n" in raw else (raw, "", "")
     return Form(_pairs(body), query)
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """The first of a repeated name counts: Twilio repeats none."""
+    """Of a repeated name the first value counts; Twilio repeats none."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS):
         found.setdefault(storable(name), storable(value))
@@ -36,7 +36,7 @@ def storable(text: str) -> str:
 
 
 def read_json(text: str) -> Any:
-    """The JSON in a parameter in a form that can be stored; None when it is not JSON."""
+    """Return the JSON of a parameter in a form that can be stored; None when it is not JSON."""
     try:
         return _storable_json(json.loads(text))
     except (ValueError, RecursionError):
@@ -44,7 +44,7 @@ def read_json(text: str) -> Any:
 
 
 def _storable_json(value: Any, depth: int = 0) -> Any:
-    """Raises ValueError for nesting that nobody means."""
+    """Raises ValueError for excessive nesting."""
     if depth > DEEPEST:
         raise ValueError("nested too deep")
     if isinstance(value, str):

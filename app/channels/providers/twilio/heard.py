@@ -1,4 +1,4 @@
-"""Twilio's list of incoming messages: its rows become what their webhooks would have told."""
+"""Twilio's list of incoming messages: its rows are converted to the form of their webhooks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,18 +14,18 @@ log = structlog.get_logger(__name__)
 
 
 def refuse_foreign(page: str, pages: str) -> None:
-    """Raises ValueError for a page whose address does not begin as those of `pages` do."""
+    """Raises ValueError for a page whose address does not begin like those of `pages`."""
     if not page.startswith(pages):
         raise ValueError("a page of another list")
 
 
 def path_of(url: str | None, base_url: str) -> str | None:
-    """The address of a page without the host, to be kept."""
+    """Return the address of a page without the host, to be stored."""
     return None if url is None else url.removeprefix(base_url.rstrip("/"))
 
 
 def read_page(page: Any, next_page: str | None) -> HeardPage:
-    """The incoming messages of the library's page. What cannot be read is logged and counted."""
+    """Return the incoming messages of a page. Rows that cannot be read are logged and counted."""
     messages, unreadable = [], 0
     for row in _rows(page):
         if row is not None and str(row.direction).startswith("outbound"):
@@ -40,7 +40,7 @@ def read_page(page: Any, next_page: str | None) -> HeardPage:
 
 
 def _rows(page: Any) -> Iterator[Any]:
-    """None for a row of which the library can make nothing."""
+    """Yields None for a row that the library cannot read."""
     rows = iter(page)
     while True:
         try:
@@ -72,7 +72,7 @@ def _message(row: Any) -> HeardMessage | None:
 
 
 def read_media(items: Sequence[Any], home: str) -> dict[str, str]:
-    """The parameters with which a webhook tells of these media; `home` is the API's own URL."""
+    """Return the parameters that a webhook has for these media; `home` is the API's own URL."""
     found: dict[str, str] = {}
     for index, item in enumerate(items):
         found[f"MediaUrl{index}"] = home + str(item.uri).removesuffix(".json")

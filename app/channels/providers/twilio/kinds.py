@@ -56,7 +56,7 @@ KNOWN = frozenset(
 
 
 def content_of(given: Parameters) -> Json:
-    """The content of one incoming message, its `type` and `body` included."""
+    """Return the content of one incoming message, with its `type` and `body`."""
     found = _kind(given)
     found.setdefault("body", given.get("Body", ""))
     return {**found, **_context(given)}
@@ -71,7 +71,8 @@ def _kind(given: Parameters) -> Json:
 
 
 def _channel_event(given: Parameters) -> Json | None:
-    """Reactions and orders: no parameter is documented, only the channel's own event shows them."""
+    """Return a reaction or an order. No parameter is documented; only the channel's own event shows
+    them."""
     metadata = read_json(given.get("ChannelMetadata", ""))
     data = metadata.get("data") if isinstance(metadata, dict) else None
     data = data if isinstance(data, dict) else {}
@@ -96,7 +97,8 @@ def _flow(given: Parameters) -> Json | None:
 
 
 def _list(given: Parameters) -> Json | None:
-    """A row of a list: Twilio's page does not say what comes, public readers do."""
+    """Return a list reply. Twilio's page does not document its parameters; other public clients
+    do."""
     if not (given.get("ListId") or given.get("ListTitle")):
         return None
     title = given.get("ListTitle") or given.get("Body", "")
@@ -164,7 +166,8 @@ READERS: tuple[Callable[[Parameters], Json | None], ...] = (
     _media,
     _text,
 )
-"""The first that recognises its kind; a caption would make a text of any other."""
+"""The first reader that recognizes its kind wins; text comes last, because media may have a
+caption."""
 
 
 def _context(given: Parameters) -> Json:

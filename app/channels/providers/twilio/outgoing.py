@@ -1,4 +1,4 @@
-"""Our message content → the parameters of Twilio's `POST /Messages`."""
+"""Converts our message content to the parameters of Twilio's `POST /Messages`."""
 
 import json
 from typing import Any
@@ -8,11 +8,11 @@ from app.channels.providers.twilio.addresses import spell
 from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 VALIDITY_SECONDS = 4 * 3600
-"""Twilio keeps a WhatsApp message at most 4 hours in its queue; its default says 10."""
+"""Twilio queues a WhatsApp message for at most 4 hours; its default is 10."""
 
 
 LONGEST_TEXT = 1600
-"""Of Body; WhatsApp itself takes 4,096 characters."""
+"""The limit of Body; WhatsApp itself accepts 4,096 characters."""
 
 KINDS = frozenset(
     {"text", "image", "audio", "video", "document", "sticker", "location", "template"}
@@ -26,10 +26,10 @@ class UnsupportedContent(Exception):
 def parameters(
     message: OutgoingMessage, webhook_url: str, messaging_service_sid: str | None
 ) -> dict[str, Any]:
-    """Keyword arguments of `messages.create`. Raises UnsupportedContent.
+    """Return the keyword arguments of `messages.create`. Raises UnsupportedContent.
 
-    The token of the attempt is the query of the URL at which Twilio reports. From is given beside
-    a Messaging Service, too: the customer must hear from the same number.
+    The token of the attempt is the query of the URL at which Twilio reports. From is given also
+    with a Messaging Service, so that the customer gets messages from the same number.
     """
     found = {
         "to": spell(message.to.value),
@@ -63,7 +63,7 @@ def _template(template: Json) -> dict[str, Any]:
         raise UnsupportedContent
     found: dict[str, Any] = {"content_sid": template["id"]}
     if template["variables"]:
-        # Twilio wants the object as text; an object is answered with error 92007.
+        # Twilio wants the object as text; it answers an object with error 92007.
         found["content_variables"] = json.dumps(template["variables"], ensure_ascii=False)
     return found
 

@@ -1,4 +1,4 @@
-"""Reads Twilio's answers to: are these credentials good, and is this number yours?"""
+"""Reads Twilio's answers about whether credentials are valid and own a number."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from app.channels.providers.base import Verification
 from app.channels.providers.twilio.addresses import spell
 
 SANDBOX = spell("+14155238886")
-"""The number of Twilio's sandbox, shared by everybody who tries it."""
+"""The number of Twilio's sandbox, which everybody who tries it shares."""
 
 
 def check_account(answer: Any) -> Verification | None:
-    """None when the account SID and auth token are good; `answer` may be an HTTP status."""
+    """Return None when the account SID and auth token are valid; `answer` may be an HTTP status."""
     if answer == 404:
         return _bad("Twilio does not know this account SID.")
     if isinstance(answer, int):
@@ -28,7 +28,8 @@ def check_key(answer: Any) -> Verification | None:
 
 
 def check_sender(answer: Any, sender: str) -> Verification:
-    """Whether the list of WhatsApp senders holds this one; a status means there is no list."""
+    """Return whether the list of WhatsApp senders holds this one; a status means that there is no
+    list."""
     if isinstance(answer, int):
         return Verification(
             True, None, "The credentials are good; Twilio does not show which senders they own."

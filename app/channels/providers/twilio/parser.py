@@ -1,4 +1,4 @@
-"""Twilio's webhooks → what they mean to us.
+"""Converts Twilio's webhooks to our events.
 
 `raw` is what the inbox keeps: the form body, a newline, and the query of the URL that was called.
 """
@@ -29,16 +29,17 @@ WORD = re.compile(r"[a-z_]{1,32}")
 INBOUND_STATUSES = frozenset({"", "received", "receiving"})
 LONGEST_PROFILE_NAME = 512
 NO_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-"""TwiML for: nothing to say now. Our answers go out as messages of their own."""
+"""TwiML for "no reply". Our replies are sent as messages of their own."""
 
 MESSAGE_ANSWER: Answer = (200, "text/xml", NO_REPLY)
 STATUS_ANSWER: Answer = (204, "text/plain", "")
 
 
 def read(request: WebhookRequest) -> Webhook:
-    """The one event of a webhook. An incoming message is answered with TwiML, a status with 204.
+    """Return the one event of a webhook. An incoming message is answered with TwiML, a status with
+    204.
 
-    Never raises. A body that is not UTF-8 is none of Twilio's: no signature matches it.
+    Never raises. A body that is not UTF-8 is not from Twilio, and no signature will match it.
     """
     raw = f"{request.body.decode('utf-8', 'replace')}\n{request.query}"
     given = _parameters(raw)
@@ -55,12 +56,12 @@ def read(request: WebhookRequest) -> Webhook:
 
 
 def event_key(raw: str) -> str:
-    """`in:<MessageSid>`, `st:<MessageSid>:<status>`; a digest for what names no message."""
+    """Return `in:<MessageSid>` or `st:<MessageSid>:<status>`; a digest if no message is named."""
     return _event_key(_parameters(raw), raw)
 
 
 def _parameters(raw: str) -> Parameters:
-    """None of them for a form that is too large to be one of Twilio's."""
+    """Return the parameters; none for a form that is too large to be Twilio's."""
     try:
         return form.read(raw).parameters
     except ValueError:
@@ -76,7 +77,7 @@ def _event_key(given: Parameters, raw: str) -> str:
 
 
 def parse(raw: str) -> ProviderEvent:
-    """Raises ValueError for what no webhook of Twilio's looks like."""
+    """Return the event. Raises ValueError for a text that is no webhook of Twilio."""
     given = form.read(raw)
     status = status_word(given.parameters)
     if status in INBOUND_STATUSES:
@@ -93,7 +94,8 @@ def message_sid(given: Parameters) -> str:
 
 
 def status_word(given: Parameters) -> str:
-    """The status of a callback, "received" or "" for a customer's message. Raises ValueError."""
+    """Return the status of a callback, or "received" or "" for a customer's message. Raises
+    ValueError."""
     word = (given.get("MessageStatus") or given.get("SmsStatus") or "").lower()
     if word and not WORD.fullmatch(word):
         raise ValueError("a status that is no word")
@@ -123,7 +125,7 @@ def _inbound(given: Parameters) -> InboundMessage:
 
 
 def _number(wa_id: str | None) -> str | None:
-    """WaId is digits without the plus; anything else there is no phone number."""
+    """WaId has digits without the plus; any other value is not a phone number."""
     return f"+{wa_id}" if wa_id and re.fullmatch(r"[0-9]{5,15}", wa_id) else None
 
 

@@ -1,4 +1,4 @@
-"""Twilio as a provider: the one object that the registry knows."""
+"""Twilio as a provider: the object that the registry lists."""
 
 from collections.abc import Set
 
@@ -53,7 +53,7 @@ class TwilioProvider:
         request: WebhookRequest,  # noqa: ARG002 - the protocol's parameters
         credentials: Json,  # noqa: ARG002
     ) -> str | None:
-        """None: Twilio asks for no handshake."""
+        """Return None: Twilio has no handshake."""
         return None
 
     def read(self, request: WebhookRequest) -> Webhook:

@@ -1,4 +1,4 @@
-"""Whether a webhook was signed with a channel's credentials.
+"""Verification that a webhook was signed with a channel's credentials.
 
 Source: Twilio's webhook security page; webhook-shared-keys for the SharedKey mode.
 """
@@ -27,15 +27,16 @@ ACCEPTED = {
     AUTH_TOKEN_MODE: (HMAC_SHA1, ("auth_token", "previous_auth_token")),
     SHARED_KEY_MODE: (HMAC_SHA256, ("shared_key_secret", "previous_shared_key_secret")),
 }
-"""Mode → its one algorithm and the secrets that may have signed. The channel chooses the mode; a
-sender that names the other algorithm is refused, else it could pick the weaker one."""
+"""For each mode, its only algorithm and the secrets that may have signed. The channel selects the
+mode; a request that names the other algorithm is refused, otherwise a sender could choose the
+weaker one."""
 
 
 def is_signed(request: WebhookRequest, credentials: Json) -> bool:
     try:
         return _is_signed(request, credentials)
     except (ValueError, TypeError, KeyError, AttributeError):
-        # UnicodeError is a ValueError: a URL or body that no signer of Twilio's could have had.
+        # UnicodeError is a ValueError: Twilio cannot have signed such a URL or body.
         return False
 
 
@@ -50,8 +51,8 @@ def _is_signed(request: WebhookRequest, credentials: Json) -> bool:
     url = urldefrag(request.url).url
     parameters = _parameters(request, url)
     secrets = [credentials[name] for name in names if credentials.get(name)]
-    # Twilio signs the address without its fragment; a relay in its place may sign it as we wrote
-    # it. The first match ends the search: which secret or spelling it was is no secret.
+    # Twilio signs the address without its fragment; a relay may sign it as we wrote it. The first
+    # match ends the search, because which secret or spelling it was is not confidential.
     return any(
         matches(RequestValidator(secret), address, parameters, signature, algorithm)
         for matches in (_is_exact, RequestValidator.validate)
@@ -67,18 +68,20 @@ def _is_exact(
     signature: str,
     algorithm: str,
 ) -> bool:
-    """What `validate` does at a third of its cost, for a URL that was signed exactly as it is; the
-    library also tries it with and without its port. Not for a body that the URL's hash covers."""
+    """Verify a URL that was signed exactly as it is, at a third of the cost of the library's
+    `validate`, which also tries it with and without its port. Not for a body that the URL's hash
+    covers."""
     if isinstance(parameters, str):
         return False
     return bool(compare(validator.compute_signature(url, parameters, algorithm), signature))
 
 
 def _parameters(request: WebhookRequest, url: str) -> MultiDict[str, str] | str:
-    """The form's fields, blanks and repeats kept; or the raw text, which the URL's hash covers.
+    """Return the form's fields, with blanks and repeats; or the raw text, if the URL's hash covers
+    it.
 
-    A URL that carries a hash is always checked against the body. Given parsed fields, the
-    library would skip the hash. Raises ValueError for JSON without one.
+    A URL that carries a hash is always checked against the body; given parsed fields, the library
+    would skip the hash. Raises ValueError for JSON without one.
     """
     text = request.body.decode("utf-8")
     if "bodySHA256" in url and "bodySHA256" in parse_qs(urlsplit(url).query):
@@ -92,6 +95,6 @@ def _parameters(request: WebhookRequest, url: str) -> MultiDict[str, str] | str:
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:
-    """A header by its name in any case."""
+    """Return a header by its name in any case."""
     wanted = name.lower()
     return next((value for key, value in headers.items() if key.lower() == wanted), None)

@@ -1,4 +1,4 @@
-"""Twilio's message statuses in ours (Messages resource, `status`)."""
+"""Twilio's message statuses (Messages resource, `status`) and ours."""
 
 from app.models import Status
 

@@ -1,7 +1,7 @@
-"""The HTTP client under Twilio's library: timeouts, no retries, no logs, safe to share by threads.
+"""The HTTP client under Twilio's library: with timeouts, without retries and logs, thread-safe.
 
-The library's own client keeps the last answer in an attribute, so that of two threads one may get
-the other's answer, and it logs bodies and phone numbers. Ours takes its place.
+The library's own client keeps the last answer in an attribute, so one thread may get another's
+answer, and it logs bodies and phone numbers. Ours replaces it.
 """
 
 import io
@@ -22,20 +22,20 @@ from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util.connection import create_connection
 
 CONNECT_SECONDS = 5.0
-"""For one address; a name may have several, and the call's deadline holds for all of them."""
+"""For one address. A name may have several, and the call's deadline covers all of them."""
 
 SHORTEST_SECONDS = 0.001
-"""A socket takes no time-out of less than nothing."""
+"""A socket accepts no negative timeout."""
 
 LARGEST_ANSWER = 8 * 1024 * 1024
 POOL_SIZE = 32
 
 
 class Exchange(threading.local):
-    """What is known of this thread's present call.
+    """The state of this thread's current call.
 
-    `written`: bytes of the request went out, so it may have been processed. `response`: the last
-    answer that was read whole. `deadline`: when the call must be over, by the monotonic clock.
+    `written`: bytes of the request were sent, so it may have been processed. `response`: the last
+    answer that was read whole. `deadline`: when the call must end, by the monotonic clock.
     """
 
     written: bool = False
@@ -47,7 +47,7 @@ class Exchange(threading.local):
         self.response = None
 
     def left(self) -> float:
-        """Seconds until the deadline. Raises TimeoutError once it has passed."""
+        """Return the seconds until the deadline. Raises TimeoutError once it has passed."""
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("the time for this call is over")
@@ -58,7 +58,7 @@ exchange = Exchange()
 
 
 class _UntilDeadline(io.RawIOBase):
-    """Reads a socket; no wait for another piece lasts longer than the call may."""
+    """Reads a socket; no wait for more bytes exceeds the call's deadline."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         super().__init__()
@@ -84,17 +84,18 @@ class _Answer(HTTPResponse):
 
 
 class _Watched:
-    """Keeps the call's deadline, and notes when a request starts to be written.
+    """Enforces the call's deadline, and records when a request starts to be written.
 
-    TLS and proxy handshakes do not count as the request. Once the deadline has passed nothing is
-    written any more: a request of which no byte went out was surely not processed.
+    TLS and proxy handshakes do not count as the request. Nothing is written after the deadline: a
+    request of which no byte was sent was certainly not processed.
     """
 
     sock: Any
     response_class: Any = _Answer
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the first address that answers. urllib3's own gives each its whole time."""
+        """Connect to the first address that answers. urllib3 would give each address the whole
+        timeout."""
         host, port = self._dns_host, self.port  # type: ignore[attr-defined]
         options = self.socket_options  # type: ignore[attr-defined]
         trouble = OSError(f"{host} has no address")
@@ -144,7 +145,7 @@ POOLS = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """No retries: only the caller knows whether a repeat is safe."""
+    """An adapter without retries: only the caller knows whether a repeat is safe."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
@@ -161,14 +162,14 @@ class WatchedAdapter(HTTPAdapter):
 
 
 class _NoCookies(RequestsCookieJar):
-    """Remembers nothing, so that threads share no state through it."""
+    """Stores nothing, so that threads share no state through it."""
 
     def set_cookie(self, *_args: Any, **_kwargs: Any) -> None:
         return
 
 
 class WatchedHttpClient(HttpClient):  # type: ignore[misc]
-    """`seconds` bounds a call as a whole: finding the address, connecting, writing, reading."""
+    """`seconds` limits a call as a whole: resolving, connecting, writing, reading."""
 
     def __init__(self, seconds: float) -> None:
         self.timeout = seconds
@@ -213,7 +214,7 @@ class WatchedHttpClient(HttpClient):  # type: ignore[misc]
 
 
 def _read(answer: requests.Response) -> str:
-    """The body, no larger than we expect from this API."""
+    """Return the body. Raises when it is larger than this API's answers can be."""
     body = bytearray()
     while chunk := answer.raw.read1(65536, decode_content=True):
         body += chunk

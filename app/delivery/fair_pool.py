@@ -1,4 +1,4 @@
-"""A few threads for short work, which tenants share evenly."""
+"""A few threads for short work, shared fairly between tenants."""
 
 import threading
 from collections import OrderedDict, deque
@@ -9,11 +9,11 @@ from uuid import UUID
 Work = Callable[[], None]
 
 
-class Desk:
-    """Runs the work of each tenant in its order, and the tenants in turn.
+class FairPool:
+    """Runs the work of each tenant in order, and serves the tenants in turn.
 
-    A tenant with many channels has much work at the same moment, and another one's only message
-    must not stand behind all of it. Work must not raise.
+    A tenant with many channels has much work at once; the only message of another tenant must not
+    wait for all of it. Work must not raise.
     """
 
     def __init__(self, threads: int) -> None:

@@ -1,7 +1,7 @@
-"""What a reading of the provider's list means for an uncertain message.
+"""The outcome of an uncertain message, decided from the provider's list.
 
-Found: what the list says of it holds. Not found by two readings: it was not sent, so it may go out
-again, a limited number of times, each after a longer pause.
+If the list has the message, its status there is taken. If two readings do not find it, it was not
+sent, so it may be sent again: a limited number of times, each after a longer pause.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ from app.models import Message, Policy
 
 READS = 2
 CLOCK_SKEW = timedelta(seconds=60)
-"""How far the provider's clock may be from ours (its dates have no fractions of a second)."""
+"""How far the provider's clock may be from ours. Its dates have no fractions of a second."""
 
 MOST_SENDS = 5
-"""Without a clear answer. Each is a risk of a double, and holds up the conversation."""
+"""Sends without a clear answer. Each risks a duplicate and delays the conversation."""
 
 SETTLE_IT = (
     "Find out whether it arrived, and settle it with POST /api/messages/{id}/settle: "
@@ -36,23 +36,23 @@ SETTLE_IT = (
 
 WORKER_LOST = ProviderError(
     code="worker_lost",
-    cause="The worker that was sending this message disappeared.",
-    remedy="Nothing to do: we ask the provider whether it went out.",
+    cause="The worker that was sending this message died.",
+    remedy="Nothing to do: Recado asks the provider whether it was sent.",
 )
 UNREADABLE = ProviderError(
     code="list_unreadable",
-    cause="Nobody can say whether it was sent: for too long the provider's list of sent messages "
+    cause="It is unknown whether it was sent: for too long the provider's list of sent messages "
     "could not be read.",
     remedy=f"{SETTLE_IT} Check the channel's account with POST /channels/{{id}}/verify.",
 )
 NO_LIST = ProviderError(
     code="no_list",
-    cause="Nobody can say whether it was sent: this provider keeps no list of sent messages.",
+    cause="It is unknown whether it was sent: this provider keeps no list of sent messages.",
     remedy=SETTLE_IT,
 )
 NOT_LISTED = ProviderError(
     code="not_listed",
-    cause="Nobody can say whether it was sent: the provider's list does not show it, and the "
+    cause="It is unknown whether it was sent: the provider's list does not show it, and the "
     "policy at_most_once forbids to send it again.",
     remedy=SETTLE_IT,
 )
@@ -65,7 +65,7 @@ TOO_OFTEN = ProviderError(
 
 
 def give_up(session: Session, message: Message, reason: ProviderError) -> None:
-    """The message ends `unknown`; its error also says what the last attempt met."""
+    """End the message as `unknown`; its error also says what the last attempt met."""
     last = message.error or {}
     cause = f"{reason.cause} The last attempt: {last['cause']}" if last else reason.cause
     told = replace(reason, cause=cause, provider_code=last.get("provider_code"))
@@ -73,7 +73,7 @@ def give_up(session: Session, message: Message, reason: ProviderError) -> None:
 
 
 def compare(session: Session, message: Message, listed: Sequence[SentMessage]) -> None:
-    """Apply a list that was read; the caller holds the uncertain message."""
+    """Apply a list that was read. The caller holds the lock of the uncertain message."""
     sends, since = repository.ambiguous_ends(session, message.id)
     recent = [each for each in listed if since is None or each.created_at >= since - CLOCK_SKEW]
     found = _match(session, message, recent)
@@ -86,9 +86,9 @@ def compare(session: Session, message: Message, listed: Sequence[SentMessage]) -
 
 
 def _match(session: Session, message: Message, listed: Sequence[SentMessage]) -> SentMessage | None:
-    """The oldest listed message that may be this one and is bound to no other of ours.
+    """Return the oldest listed message that may be this one and belongs to no other of ours.
 
-    Of equal texts any will do: what matters is that each listed message settles one of ours.
+    Among equal texts any will do: each listed message must settle exactly one of ours.
     """
     likely = [each for each in listed if same_content(message.content, each.body)]
     provider_ids = [each.provider_message_id for each in likely]
@@ -98,32 +98,33 @@ def _match(session: Session, message: Message, listed: Sequence[SentMessage]) ->
 
 
 def same_content(content: Content, body: str) -> bool:
-    """Whether a listed body may be this content; only the provider knows a template's text."""
+    """Return whether a listed body may be this content. Only the provider knows a template's
+    text."""
     if content["type"] == "template":
         return True
     return bool(content["body"].strip() == body.strip())
 
 
 def _found(session: Session, message: Message, found: SentMessage) -> None:
-    """It went out: its status in the list counts as a receipt would."""
+    """The message was sent: apply its listed status as a receipt."""
     news = StatusReceipt(found.provider_message_id, found.status, found.error)
     attempt = messages.attempt(session, message.id, message.attempts)
     reports.apply_news(session, message, news, attempt, clock.now())
     if found.error is not None and found.error.throttled:
         db.after_commit(session, partial(pacing.slow_down, message.channel_id))
     if found.error is not None and found.error.closes_window and attempt is not None:
-        # Conversations are locked before messages, so this has a transaction of its own.
+        # Conversations are locked before messages, so this needs a transaction of its own.
         told = (message.tenant_id, message.conversation_id, attempt.created_at)
-        db.after_commit(session, partial(_shut_window, *told))
+        db.after_commit(session, partial(_close_window, *told))
 
 
-def _shut_window(tenant_id: UUID, conversation_id: UUID, called_at: datetime) -> None:
+def _close_window(tenant_id: UUID, conversation_id: UUID, called_at: datetime) -> None:
     with db.tenant_session(tenant_id) as session:
-        conversations.shut_window(session, conversation_id, called_at)
+        conversations.close_window(session, conversation_id, called_at)
 
 
 def _not_sent(session: Session, message: Message, sends: int) -> None:
-    """The provider does not know it: send again, or say that its fate is unknown."""
+    """The provider does not know the message: send it again, or end it as `unknown`."""
     if message.policy == Policy.AT_MOST_ONCE:
         give_up(session, message, NOT_LISTED)
     elif sends >= MOST_SENDS:

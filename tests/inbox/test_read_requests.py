@@ -1,4 +1,4 @@
-"""Readings that are asked for: what a request may ask, and that it holds up nobody else."""
+"""Requested readings: what a request may contain, and that it delays nobody else."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from app.channels.providers.base import HeardPage, Listing
 from app.channels.providers.twilio.client import TwilioClient
 from app.common import clock, leases
 from app.common.ids import new_id
-from app.inbox import doubts, reading, repair, tasks
+from app.inbox import read_requests, reading, repair, tasks
 from app.inbox import reading_repository as repository
 from app.inbox.due import DUE
 from app.inbox.repair import Repaired
@@ -49,7 +49,7 @@ def request(world: World, **body: Any) -> dict[str, Any]:
 
 
 def work(tenant_id: Any, channel_id: Any) -> None:
-    """What a worker does when it is rung for the channel."""
+    """Do what a worker does when the channel's task runs."""
     tasks.repair_channel(str(tenant_id), str(channel_id))
 
 
@@ -92,7 +92,7 @@ def test_a_moment_that_has_not_come_yet_is_refused(world: World, since: str) -> 
     answer = world.owner.post("/api/inbox/repair", {"since": since})
     assert (answer.status_code, answer.json["code"]) == (422, "validation_error")
     (reason,) = answer.json["details"]["fields"]["since"]
-    assert reason.startswith("This moment has not come yet.")
+    assert reason.startswith("This time is in the future.")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_request_after_a_reading_does_not_read_again_at_once(world: World) -> 
         work(world.tenant.id, world.channel.id)
     assert len(listed(world)) == 1
     row = channel_row(world)
-    assert timedelta(seconds=20) < row.repair_at - row.now <= doubts.ASK_PAUSE
+    assert timedelta(seconds=20) < row.repair_at - row.now <= read_requests.ASK_PAUSE
 
 
 def test_requests_do_not_wear_out_a_provider_that_is_away(
@@ -190,7 +190,7 @@ def test_a_tenant_has_two_readings_at_a_time(world: World, monkeypatch: pytest.M
 
 @pytest.fixture
 def crowd(world: World) -> list[Channel]:
-    """Twenty more channels of the tenant whose readings are long overdue, and its places taken."""
+    """Twenty more channels of the tenant whose readings are long overdue, and its slots taken."""
     channels = [create_channel(world.tenant.id) for _ in range(20)]
     world.sql("update recado.channels set repair_at = '1990-01-01'")
     return channels
@@ -229,7 +229,7 @@ def test_channels_of_a_tenant_are_spread_out(world: World, crowd: list[Channel])
     assert request(world)["channels"] == 21
     rows = world.sql("select extract(epoch from repair_at - now()) as due from recado.channels")
     due = sorted(float(row.due) for row in rows)
-    assert 3 < due[-1] - due[0] <= 20 * doubts.SPACING.total_seconds()
+    assert 3 < due[-1] - due[0] <= 20 * read_requests.SPACING.total_seconds()
 
 
 def test_two_requests_at_once_do_not_lock_each_other_out(
@@ -245,8 +245,8 @@ def test_another_tenant_s_channel_is_not_asked_for(world: World, outsider: ApiCl
     answer = outsider.post("/api/inbox/repair", {"channel_id": str(world.channel.id)})
     assert answer.status_code == 404
     with db.tenant_session(outsider.tenant_id) as session:
-        doubt = repository.Doubt(None, world.channel.id, reading.kept(), *[timedelta(0)] * 2)
-        assert repository.doubt(session, doubt) == []
+        wanted = repository.ReadRequest(None, world.channel.id, reading.kept(), *[timedelta(0)] * 2)
+        assert repository.request_reading(session, wanted) == []
         assert repository.claim(session, world.channel.id, new_id(), _rules()) is None
     assert channel_row(world).repair_at == before
 
@@ -277,4 +277,4 @@ def test_the_command_leaves_a_list_to_whoever_reads_it(world: World, app: Flask)
 def test_the_command_refuses_a_moment_that_has_not_come_yet(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["inbox", "repair", "--since", "9999-12-31"])
     assert result.exit_code == 2
-    assert "It has not come yet" in result.output
+    assert "This time is in the future" in result.output

@@ -1,4 +1,4 @@
-"""Messages whose fate nobody knows, and time that passes for them."""
+"""Messages with an unknown outcome, and a clock that can be advanced for them."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from tests.world import World
 
 
 def disturb(world: World, **kinds: Any) -> None:
-    """Faults of this business's account alone: `create="fail_500"`, or a whole rule."""
+    """Set faults of this business's account alone: `create="fail_500"`, or a whole rule."""
     plan: dict[str, list[dict[str, Any]]] = {"callback": [{"fault": "lost"}]}
     for kind, given in kinds.items():
         plan[kind] = [{"fault": given} if isinstance(given, str) else given]
@@ -33,8 +33,8 @@ def let_pass(world: World, seconds: float) -> None:
         world.sql(f"update recado.{table} set {', '.join(changes)}", seconds=seconds)
 
 
-def in_doubt(world: World, **body: Any) -> UUID:
-    """A message of which the provider's answer got lost."""
+def left_uncertain(world: World, **body: Any) -> UUID:
+    """Return a message for which the provider's answer got lost."""
     message_id = world.send(**body)
     world.deliver()
     assert world.message(message_id).status == Status.UNCERTAIN

@@ -1,10 +1,10 @@
-"""The threads that look and record are shared evenly between tenants."""
+"""The threads that claim and record are shared evenly between tenants."""
 
 import threading
 from functools import partial
 from uuid import UUID
 
-from app.delivery.desk import Desk
+from app.delivery.fair_pool import FairPool
 
 CROWD, PROMPT = UUID(int=1), UUID(int=2)
 
@@ -14,7 +14,7 @@ def _wait_for(opened: threading.Event) -> None:
 
 
 def test_one_tenants_work_does_not_stand_behind_all_of_anothers() -> None:
-    desk = Desk(1)
+    desk = FairPool(1)
     order: list[tuple[str, int]] = []
     opened, done = threading.Event(), threading.Event()
     desk.submit(CROWD, partial(_wait_for, opened))
@@ -29,7 +29,7 @@ def test_one_tenants_work_does_not_stand_behind_all_of_anothers() -> None:
 
 
 def test_many_threads_run_each_piece_of_work_once() -> None:
-    desk, lock, ran, done = Desk(4), threading.Lock(), [], threading.Event()
+    desk, lock, ran, done = FairPool(4), threading.Lock(), [], threading.Event()
 
     def work(number: int) -> None:
         with lock:
