@@ -1,4 +1,4 @@
-"""Runs migrations over DIRECT_URL (else DATABASE_URL), one transaction each."""
+"""Runs migrations over DIRECT_URL, or DATABASE_URL if it is not set, one transaction each."""
 
 import re
 
@@ -17,8 +17,7 @@ PARTITION = re.compile(r"(events|audit_entries)_(old|default|y\d{4}m\d{2})")
 
 
 def only_ours(name: str | None, type_: str, _parent: object) -> bool:
-    """Autogenerate compares only our schema, whatever else the database holds; a partition is part
-    of its table."""
+    """Limit autogenerate to our schema, and leave out partitions: each is part of its table."""
     if type_ == "table":
         return PARTITION.fullmatch(str(name)) is None
     return name == SCHEMA if type_ == "schema" else True
@@ -26,8 +25,8 @@ def only_ours(name: str | None, type_: str, _parent: object) -> bool:
 
 def run(connection: Connection) -> None:
     connection.execute(text("set lock_timeout = '5s'"))
-    # A login with the name of our schema would have it on its search path; Alembic would then
-    # compare it as the nameless default schema.
+    # The default search path includes a schema with the login's name. If that is our schema,
+    # Alembic would compare it as the default schema, without a name.
     connection.execute(text("set search_path = public"))
     connection.dialect.default_schema_name = "public"
     connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))

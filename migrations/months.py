@@ -13,14 +13,14 @@ from sqlalchemy import text
 from migrations.tenancy import APP, PINNED, SCHEMA, SYSTEM, protect, rows_of_all_tenants
 
 LOCK_TIMEOUT = "500ms"
-"""How long keep_months may wait for a lock on a whole table, while inserts wait behind it."""
+"""Longest wait of keep_months for a lock on a whole table. Inserts queue behind it meanwhile."""
 
 
 @dataclass(frozen=True)
 class Monthly:
     """A table whose only unique key is (tenant_id, id).
 
-    `indexes`: its further indexes, by name, each as what follows `ON table`.
+    `indexes` maps the names of its other indexes to their definitions, the SQL after `ON table`.
     """
 
     table: str
@@ -28,7 +28,7 @@ class Monthly:
 
 
 def id_floor(moment: str) -> str:
-    """The smallest id of a moment, both as SQL."""
+    """Return SQL for the smallest id at `moment`, which is an SQL expression too."""
     milliseconds = f"floor(extract(epoch FROM {moment}) * 1000)::bigint"
     return f"(lpad(to_hex({milliseconds}), 12, '0') || repeat('0', 20))::uuid"
 
@@ -46,8 +46,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = parent
 $$
 """  # noqa: S608 (our own names)
-"""The partitions of a table, each from `low` (null: from the beginning) to before `high`; both are
-null for the default partition."""
+"""The partitions of a table. Each holds the ids from `low` (null: no lower bound) up to, but not
+including, `high`. Both are null for the default partition."""
 
 QUOTED_PIN = PINNED.replace("'", "''")
 
@@ -116,10 +116,10 @@ END $$
 
 
 def make_monthly(monthly: Monthly) -> None:
-    """Convert a plain table to monthly partitions; its rows stay, as the first partition.
+    """Convert a plain table to monthly partitions; the existing rows become the first partition.
 
-    That partition, `{table}_old`, ends with this month. Its rows are read once, while the table is
-    locked, to prove that they all lie before that.
+    That partition, `{table}_old`, ends with this month; rows with a later id move to the default
+    partition. Postgres reads all rows once to check this, while the table is locked.
     """
     table, old, rest = monthly.table, f"{monthly.table}_old", f"{monthly.table}_default"
     end = op.get_bind().scalar(text(f"SELECT {id_floor(NEXT_MONTH)}"))
@@ -142,7 +142,7 @@ def make_monthly(monthly: Monthly) -> None:
 
 
 def make_plain(monthly: Monthly) -> None:
-    """Convert it back to one table; the rows of all partitions are copied into it."""
+    """Convert a monthly table back to a plain one, and copy the rows of all partitions into it."""
     table, months = monthly.table, f"{monthly.table}_months"
     op.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME TO {months}")
     _make_table(table, months)

@@ -1,12 +1,13 @@
-"""Search in texts: which runs of messages hold a word, or a part of one.
+"""Text search: finds the blocks of messages that may contain a word, or a part of one.
 
-A row of `search_blocks` stands for a run of one tenant's messages, in the order of their time, and
-holds the words of all of them: each word of three letters or more, and what is left of it from its
-second letter on, from its third, and so on, cut after five letters. So whatever part of a word
-somebody looks for begins one of them, or is made of several. A search looks up the runs that may
-hold its words, and reads those.
+A row of `search_blocks` stands for consecutive messages of one tenant, in the order of their time.
+It indexes the pieces of their words: for every word of three letters or more, the word itself, the
+word without its first letter, and so on down to three letters, each cut to five letters. A part of
+a word is therefore the beginning of a piece or, if it is longer than five letters, made of several
+pieces. A search finds the blocks that have all its pieces, and reads their messages.
 
-The words begin with a mark of their tenant, so that a search costs what its own tenant has.
+Each piece begins with a mark of its tenant, so the cost of a search depends on its own tenant's
+data.
 """
 
 from alembic import op
@@ -14,11 +15,11 @@ from alembic import op
 from migrations.tenancy import APP, OWNER, RESOLVER, SCHEMA
 
 LONGEST_TEXT = 40_000
-"""Bytes of text in one block: a tsvector holds 1 MB, and so much text may take half of it."""
+"""Most bytes of text in one block. A tsvector holds 1 MB, and this text may take half of it."""
 
 CUT = 5
-"""Letters. Shorter pieces would be in too many blocks; longer ones would make the index twice as
-large."""
+"""Letters in a piece. Shorter pieces would occur in too many blocks; longer ones would double the
+size of the index."""
 
 SEPARATORS = r"[\x01-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
 """ASCII characters that are neither letters nor digits. Everything that is not ASCII counts as a
@@ -67,7 +68,7 @@ SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
     ORDER BY h.until_at DESC, h.until_id DESC LIMIT at_most
 $$
 """  # noqa: S608 (our own names)
-"""`pieces` are words of three letters or more, none of them with one of SEPARATORS."""
+"""`pieces` must be words of three letters or more that contain none of SEPARATORS."""
 
 AT = "greatest({row}.created_at, {row}.due_at)"
 
@@ -107,7 +108,7 @@ EXECUTE FUNCTION {SCHEMA}.index_late_text();
 
 
 def make_search() -> None:
-    """Create the functions and triggers; the table exists."""
+    """Create the functions and triggers. The table `search_blocks` must exist."""
     op.execute(WORDS)
     op.execute(LATE)
     op.execute(TRIGGERS)

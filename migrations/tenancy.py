@@ -1,4 +1,4 @@
-"""The isolation of tenants, as migrations create it: roles, the one policy, grants."""
+"""Tenant isolation, as migrations create it: roles, the tenant policy, grants."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ RESOLVER = "recado_resolver"
 ROLES = (OWNER, APP, SYSTEM, RESOLVER)
 
 PINNED = "tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::uuid)"
-"""`nullif`: a pooled connection that was used before reads ''. The sub-select is evaluated once a
-statement instead of once a row."""
+"""`nullif`, because the setting is '' on a pooled connection that was used before. The sub-select
+is evaluated once per statement instead of once per row."""
 
 
 def as_owner(step: Callable[[], None]) -> Callable[[], None]:
@@ -34,7 +34,7 @@ def as_owner(step: Callable[[], None]) -> Callable[[], None]:
 
 
 def protect(table: str) -> None:
-    """Set up row-level security that binds even the owner, the one policy, and the app's grants."""
+    """Enable row-level security, even for the owner, and add the tenant policy and app grants."""
     name = f"{SCHEMA}.{table}"
     op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
@@ -44,10 +44,10 @@ def protect(table: str) -> None:
 
 @contextmanager
 def rows_of_all_tenants(*tables: str) -> Iterator[None]:
-    """Let the owner change rows of these tables in the block, for a data migration.
+    """Let the owner change all tenants' rows of these tables in the block, for a data migration.
 
-    The tables are locked until the migration's transaction ends, so nobody else sees them in this
-    state.
+    The tables are locked until the migration's transaction ends, so no other transaction can use
+    them without row-level security.
     """
     for table in tables:
         op.execute(f"ALTER TABLE {SCHEMA}.{table} NO FORCE ROW LEVEL SECURITY")
@@ -72,10 +72,9 @@ def hide_columns(table: str, role: str, columns: Sequence[str]) -> None:
 
 
 def resolver_function(signature: str, returns: str, body: str) -> None:
-    """Create a look-up that runs before a tenant is known: SECURITY DEFINER, for the app role
-    alone.
+    """Create a lookup that runs before a tenant is known (SECURITY DEFINER, app role only).
 
-    To create it, recado_resolver needs CREATE on the schema for a moment.
+    To create it, recado_resolver needs CREATE on the schema temporarily.
     """
     op.execute(f"GRANT CREATE ON SCHEMA {SCHEMA} TO {RESOLVER}")
     op.execute(f"RESET ROLE; SET ROLE {RESOLVER}")

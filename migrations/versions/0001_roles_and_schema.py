@@ -1,7 +1,7 @@
-"""The schema and the roles that see it.
+"""The schema and the roles that use it.
 
-Roles belong to the whole cluster and may serve another database of it, so the way down leaves
-them: without the schema they can do nothing here.
+Roles belong to the whole cluster and may serve another of its databases, so the downgrade keeps
+them. Without the schema they can do nothing in this database.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""The tables of the main job, each behind the tenants' wall from its first moment."""
+"""The core tables, each protected by row-level security from the start."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,13 +29,13 @@ TABLES = (
     "refresh_tokens",
     "attempts",
 )
-"""In the order in which they refer to each other."""
+"""In the order of their references: a table comes after those that it refers to."""
 
 HEADERS = {
     "messages": ("tenant_id", "channel_id", "status", "due_at", "retry_at", "lease_until"),
     "inbox_items": ("tenant_id", "state", "due_at"),
 }
-"""What the beat sees of all tenants: who has due work, and since when."""
+"""Columns that the scheduler reads for all tenants: who has due work, and since when."""
 
 LOOKED_UP = {
     "tenants": ("tenant_id", "status", "created_at"),
@@ -43,7 +43,7 @@ LOOKED_UP = {
     "api_keys": ("tenant_id", "id", "prefix"),
     "channels": ("tenant_id", "id", "key", "account", "phone_number", "status", "created_at"),
 }
-"""What the resolver's functions read before a tenant is known."""
+"""Columns that the resolver's functions read before a tenant is known."""
 
 FUNCTIONS = {
     "resolve_username(given text)": (

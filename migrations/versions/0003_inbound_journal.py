@@ -1,7 +1,7 @@
-"""The journal's repair, and what the beat must see to clean up.
+"""The repair of the inbox from providers' lists, and what the scheduler must read to clean up.
 
-The indexes are built while their tables can be read, but not written: on a large installation run
-this migration in a quiet hour.
+While the indexes are built, their tables cannot be written, and most of them cannot be read. On a
+large installation, run this migration in a quiet hour.
 """
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ FIRST_SHOWN = {
     "user_sessions": ("tenant_id", "expires_at"),
     "refresh_tokens": ("tenant_id", "expires_at"),
 }
-"""What the beat sees of tables that it did not see before: who has something due, and when."""
+"""Columns of further tables that the scheduler reads: who has something due, and when."""
 
 
 @as_owner

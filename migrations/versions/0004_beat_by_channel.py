@@ -1,9 +1,9 @@
-"""The beat looks for due work channel by channel and tenant by tenant, not row by row.
+"""The scheduler finds due work by channel and by tenant, instead of by row.
 
-It follows the indexes of those who do the work, so the ones that served the beat alone go.
+It uses the indexes of the workers, so the indexes that only the scheduler used are dropped.
 
-The index is built while its table can be read, but not written: on a large installation run this
-migration in a quiet hour.
+While the new index is built, `inbox_items` cannot be written, and `messages` can be neither read
+nor written. On a large installation, run this migration in a quiet hour.
 """
 
 import sqlalchemy as sa

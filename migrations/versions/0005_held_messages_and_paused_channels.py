@@ -1,8 +1,10 @@
-"""Messages that wait behind another of their conversation leave the queue's index; a channel in
-trouble is paused as a whole, instead of each of its messages.
+"""Held messages leave the index of due messages, and a channel in trouble is paused as a whole.
 
-The indexes are built while their table can be read, but not written: on a large installation run
-this migration in a quiet hour.
+A held message waits behind another message of its conversation. Before, each message of a channel
+in trouble was paused by itself.
+
+While the indexes are built, `messages` and `channels` can be neither read nor written. On a large
+installation, run this migration in a quiet hour.
 """
 
 import sqlalchemy as sa

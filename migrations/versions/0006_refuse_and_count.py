@@ -1,11 +1,11 @@
-"""What is referred to cannot be deleted, and a tenant's messages of a day are counted in a row.
+"""Referenced rows cannot be deleted, and a tenant's messages of a day are counted in one row.
 
-A conversation that was opened while its contact was merged away went with it, messages and all.
-Now Postgres refuses such a deletion. The tenant's own foreign keys go on cascading, so a whole
-tenant is still deleted by one statement.
+Before, a conversation that was opened while its contact was merged away was deleted with the
+contact, including its messages. Now Postgres refuses such a deletion. Foreign keys to the tenant
+still cascade, so one statement still deletes a whole tenant.
 
-Postgres compares each row with what it refers to, and nobody reads or writes these tables
-meanwhile: on a large installation run this migration in a quiet hour.
+Postgres checks the references of every row, and these tables can be neither read nor written
+meanwhile. On a large installation, run this migration in a quiet hour.
 """
 
 import sqlalchemy as sa
@@ -65,7 +65,7 @@ def upgrade() -> None:
     op.create_index("ix_daily_usage_day", "daily_usage", ["day", "tenant_id"], schema=SCHEMA)
     protect("daily_usage")
     show_columns("daily_usage", SYSTEM, SHOWN)
-    # First, for it only keeps others from writing.
+    # Built before the foreign keys change, because until then the tables can still be read.
     op.create_index(
         "ix_messages_contact_id", "messages", ["tenant_id", "contact_id"], schema=SCHEMA
     )

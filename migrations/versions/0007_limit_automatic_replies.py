@@ -1,4 +1,4 @@
-"""What a conversation remembers of its automatic replies, so that none go on without end."""
+"""Columns of conversations that limit automatic replies, so that they do not go on forever."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,7 @@
-"""How far the reading of a provider's list got, so that it goes on there after an interruption.
+"""Progress of reading a provider's list, so that an interrupted reading resumes where it stopped.
 
-The beat's role sees how often in a row a list could not be read: the operator's metric counts it.
+The scheduler's role may read how often in a row a list could not be read, for the operator's
+metric.
 """
 
 from typing import Any

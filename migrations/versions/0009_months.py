@@ -1,7 +1,7 @@
-"""Events and audit entries lie in months: old ones go by removing a partition, not row by row.
+"""Events and audit entries are partitioned by month, so old rows go by dropping a partition.
 
-The old rows become the first partition. They are read once, while their table is locked: on a large
-installation run this migration in a quiet hour. The way back copies all rows.
+The existing rows become the first partition. They are read once, while their table is locked: on a
+large installation, run this migration in a quiet hour. The downgrade copies all rows.
 """
 
 from alembic import op
@@ -26,7 +26,7 @@ SHOWN = {
     "events": ("tenant_id", "id"),
     "audit_entries": ("tenant_id", "id"),
 }
-"""What the clean-up sees of all tenants: who has rows that are older than they are kept."""
+"""Columns that the clean-up reads for all tenants: who has rows past their retention time."""
 
 
 @as_owner

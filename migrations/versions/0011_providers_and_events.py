@@ -1,8 +1,8 @@
-"""Any provider; templates and events in words of our own.
+"""Any provider; provider-neutral names in templates and events.
 
-Which providers there are is said by the code alone. A template in a message is named by `template`
-instead of a provider's fields. Events have a version, and names in the past tense; nothing looks
-for the events of one message any more, so their index goes.
+Only the code defines which providers exist. A message names its template in `template` instead of
+in a provider's fields. Events get a version, and names in the past tense. The index of events by
+message is dropped, because nothing queries the events of one message any more.
 """
 
 import sqlalchemy as sa
@@ -93,8 +93,8 @@ def _rename_events(types: dict[str, str], old_field: str, new_field: str) -> Non
 
 
 def _index_oldest_part() -> None:
-    """Give the partition of before the months its index under the name that it had; the index of
-    the whole table then takes it in."""
+    """Create the index of the first partition, `events_old`, under its former name; the index of
+    the whole table then adopts it."""
     op.execute(f"""
         DO $$ BEGIN
             IF to_regclass('{SCHEMA}.events_old') IS NOT NULL THEN

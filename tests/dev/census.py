@@ -1,4 +1,4 @@
-"""A census of the processes that a test started."""
+"""Finds the processes that a test started."""
 
 import os
 import time
@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Process id → command line of every process that works in the folder or names it."""
+    """Return the command line, by process id, of every process that refers to the folder: in its
+    command line, environment or working directory."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -1,8 +1,8 @@
-"""A web application and a task application without content, and a stack made of them.
+"""An empty web application, an empty Celery application, and a stack that runs them.
 
 `python stand_in.py DATA_DIR WEB_PORT SIMULATOR_PORT [BROKEN]` runs Recado's own process table with
-these two in the application's place, so that a test can kill the real gunicorn and Celery. BROKEN
-names a process to be replaced by one that prints a line and dies with exit code 3.
+these two in place of Recado, so that a test can kill the real gunicorn and Celery. BROKEN names a
+process to replace by one that prints a line and exits with code 3.
 """
 
 import os
@@ -21,7 +21,7 @@ from dev.processes import Command, ProcessTable, recado
 from dev.settings import StackSettings
 
 MODULE = "tests.dev.stand_in"
-# The last one marks every process for the census.
+# RECADO_TEST marks every process, so that the census finds it.
 KEPT = ("PATH", "HOME", "RECADO_TEST")
 SPOKEN = "import sys; print('I am broken'); sys.exit(3)"
 COUNT_STARTS = (
@@ -64,7 +64,7 @@ def main(data_dir: str, web_port: str, simulator_port: str, broken: str = "") ->
         web_port=int(web_port),
         simulator_port=int(simulator_port),
     )
-    # A script that starts the tests in the background ignores Ctrl-C.
+    # Processes that a script starts in the background inherit that SIGINT is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return run(settings, standard_log(), partial(table, broken))
 

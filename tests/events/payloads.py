@@ -11,8 +11,7 @@ from app.models import Event
 
 
 def wrong_payloads(tenant_id: UUID) -> Iterator[tuple[str, object]]:
-    """Return (type, why) of each event of this tenant that is not in the catalogue or does not
-    match its schema."""
+    """Yield (type, problem) for each event of this tenant that does not match the catalogue."""
     with db.tenant_session(tenant_id) as session:
         events = session.scalars(select(Event)).all()
     for event in events:

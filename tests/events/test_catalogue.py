@@ -1,4 +1,4 @@
-"""The catalogue names every event; what the tests write is checked against it in conftest.py."""
+"""The catalogue has every event type; conftest.py checks the events of all tests against it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The health endpoints while the parts are there and while they are away."""
+"""The health endpoints, while the database, Redis and workers are available and while not."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 @pytest.fixture
 def database_away(app: Flask, settings: Settings) -> Iterator[None]:
-    """An engine whose address nobody listens on."""
+    """Replace the engine by one whose address nobody listens on."""
     before = db.Database.engine
     db.init(replace(settings, database_url=NOWHERE))
     yield
@@ -33,7 +33,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
 
 @pytest.fixture
 def working(app: Flask) -> Iterator[None]:
-    """A worker that has just ticked."""
+    """Record a heartbeat, as a running worker does."""
     service.beat()
     yield
     redis_handle.client.delete(service.HEARTBEAT)

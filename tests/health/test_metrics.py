@@ -1,4 +1,4 @@
-"""`/metrics`: never public, and correct."""
+"""`/metrics` is never public, and its figures are correct."""
 
 import json
 import os
@@ -231,7 +231,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def worker_port(environment: dict[str, str]) -> Iterator[int]:
-    """A process that counted and serves, and another that counted and ended."""
+    """Port of a process that counted a task and serves metrics; another one counted and ended."""
     command = [sys.executable, "-c", COUNT_AND_SERVE]
     subprocess.run(command, env=environment, check=True, timeout=30)
     serving = subprocess.Popen(

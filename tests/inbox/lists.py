@@ -1,4 +1,4 @@
-"""Messages that no webhook reports, and readings of the provider's list."""
+"""Helpers for messages whose webhooks are lost, and for readings of the provider's list."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,14 +36,14 @@ def point_webhooks_at(world: World, url: str) -> None:
 
 
 def lose(world: World, *bodies: str, **what: Any) -> None:
-    """Write messages whose webhooks reach nobody."""
+    """Write messages whose webhooks do not arrive."""
     with outage(world):
         for body in bodies:
             assert world.write(body=body, **what)["webhook_status"] != 200
 
 
 def lose_hours_ago(world: World, hours: float, body: str, **what: Any) -> None:
-    """A lost message that was written then."""
+    """Write a message, dated `hours` ago, whose webhook does not arrive."""
     written = (clock.now() - timedelta(hours=hours)).timestamp()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inbound, "time", SimpleNamespace(time=lambda: written))
@@ -51,7 +51,7 @@ def lose_hours_ago(world: World, hours: float, body: str, **what: Any) -> None:
 
 
 def grow_old(world: World, days: int = 20) -> None:
-    """Date the channel back to then, with nothing compared since."""
+    """Date the channel `days` days back, as if its list had not been read since."""
     world.sql(
         "update recado.channels set created_at = now() - make_interval(days => :days),"
         " heard_until = now() - make_interval(days => :days)",
@@ -81,20 +81,20 @@ def step(world: World) -> PageResult:
 
 
 def heard(world: World) -> list[str]:
-    """Return what customers wrote, oldest first."""
+    """Apply the inbox, and return what customers wrote, oldest first."""
     world.apply()
     query = "select body from recado.messages where direction = 'incoming' order by id"
     return [row.body for row in world.sql(query)]
 
 
 def listed(world: World, kind: str = "list") -> list[dict[str, Any]]:
-    """Return what the provider was asked for on behalf of this business, in order."""
+    """Return the requests of this kind that the provider got for this business, in order."""
     account = world.channel.account
     return [each for each in world.simulator.log(kind) if each["account"] == account]
 
 
 def watch_the_question(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """Record the times since which the list is requested; the list is empty."""
+    """Make the provider's list empty; return the start times that it is requested with."""
     asked: list[datetime] = []
 
     def listen(_client: Any, listing: Listing) -> HeardPage:
@@ -111,7 +111,7 @@ def channel_row(world: World) -> Any:
 
 
 def disturb(world: World, **faults: list[dict[str, Any]]) -> None:
-    """Set faults of the provider for this business alone, until `calm`."""
+    """Set faults of the provider, for this business only, until `calm` is called."""
     account = {"account": world.channel.account}
     plan = {kind: [{**each, **account} for each in rules] for kind, rules in faults.items()}
     world.simulator.control("PUT", "/faults", plan)
@@ -122,5 +122,5 @@ def calm(world: World) -> None:
 
 
 def second(moment: datetime) -> datetime:
-    """Truncate to the second, as the provider's list has it."""
+    """Truncate to whole seconds, as in the provider's list."""
     return moment.astimezone(UTC).replace(microsecond=0)

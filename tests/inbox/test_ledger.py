@@ -44,7 +44,7 @@ def break_messages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def park(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Apply waiting items with a bug, until they are parked."""
+    """Make applying fail until the waiting items are parked."""
     with monkeypatch.context() as patch:
         break_messages(patch)
         patch.setattr(apply, "RETRY_AFTER", timedelta(0))
@@ -107,7 +107,7 @@ def test_a_parked_item_is_listed_with_its_reason_and_shown_word_for_word(
 def test_an_item_is_parked_only_after_many_workers_died_of_it(
     app: Flask, channel: Channel, signed_in: ApiClient, taken: int, state: str
 ) -> None:
-    """A whole batch counts as taken when its worker dies, and most of it was not even begun."""
+    """When a worker dies, its whole batch counts a try, although most items were not begun."""
     tell(app, channel, inbound(channel, "SM1"))
     with db.tenant_session(channel.tenant_id) as session:
         session.execute(text("update recado.inbox_items set tries = :taken"), {"taken": taken})

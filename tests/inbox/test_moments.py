@@ -1,4 +1,4 @@
-"""Times near the limits of a date are handled like any other."""
+"""Times near the limits of the date type are handled like any other."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ FAR_OFF = ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00")
 
 @pytest.fixture
 def channel(app: Flask, tenant: Tenant) -> Channel:
-    """A channel that somebody wrote to."""
+    """A channel with one applied message."""
     channel = create_channel(tenant.id, is_default=True)
     tell(app, channel, inbound(channel, "SM1"))
     apply.apply_due(tenant.id)
@@ -24,7 +24,7 @@ def channel(app: Flask, tenant: Tenant) -> Channel:
 
 
 def counts(client: ApiClient, **span: str) -> list[int]:
-    """Return what ledger, list and replay find in the time range."""
+    """Return how many items ledger and list find in the time range; replay must accept it too."""
     ledger = client.get("/api/inbox/ledger", query=span)
     items = client.get("/api/inbox/items", query=span)
     replay = client.post("/api/inbox/replay", span)

@@ -133,7 +133,7 @@ def test_requests_do_not_wear_out_a_provider_that_is_away(
         request(world)
         work(world.tenant.id, world.channel.id)
     assert len(tries) == 1
-    assert channel_row(world).repair_tries == 1, "the pause goes on growing"
+    assert channel_row(world).repair_tries == 1, "a request does not reset the backoff"
 
 
 def test_a_request_during_a_reading_only_widens_it(
@@ -151,7 +151,7 @@ def test_a_request_during_a_reading_only_widens_it(
         if not asked:
             leased = channel_row(world).repair_at
             request(world, since=since.isoformat())
-            assert channel_row(world).repair_at == leased, "it is not due for anybody else"
+            assert channel_row(world).repair_at == leased, "a request does not change the lease"
             assert step(world).outcome is reading.Outcome.NOTHING
         asked.append(listing)
         return HEARD(client, listing)
@@ -161,7 +161,7 @@ def test_a_request_during_a_reading_only_widens_it(
     assert [each.since for each in asked][1:] == [since - reading.OVERLAP]
     row = channel_row(world)
     assert row.heard_until > row.now - timedelta(minutes=1)
-    assert row.repair_at - row.now < timedelta(minutes=3), "what came after it began is read soon"
+    assert row.repair_at - row.now < timedelta(minutes=3), "the list is read again soon"
     assert sorted(heard(world)) == ["lost", "older"]
 
 
@@ -190,7 +190,7 @@ def test_a_tenant_has_two_readings_at_a_time(world: World, monkeypatch: pytest.M
 
 @pytest.fixture
 def crowd(world: World) -> list[Channel]:
-    """Twenty more channels of the tenant whose readings are long overdue, and its slots taken."""
+    """Create twenty more channels of the tenant; the readings of all channels are overdue."""
     channels = [create_channel(world.tenant.id) for _ in range(20)]
     world.sql("update recado.channels set repair_at = '1990-01-01'")
     return channels

@@ -1,4 +1,4 @@
-"""A reading goes down the list page by page, and no disturbance makes it skip a message."""
+"""A reading follows the list page by page, and no failure makes it lose a message."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ HEARD = TwilioClient.heard_messages
 
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """Record the tasks of drains whose slice ended."""
+    """Record the tasks that drains enqueue again."""
     calls: list[Call] = []
     monkeypatch.setattr(drains, "send", lambda *call: calls.append(call))
     return calls
@@ -54,7 +54,7 @@ def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the task take also what was written just now."""
+    """Let the task also store messages that were written just now."""
     at_once = {"still_coming": timedelta(0)}
     monkeypatch.setattr(repair.read_page, "__kwdefaults__", at_once)
 
@@ -65,7 +65,7 @@ def work(world: World) -> None:
 
 
 class Killed(BaseException):
-    """The worker dies in the middle of a call."""
+    """Stands for the death of a worker in the middle of a call."""
 
 
 def test_a_reading_that_was_killed_goes_on_where_it_was(
@@ -84,8 +84,8 @@ def test_a_reading_that_was_killed_goes_on_where_it_was(
         with pytest.raises(Killed):
             step(world)
     row = channel_row(world)
-    assert timedelta(0) < row.repair_at - row.now <= reading.LEASE, "until then it has the list"
-    assert row.heard_until == before, "it vouches for nothing before its end"
+    assert timedelta(0) < row.repair_at - row.now <= reading.LEASE, "its lease has not ended"
+    assert row.heard_until == before, "an unfinished reading does not move heard_until"
     assert step(world) == PageResult(Outcome.NOTHING)
     make_due(world)
     assert run(world) == Repaired(listed=4, stored=4)
@@ -142,7 +142,7 @@ def test_whoever_lost_the_lease_changes_nothing(
         make_due(world)
         with monkeypatch.context() as patch:
             patch.setattr(TwilioClient, "heard_messages", HEARD)
-            assert step(world).outcome is Outcome.DONE, "somebody else was faster"
+            assert step(world).outcome is Outcome.DONE, "another worker read the list first"
         return HEARD(client, listing)
 
     with monkeypatch.context() as patch:
@@ -169,7 +169,7 @@ def test_a_long_reading_lets_others_have_its_thread(
             rung == [(names.REPAIR_CHANNEL, str(world.tenant.id), str(world.channel.id))] * slices
         )
     work(world)
-    assert len(rung) == 2, "it was over"
+    assert len(rung) == 2, "the reading was complete"
     assert len(heard(world)) == 5
 
 
@@ -234,7 +234,7 @@ def test_media_that_cannot_be_asked_for_hold_up_nothing_else(world: World) -> No
     ask(world)
     assert run(world) == Repaired(listed=3, stored=2)
     row = channel_row(world)
-    assert row.heard_until == before, "it does not vouch for what it left out"
+    assert row.heard_until == before, "heard_until does not pass what is missing"
     assert row.repair_tries == reading.PATIENCE, "the operator's metric counts it"
     calm(world)
     make_due(world)
@@ -275,8 +275,8 @@ def test_a_page_that_always_fails_is_gone_round(
     assert run(world) is not None
     assert heard(world) == ["oldest", "older", "newer", "newest"]
     row = channel_row(world)
-    assert row.heard_until == before, "it does not vouch for what it left out"
-    assert row.repair_at - row.now > timedelta(minutes=50), "all is read again: not at once"
+    assert row.heard_until == before, "heard_until does not pass what is missing"
+    assert row.repair_at - row.now > timedelta(minutes=50), "it is read again, but not at once"
     calm(world)
     make_due(world)
     assert run(world) == Repaired(listed=5, stored=1)
@@ -332,7 +332,7 @@ def test_a_message_that_cannot_be_read_does_not_hide_the_others(
     ask(world)
     assert run(world) == Repaired(listed=2, stored=2)
     assert sorted(heard(world)) == ["a", "b"]
-    assert channel_row(world).heard_until >= before, "nobody could ever read that one"
+    assert channel_row(world).heard_until >= before, "an unreadable message does not keep it back"
 
 
 def test_a_channel_that_is_disabled_meanwhile_is_left_alone_until_it_is_back(

@@ -1,4 +1,4 @@
-"""Messages that the provider received while we were away are found in its list, once."""
+"""Messages that arrived while Recado was unavailable are found in the provider's list, once."""
 
 from datetime import timedelta
 from typing import Any
@@ -52,7 +52,7 @@ def test_a_repaired_message_is_dated_when_it_was_written(world: World) -> None:
         " join recado.inbox_items i on i.id = m.id"
     )
     assert row.created_at == row.noted == row.last_inbound_at
-    assert row.created_at.microsecond == 0, "the list knows whole seconds"
+    assert row.created_at.microsecond == 0, "the list has whole seconds"
     assert row.is_repaired
 
 
@@ -89,8 +89,8 @@ def test_what_may_still_come_by_webhook_is_left_to_it(world: World) -> None:
     before = channel_row(world).heard_until
     assert run(world, timedelta(minutes=1)) == Repaired(listed=1, stored=0)
     row = channel_row(world)
-    assert row.repair_at - row.now < timedelta(minutes=3), "it looks again soon"
-    assert row.heard_until == before, "it vouches for nothing that it left out"
+    assert row.repair_at - row.now < timedelta(minutes=3), "the list is read again soon"
+    assert row.heard_until == before, "heard_until does not pass what is missing"
     ask(world)
     assert run(world) == Repaired(listed=1, stored=1)
 
@@ -153,7 +153,7 @@ def test_only_a_due_channel_is_read_and_by_one_at_a_time(world: World) -> None:
     assert run(world) is None, "a new channel is not due"
     ask(world)
     assert run(world) is not None
-    assert run(world) is None, "it was read a moment ago"
+    assert run(world) is None, "the list was read just now"
 
 
 def test_a_repair_is_no_change_of_the_channel(world: World) -> None:
@@ -190,7 +190,7 @@ def test_a_silence_of_ours_has_every_list_read(
     assert read_requests.request_everywhere(None) >= 1
     due.ring_all([kind for kind in DUE if kind.name == "repair"])
     rings = [call for call in rung if call[0] == names.REPAIR_CHANNEL]
-    assert 1 <= len(rings) <= 5, "so many a second at most"
+    assert 1 <= len(rings) <= 5, "at most five in a second"
 
 
 def test_the_command_reads_every_list_and_tells_how_many_came(world: World, app: Flask) -> None:

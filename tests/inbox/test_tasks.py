@@ -18,7 +18,7 @@ Call = tuple[Any, ...]
 
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """Record the tasks that are enqueued; batches of two, so that five items fill several."""
+    """Record the enqueued tasks, with batches of two, so that five items need several."""
     calls: list[Call] = []
     monkeypatch.setattr(apply, "BATCH", 2)
     monkeypatch.setattr(config.InForce, "settings", replace(config.current(), inbox_lanes=3))

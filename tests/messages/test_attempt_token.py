@@ -1,4 +1,4 @@
-"""The token of an attempt: ours are accepted, all others refused."""
+"""Tokens of attempts: ours are accepted, all others are refused."""
 
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,11 +18,11 @@ TENANT, REF = new_id(), AttemptRef(new_id(), 3)
 
 @pytest.fixture(autouse=True)
 def configured(app: Flask) -> None:
-    """The settings of the tests."""
+    """Load the settings, which have the key that signs tokens."""
 
 
 def changed(**words: str | None) -> str:
-    """Return a token of ours with other parameters; None removes one."""
+    """Return one of our tokens with changed parameters; None removes a parameter."""
     known = dict(parse_qsl(attempt_token.make(TENANT, REF), strict_parsing=True))
     return urlencode({name: word for name, word in {**known, **words}.items() if word is not None})
 

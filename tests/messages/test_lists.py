@@ -1,4 +1,4 @@
-"""Every filter of the list uses an index, and no page reads more than so many rows."""
+"""Every filter of the list uses an index, and a page reads a limited number of rows."""
 
 from datetime import timedelta
 from functools import partial
@@ -76,7 +76,7 @@ def rows_read(tenant_id: UUID, limit: int = 10, **wanted: Any) -> int:
 
 
 def walk(client: ApiClient, limit: int = 3, **query: Any) -> list[str]:
-    """Return the bodies of a list, page by page to its end."""
+    """Return the bodies of all pages of a list."""
     seen: list[str] = []
     query["limit"] = limit
     while True:

@@ -1,4 +1,4 @@
-"""Histories and lists are in the order in which people saw them, whatever the clocks say."""
+"""Histories and lists keep the order in which people saw messages, even if clocks differ."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 
 def made_elsewhere(skew: timedelta) -> Callable[[], UUID]:
-    """Return ids of a machine whose clock is wrong by so much."""
+    """Return a function that makes ids as on a machine whose clock is off by `skew`."""
     return lambda: id_at(clock.now() + skew)
 
 
@@ -38,7 +38,7 @@ def newest_first(client: ApiClient, **query: Any) -> list[str]:
 
 @pytest.fixture
 def clocks_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine that receives is an hour ahead, the one that sends an hour behind."""
+    """Set the clock of the receiving machine an hour ahead, of the sending one an hour behind."""
     monkeypatch.setattr(inbox, "new_id", made_elsewhere(HOUR))
     monkeypatch.setattr(send, "new_id", made_elsewhere(-HOUR))
 
@@ -170,7 +170,7 @@ def test_a_campaign_of_one_moment_is_walked_without_gap_or_repeat(
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-        # One on either side of the position that was reached.
+        # Add one message before and one after the position of the cursor.
         if len(seen) < 8:
             one_more(moment - timedelta(seconds=1))
             one_more(moment + timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""A tenant's own limit of messages a day."""
+"""A tenant's daily message quota."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -113,7 +113,7 @@ def test_sending_and_receiving_at_once_with_a_quota_never_deadlocks(
         sent = senders.map(send, range(100))
         received = receivers.map(receive, range(100))
         assert (set(sent), set(received)) == ({202}, {200})
-    # Items that another worker had locked come back.
+    # Items that were postponed because another worker held a lock are made due again.
     rows(tenant.id, "update recado.inbox_items set due_at = now()")
     with settings_changed(auto_replies_per_hour=1000):
         while apply.apply_due(tenant.id):
@@ -167,7 +167,7 @@ def test_a_tenant_without_a_quota_is_not_counted(signed_in: ApiClient) -> None:
 
 
 def sent_before(tenant_id: UUID, number: int) -> None:
-    """Messages of today that were sent while there was no quota."""
+    """Create messages of today, as if they were sent while there was no quota."""
     thread = create_conversation(tenant_id)
     for _ in range(number):
         create_message(tenant_id, conversation=thread, status="sent", due_at=None)
@@ -215,7 +215,7 @@ def test_a_day_that_is_not_counted_yet_begins_with_what_was_sent_on_it(
 
 
 def test_a_change_of_the_time_zone_counts_the_new_day_anew(limited: ApiClient) -> None:
-    """Kiritimati and Pago Pago are 25 hours apart: they never share a day."""
+    """Kiritimati and Pago Pago are 25 hours apart, so they never have the same date."""
     for _ in range(2):
         assert limited.post("/api/send", TEXT).status_code == 202
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):

@@ -1,4 +1,4 @@
-"""Receipts in groups have the same result as one by one."""
+"""Receipts applied in groups have the same result as receipts applied one by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ SAME_AS_ALONE = hypothesis_settings(
 
 @dataclass(frozen=True)
 class News:
-    """A receipt of one of the messages. `attempt` 0: its token does not name one."""
+    """A receipt for one of the messages. With `attempt` 0 it has no token."""
 
     message: int
     status: Status
@@ -72,7 +72,7 @@ STARTS = st.lists(
 
 @dataclass(frozen=True)
 class Copy:
-    """Some messages of one channel, each with another one that waits behind it."""
+    """Some messages of one channel, each followed by another one in its conversation."""
 
     tenant_id: UUID
     channel_id: UUID
@@ -93,7 +93,7 @@ class Copy:
         return cls(tenant.id, channel.id, ids)
 
     def bring(self, message_id: UUID, start: str) -> None:
-        """Move a queued message to the state in which the receipts find it."""
+        """Move a queued message to the state that it has when the receipts arrive."""
         if start == "queued":
             return
         (claim,) = claims.take(self.tenant_id, Plan({message_id: 0.0}, {}))
@@ -145,7 +145,7 @@ class Copy:
         )
 
     def report_together(self, told: Sequence[ReceivedReceipt]) -> int:
-        """Apply them as a group; return how many it took."""
+        """Apply them as a group, the rest one by one; return how many the group applied."""
         with db.tenant_session(self.tenant_id) as session:
             done = receipts.apply_group(session, told)
         self.report_alone([each for each, is_done in zip(told, done, strict=True) if not is_done])
@@ -157,7 +157,7 @@ class Copy:
                 reports.apply_receipt(session, each.channel_id, each.receipt, each.at)
 
     def outcome(self) -> list[Any]:
-        """Return the state of the messages, without what differs in each copy."""
+        """Return the state of the messages, without the ids, which differ between copies."""
         found = []
         for message_id in self.message_ids:
             with db.tenant_session(self.tenant_id) as session:
@@ -219,7 +219,7 @@ def test_the_usual_receipts_of_many_messages_are_taken_by_the_group(
 def test_a_group_that_fails_is_applied_one_by_one_and_only_the_bad_item_waits(
     app: Flask, tenant: Tenant
 ) -> None:
-    """The provider's id of one receipt belongs to another message: the group as a whole fails."""
+    """One receipt's provider id already belongs to another message, so the whole group fails."""
     channel = create_channel(tenant.id)
     ids = [in_flight(tenant, channel) for _ in range(3)]
     conversation = create_conversation(tenant.id, channel=channel)

@@ -1,4 +1,4 @@
-"""While a request waits for the provider's answer, a refusal is its answer."""
+"""A request that waits for the provider's answer reports a refusal."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,5 +1,4 @@
-"""Receipts of a message that was sent too fast: it is queued again, and still has one final
-state."""
+"""Receipts for a throttled message: it is queued again, and still gets one final state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ ONE_FINAL_STATE = hypothesis_settings(
 
 @dataclass
 class Sent:
-    """A message of its own conversation, the calls made for it, and what is reported."""
+    """A message in its own conversation, with helpers to send it and to report receipts."""
 
     tenant_id: UUID
     channel_id: UUID
@@ -62,12 +61,12 @@ class Sent:
             return found
 
     def claim(self) -> Claim | None:
-        """Claim it after its pause; None when there is nothing to claim."""
+        """Claim the message as if its pause were over; None when there is nothing to claim."""
         taken = claims.take(self.tenant_id, Plan({self.message_id: 0.0}, {}))
         return taken[0] if taken else None
 
     def answer(self, claim: Claim) -> None:
-        """The provider accepts this attempt."""
+        """Record that the provider accepted this attempt."""
         accepted = Accepted(self.id_of(claim.attempt))
         outcomes.record(self.tenant_id, self.channel_id, [(claim, accepted)])
 
@@ -88,8 +87,7 @@ class Sent:
         *,
         is_signed: bool = True,
     ) -> str | None:
-        """Report a receipt of one attempt; `is_signed`: it carries our proof of which attempt it
-        is."""
+        """Apply a receipt for one attempt; with `is_signed` it has the attempt's token."""
         token = attempt_token.make(self.tenant_id, AttemptRef(self.message_id, attempt))
         receipt = StatusReceipt(
             self.id_of(attempt),
@@ -242,7 +240,7 @@ def test_every_order_of_an_attempt_s_reports_ends_the_same(
 def test_after_a_proof_of_delivery_it_is_never_sent_again(
     tenant: Tenant, steps: list[tuple[int, Status] | None]
 ) -> None:
-    """None: a worker looks for it. Otherwise the provider's report of an attempt."""
+    """Each step is a worker that tries to send (None), or a receipt for one attempt."""
     sent = Sent.queued(tenant)
     made, is_proven = 0, False
     for step in steps:

@@ -1,4 +1,4 @@
-"""Search in texts finds what the body contains, whatever blocks exist."""
+"""Text search finds what message bodies contain, whichever blocks exist."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ def thread(tenant: Tenant) -> Conversation:
 
 
 def say(thread: Conversation, *bodies: str, since: int = 0) -> list[UUID]:
-    """Store messages of a year ago, an hour apart, the first `since` hours after."""
+    """Store messages an hour apart; the first is dated `since` hours after YEAR_AGO."""
     return [
         create_message(
             thread.tenant_id,
@@ -72,7 +72,7 @@ def blocks(tenant_id: UUID) -> list[SearchBlock]:
 
 
 def found(tenant_id: UUID, wanted: str, limit: int = 50, **more: Any) -> list[str]:
-    """Return the bodies of all pages."""
+    """Search, and return the bodies of all pages."""
     bodies: list[str] = []
     cursor = None
     while True:
@@ -133,7 +133,7 @@ def test_two_common_words_that_never_meet_are_looked_for_a_bounded_time(
 
 
 def test_a_message_that_is_stored_late_is_found(thread: Conversation) -> None:
-    """A repair, and an inbox that was applied late, store messages with past dates."""
+    """A repair, or an inbox that is applied late, stores messages with past dates."""
     say(thread, *"abcdefghijkl")
     index(thread.tenant_id)
     create_message(
@@ -165,7 +165,7 @@ def test_a_message_that_is_stored_while_a_block_is_written_is_in_one_of_them(
     with db.tenant_session(thread.tenant_id) as session:
         session.add(message_of(thread, "just now", YEAR_AGO + timedelta(minutes=5)))
         session.flush()
-        # It is not committed, so a block written now would lack it.
+        # The message is not committed, so a block written now would miss it.
         assert service.index_text(thread.tenant_id) is False
     index(thread.tenant_id)
     assert found(thread.tenant_id, "just now") == ["just now"]

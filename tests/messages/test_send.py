@@ -1,4 +1,4 @@
-"""The answers of the three ways to send, and what each leaves in the database."""
+"""The answers of the send endpoints, and what each request writes to the database."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ def stored(tenant_id: UUID, message_id: str) -> Message:
 
 
 def refusal(client: ApiClient, body: Any, path: str = "/api/send") -> tuple[int, str]:
-    """Return status and code of a send that must leave nothing behind."""
+    """Return status and error code of a refused send, which must write no rows."""
     before = row_counts(client.tenant_id)
     answer = client.post(path, body)
     assert row_counts(client.tenant_id) == before

@@ -1,4 +1,4 @@
-"""A message's steps are known as long as the message is, without its events."""
+"""A message's timeline needs none of its events."""
 
 from typing import Any
 from uuid import UUID

@@ -146,7 +146,7 @@ def test_nobody_waits_for_a_message_that_is_not_due_yet(
 
 
 def never(_: float) -> None:
-    raise AssertionError("it waits")
+    raise AssertionError("the request waited")
 
 
 @pytest.mark.parametrize(

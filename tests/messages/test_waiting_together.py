@@ -1,4 +1,4 @@
-"""`use_queue: false` in a crowd, and while the database breaks: few wait, nobody is told wrong."""
+"""`use_queue: false` under load and during database failures: few wait, no answer is wrong."""
 
 import time
 from collections import Counter
@@ -28,7 +28,7 @@ PATH = "/api/send-message"
 
 
 class Watched:
-    """Counts who waits at once, in all and by tenant."""
+    """Counts the requests that wait at the same time, in total and per tenant."""
 
     def __init__(self, real: Callable[[UUID, SendResult], SendResult]) -> None:
         self._real = real
@@ -60,13 +60,13 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
 @pytest.fixture
 def web() -> Iterator[ThreadPoolExecutor]:
-    """The threads of a web service that has 16."""
+    """The 16 threads of a web service."""
     with settings_changed(web_threads=16), ThreadPoolExecutor(16) as threads:
         yield threads
 
 
 def business(world: World) -> ApiClient:
-    """A caller of another business, with a channel on which nobody drains."""
+    """Return a client of another business, whose channel no worker drains."""
     tenant = create_tenant()
     create_channel(tenant.id, is_default=True)
     return ApiClient(world.owner.app, create_api_key(tenant.id)[1])
@@ -115,7 +115,7 @@ def test_a_place_is_given_back_whatever_happens(
 
 @dataclass
 class Breakdown:
-    """Once it began, Postgres ends each connection of this thread before its second statement."""
+    """Once `has_begun`, a connection of this thread ends before any statement except the pin."""
 
     has_begun: bool = False
     lost: list[str] = field(default_factory=list)
@@ -150,7 +150,7 @@ def test_a_database_that_breaks_during_the_wait_makes_no_failure_of_a_stored_mes
         first = world.owner.post(PATH, BODY, idempotency_key="k")
     breakdown.has_begun = False
     assert (first.status_code, first.json["status"]) == (202, "queued")
-    # The look at the row, and the keeping of the answer.
+    # The query of the message, and the storing of the answer.
     assert len(breakdown.lost) == 2
     again = world.owner.post(PATH, BODY, idempotency_key="k")
     assert (again.status_code, again.json) == (202, first.json)

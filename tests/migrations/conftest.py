@@ -1,4 +1,4 @@
-"""Databases to be changed: a throw-away copy of the schema, and one that is still empty."""
+"""Databases that tests may change: a transaction that is rolled back, and an empty database."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from app.models import Tenant
 
 
 def url_as_superuser(database_url: str) -> str:
-    """The superuser's URL of the database that `database_url` names."""
+    """Return the superuser's URL of the database that `database_url` names."""
     name = make_url(database_url).database
     url = make_url(os.environ["RECADO_TEST_ADMIN_URL"]).set(database=name)
     return url.render_as_string(hide_password=False)
@@ -26,7 +26,7 @@ def url_as_superuser(database_url: str) -> str:
 
 @pytest.fixture
 def catalogue(settings: Settings) -> Iterator[Connection]:
-    """A superuser's transaction on the migrated database that is rolled back: plant defects."""
+    """A superuser's transaction on the migrated database, to plant defects in; rolled back."""
     engine = create_engine(
         db.normalise_url(url_as_superuser(settings.database_url)), poolclass=pool.NullPool
     )
@@ -38,7 +38,7 @@ def catalogue(settings: Settings) -> Iterator[Connection]:
 
 @pytest.fixture
 def empty_database(worker_id: str) -> Iterator[str]:
-    """The URL of a new, empty database, as the login that is no superuser."""
+    """The URL of a new, empty database, for the login, which is not a superuser."""
     login_url = make_url(os.environ["RECADO_TEST_DATABASE_URL"])
     name = f"recado_empty_{worker_id}"
     engine = create_engine(
@@ -72,7 +72,7 @@ def make_tenant() -> UUID:
 
 @pytest.fixture
 def login(empty_database: str) -> Iterator[Connection]:
-    """The login that owns the tables and bypasses row-level security, in a database of its own."""
+    """A connection to the empty database as the login, which bypasses row-level security."""
     engine = create_engine(
         db.normalise_url(empty_database), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT"
     )
@@ -82,7 +82,7 @@ def login(empty_database: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def migrations(empty_database: str) -> Iterator[Config]:
-    """Migrations of that database, run as the login that is no superuser."""
+    """Alembic's config for that database, connected as the login, which is not a superuser."""
     engine = create_engine(db.normalise_url(empty_database), poolclass=pool.NullPool)
     with engine.connect() as connection:
         config = alembic_config()

@@ -1,10 +1,10 @@
-"""Gaps in the isolation of tenants, one of each class that the gate must report."""
+"""Gaps in tenant isolation, one of each kind that the gate must report."""
 
 from typing import NamedTuple
 
 
 class Planted(NamedTuple):
-    """Statements that make one gap, and exactly the rows that must report it."""
+    """Statements that create one defect, and the exact rows that must report it."""
 
     name: str
     statements: str

@@ -1,4 +1,4 @@
-"""Defects in what keeps tables small and lists fast, each of which the gate must report."""
+"""Defects that let tables grow or make lists slow, each of which the gate must report."""
 
 from tests.migrations.planted import MESSAGES, NO_POLICY, Planted
 

@@ -1,4 +1,4 @@
-"""Walks a folder of migrations step by step, and reports what is wrong with it."""
+"""Checks a folder of migrations: their numbers, and that each can be reverted."""
 
 import re
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def shape(connection: Connection) -> frozenset[tuple[Any, ...]]:
 
 
 def misnumbered(config: Config) -> list[str]:
-    """Return files whose names, revisions and predecessors do not count 0001, 0002, …"""
+    """Return the files whose name, revision or predecessor breaks the sequence 0001, 0002, …"""
     scripts = ScriptDirectory.from_config(config)
     found = [f"{head} is one of several heads" for head in scripts.get_heads()[1:]]
     revisions = sorted(scripts.walk_revisions(), key=lambda each: each.revision)
@@ -73,7 +73,7 @@ def misnumbered(config: Config) -> list[str]:
 
 
 def irreversible(config: Config, connection: Connection) -> Iterator[str]:
-    """Run each migration up, down and up again; yield what did not come back as it was.
+    """Run each migration up, down and up again; yield the first difference, and stop there.
 
     Starts on an empty database and leaves it at the newest revision.
     """

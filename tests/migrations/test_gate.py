@@ -1,4 +1,4 @@
-"""The gate is silent on our schema, and reports each class of defect by its row."""
+"""The gate reports nothing on our schema, and each kind of defect with its own row."""
 
 from dataclasses import replace
 
@@ -40,7 +40,8 @@ def test_trigram_indexes_are_reported_wherever_the_extension_is_at_hand(
         text("select count(*) from pg_available_extensions where name = 'pg_trgm'")
     )
     if not available:
-        # The embedded servers may lack it; jsonb and text search stand for its kind.
+        # The embedded servers may lack pg_trgm. The planted indexes on jsonb and on text search
+        # stand for this kind of index.
         return
     catalogue.exec_driver_sql("create extension pg_trgm")
     catalogue.exec_driver_sql(

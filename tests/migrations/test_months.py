@@ -23,7 +23,7 @@ from tests.migrations.conftest import url_as_superuser
 FAR_IDS = (UUID(int=0), UUID(int=2**128 - 1), id_at(datetime(2001, 1, 1, tzinfo=UTC)))
 MONTHS = text("select name, low, high from recado.months(cast(:table as regclass)) order by high")
 KEEP = text("select recado.keep_months(:table, :ahead, :kept)")
-BEFORE, MONTHLY = "0004", "0008"
+BEFORE, MONTHLY = "0008", "0009"
 
 
 def names(connection: Connection, table: str = "events") -> list[str]:
@@ -44,7 +44,7 @@ def keep(connection: Connection, ahead: int = 3, kept: timedelta | None = None) 
 
 
 def make_old_month(connection: Connection, months_ago: int) -> str:
-    """A month that is over; earlier ones are no partitions any more."""
+    """Create the partition of a past month, in place of `events_old`; return its name."""
     connection.execute(text("drop table if exists recado.events_old"))
     name = month(-months_ago)
     start = text("select date_trunc('month', now()) - make_interval(months => :ago)")
@@ -166,7 +166,7 @@ def test_only_the_system_role_may_ask(app: object) -> None:
 
 
 def test_a_table_in_use_is_not_waited_for_long(settings: Settings, app: object) -> None:
-    """An insert that waits for us must not wait for a slow transaction."""
+    """keep_months must stop waiting for a lock soon, because inserts wait behind it."""
     tenant_id = create_tenant().id
     engine = create_engine(
         normalise_url(url_as_superuser(settings.database_url)), poolclass=pool.NullPool

@@ -47,7 +47,7 @@ def add_contact(tenant_id: UUID, name: str = "somebody") -> UUID:
 
 @contextmanager
 def past_the_guard() -> Iterator[Connection]:
-    """The pooled connection as the login itself has it: nothing is pinned, and the check is off."""
+    """Yield the pooled connection as the plain login: no tenant is pinned, the check is off."""
     assert db.Database.engine is not None
     with db.Database.engine.connect() as connection, connection.begin():
         connection.info["pinned"] = "nothing"
@@ -182,7 +182,7 @@ def test_the_app_role_may_not_take_down_the_wall(statement: str) -> None:
 
 
 class TwoTenants(RuleBasedStateMachine):
-    """Random work under each tenant's pin; a plain dict per tenant says what must be there."""
+    """Random operations of two tenants, compared with a dict of the expected rows of each."""
 
     contacts = Bundle("contacts")
     sides: ClassVar = strategies.integers(min_value=0, max_value=1)
@@ -201,7 +201,7 @@ class TwoTenants(RuleBasedStateMachine):
 
     @rule(side=sides, contact=contacts, name=words)
     def update_one(self, side: int, contact: UUID, name: str) -> None:
-        """By id alone: a tenant that is missing in the WHERE must not matter."""
+        """Update by id alone: isolation must not need a tenant in the WHERE clause."""
         with db.tenant_session(self.tenants[side]) as session:
             session.execute(
                 text("update recado.contacts set name = :name where id = :id"),
@@ -257,7 +257,7 @@ class TwoTenants(RuleBasedStateMachine):
 
     @rule(side=sides, contact=contacts)
     def refer_to_one(self, side: int, contact: UUID) -> None:
-        """A foreign key finds only rows of its own tenant."""
+        """A foreign key accepts only rows of its own tenant."""
         row = {"tenant": self.tenants[side], "id": new_id(), "contact": contact, "value": new_id()}
         row["value"] = str(row["value"])  # type: ignore[assignment]
         if contact in self.expected[side]:

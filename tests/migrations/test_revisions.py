@@ -1,4 +1,4 @@
-"""The migrations run up, down and up again, as a login that is no superuser."""
+"""The migrations run up, down and up again, as a login that is not a superuser."""
 
 import shutil
 from collections.abc import Iterator

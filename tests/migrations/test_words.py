@@ -1,4 +1,4 @@
-"""Migration 0011 renames stored templates and events, and back."""
+"""Migration 0011 renames stored templates and events, and its downgrade reverts that."""
 
 import json
 from typing import Any
@@ -80,7 +80,7 @@ def test_templates_and_events_get_their_new_words_and_their_old_ones_back(
 
 
 def fill(login: Connection, given: dict[str, Any]) -> None:
-    """Insert rows of one tenant, as the version before wrote them."""
+    """Insert rows of one tenant, as the previous version wrote them."""
     documents = {"template": json.dumps(TEMPLATE), "text": json.dumps(TEXT)}
     for statement in FILL.strip().removesuffix(";").split(";\n"):
         login.execute(text(statement), {**given, **documents})

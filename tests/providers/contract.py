@@ -1,7 +1,7 @@
-"""The contract of providers: one suite, which runs on each of them.
+"""The contract of providers: one test suite, which runs for each of them.
 
-A provider supplies an `Outside`: its outside world, as the suite controls it. The suite uses our
-own API, webhooks and workers, and none of the provider's names.
+A provider supplies an `Outside`, with which the suite controls the provider's side. The suite uses
+our own API, webhooks and workers, and no names of a provider.
 """
 
 import itertools
@@ -41,7 +41,7 @@ ORDERS = list(itertools.permutations(REPORTED))
 
 
 class ProviderContract:
-    """Inherit it, and supply the fixture `outside`."""
+    """Base class of a provider's tests; the subclass supplies the fixture `outside`."""
 
     @pytest.fixture
     def place(
@@ -310,7 +310,7 @@ class ProviderContract:
 
 
 def raws_of(provider: Provider, request: WebhookRequest) -> list[str]:
-    """None for a body that the provider cannot read."""
+    """Return the raw events of a request, or an empty list if the provider cannot read it."""
     try:
         return [event.raw for event in provider.read(request).events]
     except ValueError:
@@ -318,7 +318,7 @@ def raws_of(provider: Provider, request: WebhookRequest) -> list[str]:
 
 
 def provider_account_field(provider: Provider, credentials: Json) -> str:
-    """Return which of the credentials names the account."""
+    """Return the name of the credential that identifies the account."""
     account = provider.account_of(credentials)
     return next(name for name, value in credentials.items() if value == account)
 

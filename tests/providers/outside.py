@@ -1,4 +1,4 @@
-"""The outside world of one provider, as the contract controls it, and a channel of ours in it."""
+"""A provider's side, as the contract controls it, and a channel of ours at the provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The provider reports on a message. `token` is that of the attempt, "" when it is lost."""
+    """A provider's report on a message. `token` is the attempt's token, or "" if it is lost."""
 
     provider_message_id: str
     token: str
@@ -45,7 +45,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Written:
-    """A message of a person."""
+    """A message that a person wrote."""
 
     provider_message_id: str
     person: str
@@ -53,14 +53,14 @@ class Written:
 
 
 class Outside(Protocol):
-    """The outside world of one provider, with an account and a sender of ours in it."""
+    """The side of one provider, with an account and a sender of ours."""
 
     provider: str
     phone_number: str
     credentials: Json
 
     def person(self, fate: Fate) -> str:
-        """Return the number of somebody to whom every send has this outcome."""
+        """Return a phone number to which every send has this outcome."""
         ...
 
     def processed(self) -> Sequence[str]:
@@ -68,13 +68,13 @@ class Outside(Protocol):
         ...
 
     def tell(self, webhook_path: str, facts: Sequence[Receipt | Written]) -> Sequence[Signed]:
-        """Return signed requests that report these facts: a single one, if the provider combines
+        """Return signed requests that report these facts: one for all, if the provider combines
         them."""
         ...
 
     def handshake(self, webhook_path: str, *, is_right: bool) -> str | None:
-        """Return the URL of a handshake with a right or a wrong verify token, whose answer is `42`;
-        None if the provider has no handshake."""
+        """Return the URL of a handshake with a right or a wrong verify token, or None if the
+        provider has no handshake. The answer to the right one is `42`."""
         ...
 
 
@@ -107,7 +107,7 @@ class ProviderChannel:
             return found
 
     def settle(self) -> None:
-        """Settle everything uncertain, as if its wait were over."""
+        """Settle all uncertain messages, as if their wait were over."""
         self.sql("update recado.messages set lease_until = now() where lease_until is not null")
         while settle.settle_some(self.tenant.id, self.channel_id):
             pass
@@ -124,7 +124,7 @@ class ProviderChannel:
         return attempt_token.make(self.tenant.id, AttemptRef(message_id, attempt))
 
     def receipt(self, message_id: UUID, status: Status, *, is_named: bool = True) -> Receipt:
-        """With `is_named`, it has the token of its attempt."""
+        """Return a receipt for the message; with `is_named` it has the attempt's token."""
         provider_id = self.message(message_id).provider_message_id or f"SM{message_id.hex}"
         return Receipt(provider_id, self.token(message_id) if is_named else "", status)
 

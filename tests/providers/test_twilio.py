@@ -1,4 +1,4 @@
-"""Twilio fulfills the contract of providers; the simulator is its outside world."""
+"""Twilio fulfills the contract of providers, with the simulator in its place."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ class TwilioOutside:
         sender = {"number": f"whatsapp:{self.phone_number}", "inbound_url": ""}
         account = {"auth_token": self._token, "senders": [sender]}
         simulator.control("PUT", f"/accounts/{self._account}", account)
-        # The suite itself sends us the provider's reports.
+        # The suite sends the status callbacks itself, so those of the simulator are dropped.
         lost = {"fault": "lost", "account": self._account}
         simulator.control("PUT", "/faults", {"callback": [lost]})
 

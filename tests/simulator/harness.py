@@ -23,14 +23,14 @@ PERSON = f"whatsapp:{README_PHONE}"
 
 
 def wait_until(check: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """Return the first true value of `check`; fails if none comes in time."""
+    """Return the first true value of `check`; fail if there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = check()
         if value:
             return value
         time.sleep(0.01)
-    raise AssertionError("nothing happened in time")
+    raise AssertionError("the condition did not become true in time")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Received:
 
 
 class Receiver:
-    """The business's side. `answers` are given in turn, then always 204."""
+    """The business's webhook endpoint. It returns `answers` in turn, and then always 204."""
 
     def __init__(self) -> None:
         self.seen: list[Received] = []
@@ -67,7 +67,7 @@ class Receiver:
                 self.wfile.write(text.encode())
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -95,7 +95,7 @@ class Receiver:
 
 
 class Simulator:
-    """Runs in a thread with its own event loop, so that blocking clients can call it."""
+    """A simulator in a thread with its own event loop, so that blocking clients can call it."""
 
     def __init__(self, settings: Settings) -> None:
         self._loop = asyncio.new_event_loop()
@@ -129,7 +129,7 @@ class Simulator:
         return message
 
     def post(self, path: str, form: dict[str, Any], **options: Any) -> requests.Response:
-        """A raw call with the demonstration credentials."""
+        """Post a form with the demonstration credentials, without the official client."""
         options.setdefault("auth", (DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN))
         return requests.post(self.base + path, data=form, timeout=10, **options)
 

@@ -1,4 +1,4 @@
-"""Each fault is applied as its plan says, and the log is correct about it."""
+"""Each fault is applied as its plan says, and the log records it correctly."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""A person writes: every kind arrives with the vendor's parameters."""
+"""Every kind of incoming message arrives with the vendor's parameters."""
 
 from typing import Any
 

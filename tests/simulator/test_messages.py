@@ -1,4 +1,4 @@
-"""The official client works with the Messages resource as with the vendor's."""
+"""The official client can use the Messages resource as it uses the vendor's."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -105,9 +105,9 @@ def test_up_to_a_date_holds_the_whole_of_it(client: Client, simulator: Simulator
 
 
 def redact_early(client: Client) -> int | None:
-    """Return the code with which a message that is still on its way refuses to be redacted.
+    """Redact a message right after its creation; return the error code of the refusal.
 
-    Returns None when it was sent before the request arrived.
+    Returns None when the message was already sent, so that it could be redacted.
     """
     sid = str(client.messages.create(to=PERSON, from_=SENDER, body="secret").sid)
     try:

@@ -1,4 +1,4 @@
-"""What the vendor refuses at create is refused with the vendor's code."""
+"""Requests that the vendor refuses at creation are refused with the vendor's error code."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Webhooks that leave the simulator are accepted by the official validator."""
+"""The official validator accepts the simulator's webhooks."""
 
 import pytest
 from twilio.request_validator import (

@@ -1,4 +1,4 @@
-"""What a worker still holds when its broker goes away."""
+"""Messages that a worker still holds when it loses its broker."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ def connection(settings: Settings) -> Any:
 
 
 def received(connection: Any, name: str) -> Any:
-    """Return a message that was put in a queue of this name and is not acknowledged yet."""
+    """Return a new message from a queue of this name; it is not acknowledged yet."""
     queue = connection.SimpleQueue(name)
     queue.put("a ring")
     return queue.get(timeout=5)
 
 
 def lose(channel: Any) -> None:
-    """Do what kombu itself does to a channel whose Redis has gone."""
+    """Do what kombu does to a channel when its connection to Redis is lost."""
     channel._disconnect_pools()
     channel.connection.client = None
 

@@ -286,7 +286,7 @@ EXPIRED = text("""
 def test_one_tenants_clean_up_reads_nothing_of_the_others(
     tenant: Tenant, settings: Settings
 ) -> None:
-    """The index must begin with the tenant: with the time alone it would pass all expired rows."""
+    """The index must begin with the tenant: an index of the time alone has all expired rows."""
     other = create_tenant()
     with db.tenant_session(other.id) as session:
         session.execute(EXPIRED, {"tenant_id": other.id})
@@ -296,7 +296,7 @@ def test_one_tenants_clean_up_reads_nothing_of_the_others(
 
 
 def pages_read(session: Session, work: Callable[[], object]) -> int:
-    """Return the pages read by the last statement of this work, run again."""
+    """Run `work`, then run its last statement again; return the pages that this one reads."""
     asked: list[tuple[str, Any]] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The scheduler: every tenant has a turn, one tick is enough, and no queue grows without limit."""
+"""The scheduler serves every tenant, merges waiting ticks into one, and limits every queue."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Sent:
 
 @pytest.fixture
 def work() -> Iterator[DueWork]:
-    """Twenty-five tenants that are always due, of which one query takes ten."""
+    """Twenty-five tenants that are always due; one query returns ten of them."""
     yield DueWork(
         f"test-{new_id()}",
         NUMBERS,

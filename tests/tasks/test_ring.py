@@ -1,4 +1,4 @@
-"""Rings: sent after the commit, and harmless when they fail."""
+"""Rings (messages that tell a worker that something is due): sent after the commit, may fail."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Rung = list[tuple[Any, ...]]
 
 
 class Recorder:
-    """Stands in for Celery; records what was sent."""
+    """Replaces Celery, and records the tasks that are sent."""
 
     def __init__(self) -> None:
         self.rung: Rung = []
@@ -48,7 +48,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
 def broken_bell(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Celery]:
     """A Celery whose broker refuses every connection."""
     dead = Celery("dead", broker="redis://127.0.0.1:1/0", set_as_current=False)
-    # The settings of the web service, except the address.
+    # Use the broker settings of the web service, except the address.
     dead.conf.broker_transport_options = celery.conf.broker_transport_options
     monkeypatch.setattr(ring, "celery", dead)
     yield dead

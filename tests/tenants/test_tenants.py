@@ -25,7 +25,7 @@ from tests.factories import (
 
 
 def walk(client: ApiClient) -> list[str]:
-    """The ids of all tenants, page by page."""
+    """Return the ids of all tenants, page by page."""
     found: list[str] = []
     query: dict[str, object] = {"limit": 3}
     while True:
@@ -62,7 +62,7 @@ def test_a_taken_username_makes_no_tenant(platform_admin: ApiClient, owner: User
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Stands for the death of the process."""
 
 
 def die(*_: object, **__: object) -> None:
@@ -70,7 +70,7 @@ def die(*_: object, **__: object) -> None:
 
 
 def named(client: ApiClient, name: str) -> list[str]:
-    """The ids of the newest tenants that have this name."""
+    """Return the ids of the newest tenants that have this name."""
     page = client.get("/tenants", query={"limit": 50}).json
     return [each["id"] for each in page["items"] if each["name"] == name]
 

@@ -1,5 +1,5 @@
-"""Members and roles: nobody gains a higher role, the last owner stays, other tenants' members are
-404."""
+"""Members and roles: nobody gains a higher role, the last owner stays, and members of other tenants
+are not found."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID

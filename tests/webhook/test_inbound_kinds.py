@@ -1,4 +1,4 @@
-"""Every kind of message that a phone can write, from the simulator's webhook to the API."""
+"""Every kind of message that a phone can send, from the simulator's webhook to the API."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PERSON = "+15551234567"
 
 
 def heard(world: World, phone: str = PERSON, **what: Any) -> dict[str, Any]:
-    """Return what the API shows of a message that the person writes now."""
+    """Write a message as the person, apply it, and return it as the API shows it."""
     written = world.write(phone, **what)
     assert written["webhook_status"] == 200, written
     world.apply()

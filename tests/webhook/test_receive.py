@@ -1,4 +1,4 @@
-"""An event of a provider: stored once before the answer, then applied once."""
+"""A provider's event is stored once before the answer, and then applied once."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ def bodies(tenant: Tenant, direction: str = "incoming") -> list[str]:
 
 
 def come_back(tenant: Tenant) -> None:
-    """Let the wait or the lease of every item be over."""
+    """Make every waiting item due, as if its wait or its lease had ended."""
     rows(tenant, "update recado.inbox_items set due_at = now() where state = 'received'")
 
 
@@ -50,7 +50,7 @@ def states(tenant: Tenant) -> list[tuple[str, int, str | None]]:
 
 
 class WorkerDied(BaseException):
-    """Not caught by `except Exception`: as sudden as a kill."""
+    """Stands for a killed worker; `except Exception` does not catch it."""
 
 
 def die(*_: Any, **__: Any) -> None:

@@ -146,7 +146,7 @@ def test_the_public_address_counts_and_no_header_of_the_request(
         forgery_changes_nothing(app, plain, tenant)
         without_port = sign(own_path(channel), inbound(channel), base="https://recado.example")
         honest = without_port.send(app).status_code
-        # The official validator also tries without the port; both name this service.
+        # The official validator also accepts the URL without its port; both are this service.
         assert honest == 200
 
 

@@ -1,4 +1,4 @@
-"""Posts to our webhooks as Twilio makes them, signed by Twilio's own library."""
+"""Webhook requests as Twilio sends them, signed by Twilio's own library."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ SIGNATURE_SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
 
 
 def inbound(channel: Channel, sid: str = "SM1", **changes: str) -> dict[str, str]:
-    """A customer's text."""
+    """Return the form of a customer's text message."""
     return {
         "MessageSid": sid,
         "SmsMessageSid": sid,
@@ -38,7 +38,7 @@ def inbound(channel: Channel, sid: str = "SM1", **changes: str) -> dict[str, str
 
 
 def receipt(channel: Channel, sid: str, status: str, **changes: str) -> dict[str, str]:
-    """A status callback."""
+    """Return the form of a status callback."""
     return {
         "MessageSid": sid,
         "AccountSid": channel.account,
@@ -52,7 +52,7 @@ def receipt(channel: Channel, sid: str, status: str, **changes: str) -> dict[str
 
 @dataclass(frozen=True)
 class Signed:
-    """A signed request, before or after it was altered."""
+    """A signed request, which a test may alter."""
 
     path: str
     body: bytes
@@ -87,7 +87,7 @@ def tell(app: Flask, channel: Channel, form: dict[str, str], query: str = "") ->
 
 
 def ledger(tenant_id: UUID) -> dict[str, int]:
-    """Return state → items, and `duplicates`."""
+    """Return the number of items by state, and of duplicates as `duplicates`."""
     counts = text("select state, count(*), sum(duplicates) from recado.inbox_items group by state")
     with db.tenant_session(tenant_id) as session:
         rows = session.execute(counts).all()

@@ -1,5 +1,5 @@
-"""Pigeon fulfills the contract of providers, and the events of its shared webhook reach each
-business."""
+"""Pigeon fulfills the contract of providers, and each business gets its events from the shared
+webhook."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ WORDS = {status: word for word, status in STATUSES.items()}
 
 
 class Loft(ThreadingHTTPServer):
-    """Pigeon's API."""
+    """Pigeon's API; it records the attempts that it processed."""
 
     daemon_threads = True
 
@@ -67,7 +67,7 @@ class Letters(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: the tests read what was processed."""
+        """Log nothing: the tests read `processed` instead."""
 
 
 class PigeonOutside:
@@ -136,7 +136,7 @@ class TestPigeon(ProviderContract):
     def test_one_webhook_tells_several_businesses(
         self, app: Flask, place: ProviderChannel, outside: PigeonOutside
     ) -> None:
-        """They share an app, and so its secret; each gets only the events of its own sender."""
+        """The businesses share an app and its secret; each gets only its own sender's events."""
         neighbour, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"
         create_channel(
             neighbour.id,
@@ -180,8 +180,8 @@ class TestPigeon(ProviderContract):
     def test_thousands_of_events_twice_at_once_are_all_stored(
         self, app: Flask, place: ProviderChannel, outside: PigeonOutside
     ) -> None:
-        """In another order the second time: none is lost or duplicated, and there is no
-        deadlock."""
+        """The second request has the reverse order: no event is lost or duplicated, and there is
+        no deadlock."""
         events = [
             outside.event(Written(f"P{number}", PEOPLE[Fate.ACCEPTED], "hi"))
             for number in range(5_000)
@@ -200,7 +200,7 @@ class TestPigeon(ProviderContract):
         tenant: Tenant,
         sign_in: SignIn,
     ) -> None:
-        """Somebody else's sender is named in a webhook that is signed with one's own secret."""
+        """A webhook that is signed with one's own secret names another business's sender."""
         victim, number = create_tenant(), f"+1418{new_id().int % 10_000_000:07d}"
         credentials = {**outside.credentials, "secret": new_id().hex}
         create_channel(
