@@ -73,6 +73,8 @@ def init(settings: Settings) -> Engine:
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_recycle=1800,
+        # An error of a statement must not carry a person's words into a log.
+        hide_parameters=True,
         connect_args={
             **db_deadline.CONNECT_ARGS,
             "application_name": "recado",
@@ -281,9 +283,9 @@ def verify_pin() -> list[str]:
     is away.
     """
     statement = text(
-        "select current_user = :role as pinned, rolsuper or rolbypassrls as bypasses,"
-        " (select l.rolsuper or l.rolbypassrls from pg_roles l where l.rolname = session_user)"
-        " as login_bypasses from pg_roles where rolname = current_user"
+        "select current_user = :role as pinned, r.rolsuper or r.rolbypassrls as bypasses,"
+        " l.rolsuper as login_is_superuser, l.rolbypassrls or l.rolcreaterole as login_is_powerful"
+        " from pg_roles r, pg_roles l where r.rolname = current_user and l.rolname = session_user"
     )
     try:
         with anonymous_session() as session:
@@ -301,6 +303,15 @@ def verify_pin() -> list[str]:
             f"The role {APP_ROLE} bypasses row-level security, so tenants are not isolated. "
             f"Fix it with: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS."
         ]
-    if row.login_bypasses:
-        log.warning("login_may_bypass_rls", remedy="none needed: each transaction sets its role")
+    if row.login_is_superuser:
+        return [
+            "DATABASE_URL signs in as a superuser, who could leave the role of a transaction and "
+            "run programs on the database's machine. Use a login without privileges: set "
+            "DATABASE_URL to a new name and password, DIRECT_URL to the present login, and run "
+            "'flask --app wsgi database create-login'."
+        ]
+    if row.login_is_powerful:
+        log.warning(
+            "login_has_privileges", remedy="run 'flask --app wsgi database create-login' once"
+        )
     return []

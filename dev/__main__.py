@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from types import FrameType
+from urllib.parse import urlsplit
 
 from dev.binaries import temporary_folder
 from dev.errors import DevError
@@ -20,19 +21,26 @@ PANEL = """
 
     API and its docs   {web}/docs
     Phone to type on   {simulator}/
-    Sign in            user demo, password password
+    Sign in            {sign_in}
     Data and logs      {data}
 
   A first message (the phone shows it):
 
     TOKEN=$(curl -s {web}/auth/login -H 'Content-Type: application/json' \\
-      -d '{{"username": "demo", "password": "password"}}' \\
+      -d '{{"username": "demo", "password": "{password}"}}' \\
       | sed 's/.*"access_token": *"\\([^"]*\\).*/\\1/')
     curl -s {web}/api/send -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
       -d '{{"to_number": "whatsapp:+15551234567", "body": "¡Hola desde la API!"}}'
 
   Ctrl-C stops everything.
 """
+
+
+SIGN_IN = """user demo, password password
+    Administrator      user admin, password password (runs the platform)"""
+PUBLIC_SIGN_IN = """users demo and admin, with the passwords that the seed printed at the
+                       first start with a public address"""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: list[str]) -> int:
@@ -107,8 +115,13 @@ def _run_beside(argv: list[str], stack: Stack) -> int:
 
 
 def _panel(settings: StackSettings) -> str:
+    is_public = urlsplit(settings.public_base_url).hostname not in LOOPBACK
     return PANEL.format(
-        web=settings.web_url, simulator=settings.simulator_url, data=settings.data_dir
+        web=settings.web_url,
+        simulator=settings.simulator_url,
+        data=settings.data_dir,
+        sign_in=PUBLIC_SIGN_IN if is_public else SIGN_IN,
+        password="PASSWORD" if is_public else "password",
     )
 
 

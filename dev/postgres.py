@@ -32,6 +32,9 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
+    # A statement that fails, and the row that it failed on, hold people's words.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # A test's database is thrown away, so it needs no protection against a power failure.
 THROW_AWAY_SETTINGS = {
@@ -100,7 +103,7 @@ class EmbeddedPostgres:
         if not (self.data_dir / "PG_VERSION").exists():
             self._create_cluster()
         self._remember_port(ports.pick(self._wanted_port, int(self._state.get("port", "0"))))
-        with self.log_path.open("ab") as log:
+        with private_file.append_to(self.log_path) as log:
             self.process = spawn(self._server_launch(), output=log)
         try:
             self._wait_until_ready()

@@ -1,8 +1,9 @@
-"""Small JSON files that only their owner may read."""
+"""Files that only their owner may read: small JSON files, and logs."""
 
 import json
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read(path: Path) -> dict[str, str]:
@@ -23,3 +24,10 @@ def write(path: Path, content: dict[str, str]) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=2)
     draft.replace(path)
+
+
+def append_to(path: Path) -> BinaryIO:
+    """Open a log for appending. A log may quote what people write."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")

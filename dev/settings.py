@@ -39,6 +39,11 @@ class StackSettings:
         return f"http://{ports.HOST}:{self.web_port}"
 
     @property
+    def public_base_url(self) -> str:
+        """The address that the service gives to providers."""
+        return self.environ.get("PUBLIC_BASE_URL") or self.web_url
+
+    @property
     def simulator_url(self) -> str:
         return f"http://{ports.HOST}:{self.simulator_port}"
 

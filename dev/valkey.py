@@ -110,7 +110,7 @@ class EmbeddedValkey:
             cwd=self.data_dir,
             death_signal=signal.SIGTERM,
         )
-        with self.log_path.open("ab") as log:
+        with private_file.append_to(self.log_path) as log:
             self.process = spawn(launch, output=log, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             # On standard input and not as arguments, which every user of the machine can read.

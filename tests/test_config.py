@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from sqlalchemy import make_url
 
 from app.config import Environment, SettingsError, load
 
@@ -11,8 +12,9 @@ GOOD = {
     "DATABASE_URL": "postgresql://recado:secret@db.example.com:5432/postgres",
     "REDIS_URL": "redis://:secret@redis.example.com:6379/0",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH",
-    "ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
+    "ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
     "PUBLIC_BASE_URL": "https://recado.example.com/",
+    "TRUSTED_PROXIES": "1",
 }
 
 
@@ -26,7 +28,7 @@ def test_a_sound_production_environment_starts() -> None:
     settings = load(GOOD)
     assert settings.app_env is Environment.PRODUCTION
     assert settings.public_base_url == "https://recado.example.com"
-    assert settings.encryption_keys == {"k1": bytes(32)}
+    assert settings.encryption_keys == {"k1": bytes(range(32))}
 
 
 def test_production_is_the_default() -> None:
@@ -63,12 +65,62 @@ def test_what_is_missing_is_named_with_its_remedy(name: str) -> None:
         ("ENCRYPTION_KEYS", f"{GOOD['ENCRYPTION_KEYS']},{GOOD['ENCRYPTION_KEYS']}", "twice"),
         ("APP_ENV", "staging", "one of development, test, production"),
         ("MAX_BODY_BYTES", "1MB", "whole number"),
+        ("MAX_BODY_BYTES", "0", "1 or more"),
+        ("DATABASE_URL", "mysql://recado@db/recado", "begin with postgresql://"),
+        ("DATABASE_URL", "postgresql:///recado", "names no host"),
+        ("DATABASE_URL", "postgresql://recado:a/b@db:5432/recado", "%2F for /"),
+        ("DIRECT_URL", "db.example.com", "begin with postgresql://"),
+        ("REDIS_URL", "foo", "begin with redis://"),
+        ("REDIS_URL", "redis://redis:port/0", "port must be a number"),
+        ("LOG_LEVEL", "verbose", "one of DEBUG, INFO, WARNING, ERROR"),
+        ("LOG_FORMAT", "xml", "one of json, text"),
+        ("LOGIN_RATE_LIMIT", "lots", "such as '10 per minute'"),
+        ("TENANT_RATE_LIMIT", "10 per fortnight", "such as '10 per minute'"),
+        ("OPENAI_BASE_URL", "api.openai.com", "https://"),
+        ("TWILIO_API_BASE_URL", "http://twilio.example.com", "must begin with https://"),
+        ("ENCRYPTION_KEYS", f"k1:{base64.b64encode(bytes(32)).decode()}", "not random: k1"),
+        ("SECRET_KEY", "a" * 64, "too weak"),
+        ("SECRET_KEY", "please-change-me-0123456789-abcdefgh", "too weak"),
+        ("SECRET_KEY_PREVIOUS", "short", "too weak"),
+        ("ACCESS_TOKEN_SECONDS", "315360000", "86400 or fewer"),
+        ("REFRESH_TOKEN_SECONDS", "315360000", "7776000 or fewer"),
+        ("TRUSTED_PROXIES", "", "number of proxies"),
     ],
 )
 def test_production_refuses_what_is_unsafe_or_malformed(name: str, value: str, word: str) -> None:
     (problem,) = refused(**{name: value})
     assert problem.startswith(name)
     assert word in problem
+
+
+def test_a_password_of_its_own_may_hold_any_character() -> None:
+    settings = load(
+        {
+            **GOOD,
+            "DATABASE_URL": "postgresql://recado@db:5432/postgres",
+            "DATABASE_PASSWORD": "a@b/c:d e%",
+            "REDIS_URL": "redis://redis:6379/0",
+            "REDIS_PASSWORD": "p@ss/word",
+        }
+    )
+    assert settings.database_url == "postgresql://recado:a%40b%2Fc%3Ad%20e%25@db:5432/postgres"
+    assert make_url(settings.database_url).password == "a@b/c:d e%"
+    assert settings.redis_url == "redis://:p%40ss%2Fword@redis:6379/0"
+    assert load({**GOOD, "DATABASE_PASSWORD": "other"}).database_url == GOOD["DATABASE_URL"]
+
+
+def test_an_error_does_not_repeat_a_password() -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        for value in ("mysql://u:hunter2@db/x", "postgresql://u:hunter2/@db:x/y", "redis:hunter2"):
+            assert "hunter2" not in str(refused(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [("LOG_LEVEL", "debug", "DEBUG"), ("LOG_FORMAT", "TEXT", "text")],
+)
+def test_words_are_read_in_any_case(name: str, value: str, read: str) -> None:
+    assert getattr(load({**GOOD, name: value}), name.lower()) == read
 
 
 def test_all_problems_are_named_at_once() -> None:

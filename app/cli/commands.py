@@ -9,7 +9,6 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(database.group)
     app.cli.add_command(demo.group)
     app.cli.add_command(events.group)
-    app.cli.add_command(events.group)
     app.cli.add_command(inbox.group)
     app.cli.add_command(tenants.group)
     app.cli.add_command(secrets.group)

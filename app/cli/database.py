@@ -1,21 +1,25 @@
 """`flask --app wsgi database …`: the schema."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from alembic import command
 from alembic.config import Config
-from flask.cli import AppGroup
-from sqlalchemy import Connection, create_engine, pool
+from psycopg2.extensions import encrypt_password
+from psycopg2.sql import SQL, Identifier, Literal
+from sqlalchemy import URL, Connection, create_engine, make_url, pool, text
 
 from app import config
-from app.db import normalise_url
+from app.cli.group import CommandGroup
+from app.db import APP_ROLE, SYSTEM_ROLE, normalise_url
 
 ROOT = Path(__file__).resolve().parents[2]
+LOGIN_ATTRIBUTES = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT"
+GRANT = f"GRANT {APP_ROLE}, {SYSTEM_ROLE} TO {{name}}"
 GATE = ROOT / "migrations" / "gate.sql"
 
-group = AppGroup("database", help="The database's schema.")
+group = CommandGroup("database", help="The database's schema.")
 
 
 class Defect(NamedTuple):
@@ -64,6 +68,39 @@ def downgrade(revision: str) -> None:
 def current() -> None:
     """Show the current revision of the database."""
     command.current(alembic_config())
+
+
+@group.command("create-login")
+def create_login() -> None:
+    """Create the login of DATABASE_URL, or set its password, as the login of DIRECT_URL.
+
+    It may take the roles of the service, and has no other privilege.
+    """
+    settings = config.current()
+    service, admin = make_url(settings.database_url), make_url(settings.migration_url)
+    name = role_of(service)
+    if not name or not service.password:
+        raise click.ClickException("DATABASE_URL must contain the login's name and password.")
+    if name == role_of(admin):
+        raise click.ClickException(
+            "DATABASE_URL and DIRECT_URL have the same login. Set DIRECT_URL to one that may "
+            "create roles, and DATABASE_URL to the one that is to be created."
+        )
+    engine = create_engine(normalise_url(settings.migration_url), poolclass=pool.NullPool)
+    with engine.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        secret = encrypt_password(service.password, name, driver, "scram-sha-256")
+        found = connection.scalar(text("select to_regrole(quote_ident(:name))"), {"name": name})
+        change = "CREATE" if found is None else "ALTER"
+        for statement in (f"{change} ROLE {{name}} {LOGIN_ATTRIBUTES} PASSWORD {{secret}}", GRANT):
+            composed = SQL(statement).format(name=Identifier(name), secret=Literal(secret))
+            connection.exec_driver_sql(composed.as_string(driver).replace("%", "%%"))
+    click.echo(f"The login {name} may take the roles {APP_ROLE} and {SYSTEM_ROLE} only.")
+
+
+def role_of(url: URL) -> str:
+    """Return the role of a login: Supabase's pooler wants the project's name behind it."""
+    return (url.username or "").partition(".")[0]
 
 
 @group.command("check")

@@ -1,21 +1,24 @@
 """`flask --app wsgi demo …`: the demonstration data of a developer's own machine.
 
-Its credentials are published, so it exists only where nobody else can reach it: in development mode
-on loopback.
+Its passwords are published while nobody else can reach the service, on loopback. With a public
+address, such as that of a tunnel, they are generated.
 """
 
+import secrets
 from typing import Any, NamedTuple
 
 import click
-from flask.cli import AppGroup
 
 from app import config
 from app.auth import passwords
 from app.auth import service as auth
 from app.auth.sign_in import is_local_development
 from app.cli.default_channel import channel_of_settings, ensure_channel, twilio_channel
+from app.cli.group import CommandGroup
+from app.config import Environment
 from app.models import Role
 from app.tenants import service as tenants
+from app.tenants import users
 from app.tenants.users import NewUser
 
 
@@ -38,41 +41,62 @@ OTRA = DemoAccount(
     "whatsapp:+14155550199",
 )
 
-group = AppGroup("demo", help="Demonstration data, for development on one's own machine.")
+group = CommandGroup("demo", help="Demonstration data, for development on one's own machine.")
 
 
 @group.command("seed")
 def seed() -> None:
     """Create the tenants demo and otra, each with its user and channel, and the user admin.
 
-    All passwords are "password". Existing data is not changed.
+    All passwords are "password" if PUBLIC_BASE_URL is on loopback; otherwise they are generated and
+    printed once. Other existing data is not changed.
     """
     settings = config.current()
-    if not is_local_development(settings):
+    if settings.app_env is not Environment.DEVELOPMENT:
         raise click.ClickException(
-            "The demonstration data has published passwords. It is made only with "
-            "APP_ENV=development and a PUBLIC_BASE_URL on 127.0.0.1 or localhost."
+            "The demonstration data is only for APP_ENV=development. Create a business with "
+            "'flask --app wsgi tenants create'."
         )
     try:
         own = channel_of_settings(settings)
     except ValueError as error:
         raise click.ClickException(f"TWILIO_WHATSAPP_FROM: {error}") from error
-    seed_tenant("demo", own or twilio_channel(*DEMO))
-    seed_tenant("otra", twilio_channel(*OTRA))
+    is_public = not is_local_development(settings)
+    seed_tenant("demo", own or twilio_channel(*DEMO), is_public)
+    seed_tenant("otra", twilio_channel(*OTRA), is_public)
     if auth.tenant_of_username("admin") is None:
-        tenants.create_platform_admin(demo_user("admin", Role.PLATFORM_ADMIN))
-    click.echo("Sign in as demo, otra or admin (the platform), each with the password 'password'.")
+        tenants.create_platform_admin(demo_user("admin", Role.PLATFORM_ADMIN, is_public))
+    elif is_public:
+        protect("admin")
+    if not is_public:
+        click.echo("Sign in as demo, otra or admin (the platform) with the password 'password'.")
 
 
-def seed_tenant(name: str, channel: dict[str, Any]) -> None:
+def seed_tenant(name: str, channel: dict[str, Any], is_public: bool) -> None:
     """Create a tenant with one channel and an owner of the same name."""
     tenant_id = auth.tenant_of_username(name)
     if tenant_id is None:
-        new = tenants.NewTenant(name, owner=demo_user(name, Role.OWNER))
+        new = tenants.NewTenant(name, owner=demo_user(name, Role.OWNER, is_public))
         tenant_id = tenants.create_tenant(new).id
+    elif is_public:
+        protect(name)
     ensure_channel(tenant_id, channel)
 
 
-def demo_user(username: str, role: Role) -> NewUser:
-    """Create a user with the published password, which nobody can choose."""
-    return NewUser(username, passwords.hash_password(passwords.DEMO_PASSWORD), role=role)
+def demo_user(username: str, role: Role, is_public: bool) -> NewUser:
+    """Return a user with the published password, or with a generated one, which is printed."""
+    password = generated_password(username) if is_public else passwords.DEMO_PASSWORD
+    return NewUser(username, passwords.hash_password(password), role=role)
+
+
+def protect(username: str) -> None:
+    """Give a user who still has the published password a generated one, which is printed."""
+    if users.has_password(username, passwords.DEMO_PASSWORD):
+        users.set_password(username, generated_password(username))
+
+
+def generated_password(username: str) -> str:
+    """Return a new password, and print it, for it is stored only as a hash."""
+    password = secrets.token_urlsafe(12)
+    click.echo(f"Sign in as {username} with the password {password} (shown this once).")
+    return password

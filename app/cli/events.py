@@ -1,11 +1,11 @@
 """`flask --app wsgi events …`: the events that Recado records."""
 
 import click
-from flask.cli import AppGroup
 
+from app.cli.group import CommandGroup
 from app.events import service as events
 
-group = AppGroup("events", help="The events that Recado records for a business.")
+group = CommandGroup("events", help="The events that Recado records for a business.")
 
 
 @group.command("describe")

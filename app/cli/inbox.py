@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import click
-from flask.cli import AppGroup
 
+from app.cli.group import CommandGroup
 from app.common import clock
 from app.errors import AppError
 from app.inbox import service as inbox
 
-group = AppGroup("inbox", help="The inbox of events that providers sent.")
+group = CommandGroup("inbox", help="The inbox of events that providers sent.")
 
 
 @group.command("repair")

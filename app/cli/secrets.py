@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import config, db
+from app.cli.group import CommandGroup
 from app.common import audit, encryption, vault
 from app.common.encryption import CannotOpen, SealedColumn
 from app.models import Channel, IdempotencyKey, Tenant
@@ -19,7 +19,7 @@ LIST_TENANTS = text("select recado.list_tenants(:asking, :after, :at_most)")
 RESOLVE_USERNAME = text("select user_id from recado.resolve_username(:given)")
 AT_ONCE = 500
 
-group = AppGroup("secrets", help="The keys that encrypt stored secrets.")
+group = CommandGroup("secrets", help="The keys that encrypt stored secrets.")
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,17 @@
 import sys
 
 import click
-from flask.cli import AppGroup
 
 from app import config
 from app.cli.default_channel import channel_of_settings, ensure_channel
+from app.cli.group import CommandGroup
 from app.common.pagination import PageRequest
 from app.errors import AppError
 from app.models import Role
 from app.tenants import service, users
 from app.tenants.naming import is_timezone, is_username
 
-group = AppGroup("tenants", help="The businesses of this installation, and its administrators.")
+group = CommandGroup("tenants", help="The businesses of this installation, and its administrators.")
 
 NO_CHANNEL = (
     "Set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_WHATSAPP_FROM, or leave "
@@ -51,7 +51,7 @@ def check_timezone(_context: click.Context, _option: click.Parameter, name: str)
 
 
 @group.command("create-admin")
-@click.option("--username", required=True)
+@click.option("--username", prompt=True)
 @click.option("--name", default="", help="The person's name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def create_admin(username: str, name: str, password_stdin: bool) -> None:
@@ -65,8 +65,10 @@ def create_admin(username: str, name: str, password_stdin: bool) -> None:
 
 
 @group.command("create")
-@click.option("--name", required=True, help="The business's name.")
-@click.option("--owner", required=True, help="The username of its first owner.")
+@click.option("--name", prompt="Name of the business", help="The business's name.")
+@click.option(
+    "--owner", prompt="Username of its first owner", help="The username of its first owner."
+)
 @click.option("--timezone", default="UTC", show_default=True, callback=check_timezone)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option(

@@ -63,11 +63,15 @@ def wrap_data_key(ring: Mapping[str, bytes], data_key: bytes, column: SealedColu
 
 def unwrap_data_key(ring: Mapping[str, bytes], wrapped: bytes, column: SealedColumn) -> bytes:
     """Raises CannotOpen, naming the master key that ENCRYPTION_KEYS lacks."""
-    key_id, _, sealed = wrapped.partition(b":")
-    master = ring.get(key_id.decode(errors="replace"))
+    prefix, _, sealed = wrapped.partition(b":")
+    key_id = prefix.decode(errors="replace")
+    master = ring.get(key_id)
     if master is None:
-        raise CannotOpen(f"ENCRYPTION_KEYS lacks the key {key_id.decode(errors='replace')!r}")
-    return unseal(master, sealed, column)
+        raise CannotOpen(f"ENCRYPTION_KEYS lacks the key {key_id!r}")
+    try:
+        return unseal(master, sealed, column)
+    except CannotOpen as error:
+        raise CannotOpen(f"the key {key_id!r} has another value than before") from error
 
 
 def is_wrapped_by_primary(ring: Mapping[str, bytes], wrapped: bytes) -> bool:

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import time
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -29,19 +30,23 @@ QUIET_LOGGERS = (
 )
 """Their lines repeat ours, come every second, or (twilio's) hold phone numbers."""
 
+DETAIL = re.compile(r"^DETAIL:.*?(?=^(?:HINT|CONTEXT|LINE|\[SQL|\n)|\Z)", re.MULTILINE | re.DOTALL)
+"""The detail of a Postgres error: it quotes values of the row."""
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def configure(settings: Settings) -> None:
     """Send structlog and the standard library's loggers to stderr in one form."""
+    is_text = settings.log_format == "text"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_text else "iso", utc=not is_text),
     ]
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if settings.log_format == "text":
+    if is_text:
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -56,6 +61,7 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                hide_details,
                 renderer,
             ],
         )
@@ -65,6 +71,15 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for noisy in QUIET_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def hide_details(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Remove what Postgres adds to an error, such as the failing row, from a logged exception."""
+    if "exception" in event:
+        event["exception"] = DETAIL.sub("DETAIL:  (hidden)\n", event["exception"])
+    return event
 
 
 def start_request() -> None:

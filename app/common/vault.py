@@ -3,12 +3,17 @@
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import config, db
 from app.common import encryption
-from app.common.encryption import SealedColumn
+from app.common.encryption import CannotOpen, SealedColumn
+from app.config import SettingsError
 from app.models import Tenant
+
+ENDS = (Tenant.tenant_id.asc(), Tenant.tenant_id.desc())
+"""Ids ascend in time."""
 
 
 def data_key_column(tenant_id: UUID) -> SealedColumn:
@@ -46,3 +51,27 @@ def unseal(session: Session, table: str, column: str, row_id: UUID, sealed: byte
     """Raises CannotOpen."""
     where = SealedColumn(db.tenant_of(session), table, column, row_id)
     return encryption.unseal(data_key(session), sealed, where)
+
+
+def refuse_wrong_keys() -> None:
+    """Raise SettingsError when ENCRYPTION_KEYS cannot decrypt the secrets of this database.
+
+    Checks the oldest and the newest tenant. A database that is away, or has no schema yet, passes.
+    """
+    try:
+        with db.system_session() as session:
+            ids = [
+                session.scalar(select(Tenant.tenant_id).order_by(order).limit(1)) for order in ENDS
+            ]
+        for tenant_id in {each for each in ids if each is not None}:
+            with db.tenant_session(tenant_id) as session:
+                data_key(session)
+    except DBAPIError:
+        return
+    except CannotOpen as error:
+        raise SettingsError(
+            [
+                f"ENCRYPTION_KEYS cannot decrypt the secrets in this database ({error}). Set the "
+                "keys that the installation had before, or use another database."
+            ]
+        ) from error

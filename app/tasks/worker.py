@@ -3,6 +3,7 @@
 import sys
 
 from app import config, db
+from app.common import vault
 from app.config import SettingsError
 from app.tasks.celery_app import bootstrap
 
@@ -14,6 +15,7 @@ sys.setswitchinterval(0.0005)
 try:
     celery = bootstrap()
     db.refuse_unsafe(config.current())
+    vault.refuse_wrong_keys()
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(3)

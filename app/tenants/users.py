@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app import db
 from app.auth import service as auth
-from app.common import audit
+from app.common import audit, caps
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.errors import Conflict, InvalidInput, NotFound
@@ -17,6 +18,7 @@ from app.tenants import repository
 from app.tenants.roles import INDISPENSABLE, check_reach
 
 USERNAME_INDEX = "uq_users_username"
+MOST_USERS = 500
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ def new_user(
 
 
 def add_user(session: Session, actor: Principal | None, new: NewUser) -> User:
-    """Raises Conflict for a username taken anywhere in the installation, Forbidden for the role."""
+    """Raises Conflict for a username taken anywhere in the installation, Forbidden for the role,
+    LimitReached."""
     check_reach(actor, new.role)
+    caps.refuse_more(session, User, MOST_USERS, "members")
     user = User(
         username=new.username,
         name=new.name,
@@ -153,3 +157,29 @@ def remove_user(session: Session, actor: Principal, user_id: UUID) -> None:
     session.delete(user)
     changes = {"username": user.username, "role": str(user.role)}
     audit.record(session, actor, "user.removed", ("user", user.id), changes)
+
+
+def has_password(username: str, password: str) -> bool:
+    """Return whether a member with this username exists and has this password."""
+    found = auth.find_username(username)
+    if found is None:
+        return False
+    with db.tenant_session(found[0]) as session:
+        user = repository.find_user(session, found[1])
+    return user is not None and auth.is_password_of(user, password)
+
+
+def set_password(username: str, password: str) -> None:
+    """Set a member's password as the operator's shell does, and end their sign-ins.
+
+    Raises NotFound, InvalidInput.
+    """
+    found = auth.find_username(username)
+    if found is None:
+        raise NotFound
+    password_hash = auth.hash_new_password(password)
+    with db.tenant_session(found[0]) as session:
+        user = get_user(session, found[1])
+        user.password_hash = password_hash
+        auth.end_sign_ins(session, "password_changed", user_id=user.id)
+        audit.record(session, None, "user.updated", ("user", user.id), {"fields": ["password"]})

@@ -9,6 +9,7 @@ from app.config import SettingsError, load
 from tests.architecture.source import ROOT
 
 OTHERS = {
+    "POSTGRES_PASSWORD": "Compose: the superuser of its Postgres",
     "WEB_PORT": "make run: the port of the web service",
     "SIMULATOR_PORT": "make run: the port of the simulator",
     "POSTGRES_PORT": "make run: the port of the embedded Postgres",

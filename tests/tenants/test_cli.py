@@ -1,5 +1,6 @@
 """The operator's commands, and the demonstration data that only a developer's machine gets."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app import config, db
+from app.auth import passwords
 from app.auth import service as auth
 from app.cli import demo
 from app.config import Environment
@@ -95,8 +97,6 @@ def test_the_demo_channel_takes_the_environments_account(
     [
         {"app_env": Environment.PRODUCTION},
         {"app_env": Environment.TEST},
-        {"public_base_url": "https://recado.example.com"},
-        {"public_base_url": "http://192.0.2.1:8000"},
     ],
 )
 def test_seeding_is_refused_elsewhere(
@@ -106,6 +106,33 @@ def test_seeding_is_refused_elsewhere(
     result = run(app, "demo", "seed")
     assert result.exit_code == 1
     assert "APP_ENV=development" in result.output
+
+
+def test_with_a_public_address_the_passwords_are_generated_and_printed_once(
+    app: Flask, nobody: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for users who have the published password from an earlier start on loopback."""
+    change_settings(monkeypatch, **LOCAL)
+    assert run(app, "demo", "seed").exit_code == 0
+    change_settings(monkeypatch, **{**LOCAL, "public_base_url": "https://tunnel.example.com"})
+    printed = dict(re.findall(r"as (\w+) with the password (\S+)", run(app, "demo", "seed").output))
+    assert set(printed) == {"demo", "otra", "admin"}
+    for name, password in printed.items():
+        for given, status in (("password", 401), (password, 200)):
+            body = {"username": name, "password": given}
+            assert nobody.post("/auth/login", body).status_code == status, name
+    assert "password" not in run(app, "demo", "seed").output
+    # As it was: the database is shared by the tests of this process.
+    for name in printed:
+        reset_to_the_published_password(name)
+
+
+def reset_to_the_published_password(username: str) -> None:
+    found = auth.find_username(username)
+    assert found is not None
+    with db.tenant_session(found[0]) as session:
+        user = session.scalars(select(User).where(User.id == found[1])).one()
+        user.password_hash = passwords.hash_password(passwords.DEMO_PASSWORD)
 
 
 def test_an_admin_is_made_and_lists_the_tenants(app: Flask, nobody: ApiClient) -> None:
