@@ -8,7 +8,7 @@ from app.auth import guards, tokens
 from app.cli import commands
 from app.common import logging, rate_counts
 from app.config import Settings
-from app.extensions import api, limiter, redis_handle
+from app.extensions import WAIT_HEADER, api, limiter, redis_handle
 from app.metrics import service as metrics
 from app.tasks import celery_app
 
@@ -17,7 +17,10 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -43,6 +46,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     celery_app.configure(settings, socket_timeout=celery_app.RING_TIMEOUT_SECONDS)
     tokens.init_app(app, settings)
     guards.init_app(app)
+    # Registered before the limiter, so that it runs after it.
+    app.after_request(say_how_long_to_wait)
     limiter.init_app(app)
     api.init_app(app)
     blueprints.init_app(app)
@@ -66,7 +71,17 @@ def flask_config(settings: Settings) -> dict[str, object]:
     }
 
 
+def say_how_long_to_wait(response: Response) -> Response:
+    """Send Retry-After with a 429 of the rate limit, and with no answer that needs no wait."""
+    seconds = response.headers.pop(WAIT_HEADER, None)
+    if seconds is not None and response.status_code == 429:
+        response.headers.setdefault("Retry-After", seconds)
+    return response
+
+
 def add_security_headers(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if config.current().public_base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
     return response

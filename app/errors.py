@@ -1,19 +1,27 @@
 """AppError, and the JSON body in which every error is answered."""
 
+import re
+from functools import lru_cache
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, current_app, g, jsonify, request
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
 
 log = structlog.get_logger(__name__)
+
+UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+ID_IN_ROUTE = re.compile(r"([^<]+)|<uuid:(\w+)>")
+EXAMPLE_ID = "0190f5a4-7c3e-7b1a-9f00-3c5d2e1f4a6b"
+LONGEST_QUOTE = 60
 
 RETRY_AFTER_SECONDS = 2
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
-NOT_STORABLE = ("22021", "22P05", "22003", "22008")
+NOT_STORABLE = ("22021", "22P05", "22003", "22008", "22009", "22007")
 
 
 class AppError(Exception):
@@ -39,7 +47,10 @@ class AppError(Exception):
 
 
 class InvalidInput(AppError):
-    """422: fields that do not validate, as `details.fields.<path>: [reason]`."""
+    """422: fields that do not validate, as `details.fields.<path>: [reason]`.
+
+    The message names the first field with its first reason.
+    """
 
     status = 422
     code = "validation_error"
@@ -48,7 +59,17 @@ class InvalidInput(AppError):
     def __init__(
         self, fields: dict[str, list[str]], message: str | None = None, *, code: str | None = None
     ) -> None:
-        super().__init__(message, code=code, details={"fields": fields})
+        super().__init__(message or first_reason(fields), code=code, details={"fields": fields})
+
+
+def first_reason(fields: dict[str, list[str]]) -> str | None:
+    """Return `to_number: Missing data for required field.`, and how many fields more are wrong."""
+    for name, reasons in fields.items():
+        if reasons:
+            others = len(fields) - 1
+            more = f" {others} more: see details.fields." if others else ""
+            return f"{name}: {reasons[0]}{more}" if name != "_schema" else f"{reasons[0]}{more}"
+    return None
 
 
 class Unprocessable(AppError):
@@ -143,11 +164,38 @@ def answer_http_exception(error: HTTPException) -> Response:
     if status == 422 and messages:
         return answer_app_error(InvalidInput(flatten_messages(messages)))
     message = HTTP_MESSAGES.get(status) or error.description or error.name
+    if status == 404:
+        message = wrong_id(request.path) or message
     response = envelope(status, HTTP_CODES.get(status, "http_error"), message, {})
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
     return response
+
+
+def wrong_id(path: str) -> str | None:
+    """Return which part of the path must be an id, if a route fits but for that part."""
+    for shape in id_routes(current_app.url_map):
+        found = shape.fullmatch(path.rstrip("/"))
+        for name, text in found.groupdict().items() if found else ():
+            if not UUID_TEXT.fullmatch(text):
+                return f"{name} must be a UUID such as {EXAMPLE_ID}, not {text[:LONGEST_QUOTE]!r}."
+    return None
+
+
+@lru_cache(maxsize=1)
+def id_routes(url_map: Map) -> list[re.Pattern[str]]:
+    """Return the routes that have ids in them, with any text in the place of an id."""
+    return [
+        re.compile(
+            "".join(
+                f"(?P<{part[1]}>[^/]+)" if part[1] else re.escape(part[0])
+                for part in ID_IN_ROUTE.findall(rule.rule.rstrip("/"))
+            )
+        )
+        for rule in url_map.iter_rules()
+        if "<uuid:" in rule.rule and rule.rule.count("<") == rule.rule.count("<uuid:")
+    ]
 
 
 def flatten_messages(messages: Any) -> dict[str, list[str]]:

@@ -1,12 +1,13 @@
 """Objects that Flask fills at start-up; imports nothing from the rest of the app."""
 
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import flask
 import redis
 from celery import Celery
 from flask_jwt_extended import JWTManager
-from flask_limiter import Limiter
+from flask_limiter import HeaderNames, Limiter
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
@@ -19,6 +20,10 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+WAIT_HEADER = "X-RateLimit-Wait"
+"""The library would send Retry-After with every answer; app/__init__.py moves it to a 429."""
 
 
 class StrictParser(FlaskParser):
@@ -99,7 +104,20 @@ def limit_key() -> str:
     """Return whom a request counts against: the tenant with its key or user, otherwise the
     address."""
     caller = flask.g.get("caller")
-    return caller.limit_key if caller is not None else f"ip:{flask.request.remote_addr}"
+    return caller.limit_key if caller is not None else f"ip:{network_of_client()}"
+
+
+def network_of_client() -> str:
+    """Return the IPv4 address of the client, or its IPv6 network: a /64 belongs to one customer."""
+    text = flask.request.remote_addr or ""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped or IPv6Network((address, 64), strict=False))
+    return str(address)
 
 
 def limit_for_request() -> str:
@@ -109,9 +127,10 @@ def limit_for_request() -> str:
 
 limiter = Limiter(
     key_func=limit_key,
-    default_limits=[limit_for_request],
-    default_limits_per_method=False,
+    # One count for all routes of a caller.
+    application_limits=[limit_for_request],
     headers_enabled=True,
+    header_name_mapping={HeaderNames.RETRY_AFTER: WAIT_HEADER},
     in_memory_fallback_enabled=True,
     # When Redis goes away, only the first request that notices it falls back to memory; without
     # this the others would be answered 500.

@@ -16,9 +16,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.auth import repository
-from app.common import audit, clock
+from app.common import audit, caps, clock
 from app.common.pagination import Page, PageRequest
-from app.common.permissions import SCOPES
+from app.common.permissions import SCOPES, TEST_SCOPES
 from app.common.principal import Principal
 from app.errors import InvalidInput, NotFound
 from app.models import ApiKey, KeyMode
@@ -26,6 +26,7 @@ from app.models import ApiKey, KeyMode
 LETTERS = string.ascii_letters + string.digits
 PREFIX_LENGTH = 12
 SECRET_LENGTH = 43
+MOST_KEYS = 100
 KEY = re.compile(r"rk_(?P<mode>live|test)_(?P<prefix>[A-Za-z0-9]{12})_(?P<secret>[A-Za-z0-9]{43})")
 
 
@@ -61,7 +62,8 @@ def hash_key(key: str) -> str:
 
 
 def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKey:
-    """Create a key. Raises InvalidInput."""
+    """Create a key. Raises InvalidInput, LimitReached."""
+    caps.refuse_more(session, ApiKey, MOST_KEYS, "API keys", ApiKey.revoked_at.is_(None))
     prefix = random_letters(PREFIX_LENGTH)
     text = f"rk_{new.mode}_{prefix}_{random_letters(SECRET_LENGTH)}"
     row = ApiKey(
@@ -69,7 +71,7 @@ def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKe
         mode=new.mode,
         prefix=prefix,
         secret_hash=hash_key(text),
-        scopes=sorted(granted_scopes(maker, new.scopes)),
+        scopes=sorted(granted_scopes(maker, new.scopes, new.mode)),
         created_by=maker.id,
         expires_at=check_expiry(new.expires_at),
     )
@@ -89,18 +91,18 @@ def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKe
     )
 
 
-def granted_scopes(maker: Principal, asked: list[str] | None) -> set[str]:
+def granted_scopes(maker: Principal, asked: list[str] | None, mode: KeyMode) -> set[str]:
     """Return the key's scopes: those requested, or all that its creator may grant. Raises
     InvalidInput."""
-    givable = {str(scope) for scope in SCOPES & maker.permissions}
+    allowed = TEST_SCOPES if mode is KeyMode.TEST else SCOPES
+    givable = {str(scope) for scope in allowed & maker.permissions}
     if asked is None:
         return givable
     if not asked:
         raise InvalidInput({"scopes": ["Name at least one, or leave the field out for all."]})
     if unknown := sorted(set(asked) - givable):
-        reason = (
-            f"You cannot give {', '.join(unknown)}. Choose among: {', '.join(sorted(givable))}."
-        )
+        who = "A test key cannot have" if mode is KeyMode.TEST else "You cannot grant"
+        reason = f"{who} {', '.join(unknown)}. Choose among: {', '.join(sorted(givable))}."
         raise InvalidInput({"scopes": [reason]})
     return set(asked)
 

@@ -15,7 +15,7 @@ from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
-from app.extensions import Blueprint, limiter
+from app.extensions import Blueprint, limiter, network_of_client
 from app.models import ApiKey
 
 sign_in = Blueprint("sign_in", __name__, description="Signing in and staying signed in.")
@@ -39,11 +39,11 @@ def address_and_username() -> str:
         # The body parser refuses such nesting a moment later.
         body = None
     username = body.get("username") if isinstance(body, dict) else None
-    return f"login:{request.remote_addr}:{str(username).casefold()[:200]}"
+    return f"login:{network_of_client()}:{str(username).casefold()[:200]}"
 
 
 def address() -> str:
-    return f"login:{request.remote_addr}"
+    return f"login:{network_of_client()}"
 
 
 @sign_in.post("/login")
@@ -84,10 +84,10 @@ def logout() -> None:
 
 
 @account.get("/me")
-@requires(Permission.ACCOUNT)
+@requires(Permission.PROFILE)
 @account.response(200, schemas.MeSchema)
 def read_me() -> profile.Profile:
-    """Show who is signed in, and their permissions"""
+    """Show the caller, a person or an API key, and its permissions"""
     return profile.read_profile(session(), principal())
 
 

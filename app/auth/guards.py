@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, Response, g, make_response
+from flask import Flask, Response, g, make_response, request
 
 from app.auth import service
 from app.common.permissions import Permission
@@ -37,6 +37,8 @@ def caller_only(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Response:
         if g.caller is None:
             raise g.refusal or Unauthenticated()
+        # Read before the transaction opens, so that a slow client holds no connection.
+        request.get_data(cache=True)
         with request_transaction(g.caller.tenant_id) as session:
             g.principal = service.confirm(session, g.caller)
             if not g.principal.may(permission):

@@ -1,4 +1,4 @@
-"""The profile of a signed-in person."""
+"""The profile of a caller: a signed-in person or an API key."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,29 +7,41 @@ from sqlalchemy.orm import Session
 
 from app.auth import repository
 from app.auth.errors import TokenRevoked
-from app.common.principal import Principal
-from app.models import Role, Tenant
+from app.common.principal import CallerType, Principal
+from app.models import KeyMode, Role, Tenant
 
 
 @dataclass(frozen=True)
 class Profile:
+    """`username` and `role` are None for an API key, `mode` is None for a person."""
+
+    type: CallerType
     id: UUID
-    username: str
+    username: str | None
     name: str
-    role: Role
+    role: Role | None
+    mode: KeyMode | None
     permissions: list[str]
     tenant: Tenant
 
 
 def read_profile(session: Session, principal: Principal) -> Profile:
-    user = repository.find_user(session, principal.id)
-    if user is None:
-        raise TokenRevoked
+    username, role, mode = None, None, None
+    if principal.is_user:
+        user = repository.find_user(session, principal.id)
+        if user is None:
+            raise TokenRevoked
+        username, name, role = user.username, user.name, Role(user.role)
+    else:
+        name = principal.name
+        mode = KeyMode.TEST if principal.is_test else KeyMode.LIVE
     return Profile(
-        id=user.id,
-        username=user.username,
-        name=user.name,
-        role=Role(user.role),
+        type=principal.caller.type,
+        id=principal.id,
+        username=username,
+        name=name,
+        role=role,
+        mode=mode,
         permissions=sorted(map(str, principal.permissions)),
         tenant=repository.tenant(session),
     )

@@ -6,7 +6,8 @@ from marshmallow import ValidationError, fields, validate
 
 from app.auth.api_keys import scope_names
 from app.auth.errors import MissingCredentials
-from app.common.schema import BaseSchema, PageSchema, text_field
+from app.common.principal import CallerType
+from app.common.schema import BaseSchema, PageSchema, choice, text_field
 from app.models import KeyMode, Role
 
 
@@ -57,10 +58,22 @@ class OwnTenantSchema(BaseSchema):
 
 
 class MeSchema(BaseSchema):
+    type = choice(CallerType, required=True)
     id = fields.UUID(required=True)
-    username = fields.String(required=True)
+    username = fields.String(
+        required=True, allow_none=True, metadata={"description": "null for an API key."}
+    )
     name = fields.String(required=True)
-    role = fields.Enum(Role, by_value=True, required=True)
+    role = fields.Enum(
+        Role,
+        by_value=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null for an API key."},
+    )
+    mode = choice(
+        KeyMode, required=True, allow_none=True, metadata={"description": "null for a person."}
+    )
     permissions = fields.List(fields.String(), required=True)
     tenant = fields.Nested(OwnTenantSchema, required=True)
 

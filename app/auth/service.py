@@ -15,10 +15,18 @@ from app.auth.api_keys import KEY, hash_key
 from app.auth.errors import ApiKeyExpired, ApiKeyInvalid, ApiKeyRevoked, TokenRevoked
 from app.auth.tokens import TokenType
 from app.common import clock
-from app.common.permissions import OF_ROLE, SCOPES
+from app.common.permissions import OF_ROLE, SCOPES, TEST_SCOPES, Permission
 from app.common.principal import Caller, CallerType, Principal
 from app.errors import Unauthenticated
-from app.models import KeyMode, RefreshToken, Role, TenantStatus, UserSession, UserStatus
+from app.models import (
+    KeyMode,
+    RefreshToken,
+    Role,
+    TenantStatus,
+    User,
+    UserSession,
+    UserStatus,
+)
 
 KEYS_REMEMBERED = 4096
 EXPIRED_SESSIONS_KEPT = timedelta(days=1)
@@ -116,8 +124,10 @@ def confirm_key(session: Session, caller: Caller) -> Principal:
         raise ApiKeyExpired
     if row.note_use:
         repository.note_use(session, caller.id)
-    permissions = frozenset(scope for scope in SCOPES if scope in row.scopes)
     is_test = row.mode == KeyMode.TEST
+    allowed = TEST_SCOPES if is_test else SCOPES
+    permissions = frozenset(scope for scope in allowed if scope in row.scopes)
+    permissions |= {Permission.PROFILE}
     return Principal(caller, row.name, "api_key", permissions, is_test=is_test)
 
 
@@ -138,9 +148,18 @@ def end_sign_ins(session: Session, reason: str, *, user_id: UUID | None = None) 
 
 def tenant_of_username(username: str) -> UUID | None:
     """Return the tenant whose member has this username."""
-    with db.anonymous_session() as session:
-        found = repository.resolve_username(session, username)
+    found = find_username(username)
     return found[0] if found else None
+
+
+def find_username(username: str) -> tuple[UUID, UUID] | None:
+    """Return (tenant, user) of a username, or None."""
+    with db.anonymous_session() as session:
+        return repository.resolve_username(session, username)
+
+
+def is_password_of(user: User, password: str) -> bool:
+    return passwords.verify(password, user.password_hash)
 
 
 def forget_expired(session: Session, most: int) -> int:

@@ -52,6 +52,14 @@ class TokenFacts:
     expires_at: datetime
 
 
+WRONG_TYPE = {
+    TokenType.ACCESS: "This is an access token. Send the refresh token of the same sign-in.",
+    TokenType.REFRESH: "This is a refresh token. Send an access token: exchange this one for new "
+    "tokens at POST /auth/refresh.",
+}
+"""What a caller is told who sends a token of this type where the other one is expected."""
+
+
 def derive_key(secret: str) -> bytes:
     """Derive the signing key from a SECRET_KEY. It is useless for any other purpose."""
     return HKDF(SHA256(), length=32, salt=None, info=KEY_PURPOSE).derive(secret.encode())
@@ -136,7 +144,7 @@ def decode(text: str, type_: TokenType) -> TokenFacts:
     except (PyJWTError, JWTExtendedException, ValueError, OverflowError, RecursionError) as error:
         raise TokenInvalid from error
     if facts.type is not type_:
-        raise TokenInvalid
+        raise TokenInvalid(WRONG_TYPE[facts.type])
     return facts
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import db
 from app.bots import repository
 from app.bots.errors import KeywordReplyNotFound
-from app.common import audit
+from app.common import audit, caps
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.common.wording import normalise
@@ -20,6 +20,8 @@ from app.errors import AppError, InvalidInput
 from app.messages import content
 from app.messages import service as messages
 from app.models import KeywordReply, Message, Priority, Sender
+
+MOST_REPLIES = 200
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +114,7 @@ def get(session: Session, reply_id: UUID) -> KeywordReply:
 
 def create(session: Session, actor: Principal, data: dict[str, Any]) -> KeywordReply:
     _check_keywords(data)
+    caps.refuse_more(session, KeywordReply, MOST_REPLIES, "keyword replies")
     reply = KeywordReply(**data)
     session.add(reply)
     session.flush()

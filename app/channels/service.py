@@ -32,7 +32,7 @@ from app.channels.errors import (
 from app.channels.providers.base import Client, Json, ProviderUnavailable, Verification
 from app.channels.providers.registry import provider_of
 from app.channels.trouble import pause, resume
-from app.common import audit, clock
+from app.common import audit, caps, clock
 from app.common.ids import new_id, new_secret
 from app.common.pagination import Page, PageRequest
 from app.common.phone import parse_phone
@@ -56,6 +56,8 @@ __all__ = [
 KEY_BYTES = 24
 DEFAULT_RATE = 80
 """Messages per second of a WhatsApp sender at Twilio (WhatsApp best practices)."""
+
+MOST_CHANNELS = 500
 
 SETTINGS = ("name", "messages_per_second", "status")
 
@@ -117,11 +119,12 @@ def create_channel(session: Session, actor: Principal | None, data: Json) -> Cha
     """Create a channel from `data` as NewChannelSchema loads it. The first one of a tenant is its
     default.
 
-    Raises ProviderNotOffered, InvalidInput, ChannelExists.
+    Raises ProviderNotOffered, InvalidInput, LimitReached, ChannelExists.
     """
     provider = provider_of(data["provider"])
     credentials = _read_credentials(provider.name, data["credentials"], {})
     repository.lock_tenant(session)
+    caps.refuse_more(session, Channel, MOST_CHANNELS, "channels")
     channel = Channel(
         id=new_id(),
         name=data.get("name") or data["phone_number"],

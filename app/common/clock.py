@@ -19,8 +19,11 @@ def within_reach(moment: datetime) -> datetime:
     return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
 
 
-def isoformat(moment: datetime | None) -> str | None:
-    """Return the moment in RFC 3339, in UTC with a trailing Z; None for None."""
-    if moment is None:
-        return None
+def in_utc(moment: datetime) -> str:
+    """Return the moment in RFC 3339, in UTC with a trailing Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def isoformat(moment: datetime | None) -> str | None:
+    """Return the moment as `in_utc` does; None for None."""
+    return None if moment is None else in_utc(moment)

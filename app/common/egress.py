@@ -27,6 +27,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PRIVATE_NAMES = ("localhost", "local", "internal", "lan", "home.arpa", "intranet", "localdomain")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+NEVER_PUBLIC = (
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv4Network("192.88.99.0/24"),
+    ipaddress.IPv6Network("3fff::/20"),
+)
+"""Reserved by the IANA (protocol assignments, 6to4 relays, documentation), whatever the Python
+version says of them."""
+
+PORTS = (80, 443, 8080, 8443)
+"""The ports of web servers. Others belong to mail, databases and the like, which must not be
+reached through us."""
+
 NOT_PUBLIC = "It points to a private address. Give an address that is reachable from the internet."
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -94,6 +106,8 @@ def _parse(text: str) -> httpx2.URL:
         raise EgressRefused("Leave user name and password out of the URL.")
     if _is_allowed(url.host, port):
         return url
+    if port not in PORTS:
+        raise EgressRefused(f"Use one of the ports {', '.join(map(str, PORTS))}.")
     if url.scheme != "https":
         raise EgressRefused("The URL must start with https://.")
     if _looks_private(url.host):
@@ -153,6 +167,8 @@ def is_public(address: Ip) -> bool:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address.sixtofour or address.teredo or address.is_site_local or address in V4_COMPATIBLE:
             return False
+    if any(address in network for network in NEVER_PUBLIC if network.version == address.version):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 

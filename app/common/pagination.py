@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from app.common import clock
 from app.errors import InvalidInput
 
 DEFAULT_LIMIT = 50
@@ -152,5 +153,5 @@ def _read(text: str, python_type: type) -> Any:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("a moment without its zone")
-        return moment
+        return clock.within_reach(moment)
     return UUID(text) if python_type is UUID else python_type(text)

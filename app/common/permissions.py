@@ -25,14 +25,17 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     INBOX_READ = "inbox:read"
     INBOX_WRITE = "inbox:write"
+    PROFILE = "profile"
+    """Reading who one is. Every caller has it."""
     ACCOUNT = "account"
-    """One's own profile and session. Every signed-in person has it, and no API key."""
+    """One's own password and session. Every signed-in person has it, and no API key."""
     PLATFORM = "platform"
     """Managing the tenants of the whole installation."""
 
 
 VIEWER = frozenset(
     {
+        Permission.PROFILE,
         Permission.ACCOUNT,
         Permission.MESSAGES_READ,
         Permission.CONVERSATIONS_READ,
@@ -74,3 +77,9 @@ SCOPES = frozenset(
     }
 )
 """The permissions that an API key may have: none that creates keys, people or tenants."""
+
+TEST_SCOPES = frozenset(
+    {each for each in SCOPES if each.endswith(":read")} | {Permission.MESSAGES_SEND}
+)
+"""The permissions that a test key may have: it reads, and sends test messages, and changes nothing
+else."""

@@ -1,5 +1,6 @@
 """The base class of every request and response schema, and fields that several features share."""
 
+import difflib
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -13,11 +14,28 @@ UNSTORABLE = "Contains a character that cannot be stored (NUL or half of a surro
 DEEPEST = 32
 
 
+fields.DateTime.SERIALIZATION_FUNCS["iso"] = clock.in_utc
+
+
 class BaseSchema(Schema):
-    """Refuses unknown fields, and text that Postgres cannot store, at any depth."""
+    """Refuses unknown fields, and text that Postgres cannot store, at any depth.
+
+    Times are answered in UTC with a trailing Z.
+    """
 
     class Meta:
         unknown = RAISE
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> None:
+        """Say of an unknown field which known one has a similar name."""
+        messages = error.messages
+        if not isinstance(messages, dict):
+            return
+        known = [field.data_key or name for name, field in self.load_fields.items()]
+        for name, reasons in messages.items():
+            close = difflib.get_close_matches(str(name), known, n=1)
+            if reasons == [self.error_messages["unknown"]] and close:
+                messages[name] = [f"Unknown field. Did you mean {close[0]}?"]
 
     @pre_load
     def refuse_unstorable_text(self, data: Any, **_: Any) -> Any:

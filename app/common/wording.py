@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """Return the text in lower case with single spaces, without accents and punctuation.
 

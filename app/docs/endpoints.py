@@ -2,7 +2,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.errors import NotFound
 from app.extensions import PageBlueprint
@@ -21,6 +22,12 @@ FILES = {
 }
 
 docs = PageBlueprint("docs", __name__)
+
+
+@docs.get("/")
+def show_start() -> BaseResponse:
+    """Redirect a person who opens the service's address to the docs."""
+    return redirect("/docs")
 
 
 @docs.get("/openapi.json")

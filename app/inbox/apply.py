@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Row, func
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app import db
@@ -109,9 +109,17 @@ def _apply_alone(tenant_id: UUID, item_id: UUID) -> None:
             raise
     except Exception as error:
         log.exception("cannot_apply", item_id=str(item_id))
-        _put_back(tenant_id, item_id, f"{type(error).__name__}: {error}"[:500])
+        _put_back(tenant_id, item_id, _reason_of(error))
     else:
         faultpoint("apply_after_commit")
+
+
+def _reason_of(error: Exception) -> str:
+    """Return why an item could not be applied. An error of the database may quote a person's words,
+    so only its class and code are kept."""
+    if isinstance(error, DBAPIError):
+        return f"{type(error.orig).__name__} {getattr(error.orig, 'pgcode', None)}"
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def apply_item(session: Session, item_id: UUID) -> None:

@@ -43,5 +43,13 @@ def is_welcome(authorization: str, address: str, *, came_by_proxy: bool) -> bool
         is_bearer = scheme.lower() == "bearer"
         wanted = settings.metrics_token.encode()
         return is_bearer and hmac.compare_digest(given.strip().encode(), wanted)
-    is_local = ip_address(address).is_loopback and not came_by_proxy
+    is_local = _is_loopback(address) and not came_by_proxy
     return settings.app_env is not Environment.PRODUCTION and is_local
+
+
+def _is_loopback(address: str) -> bool:
+    """A proxy may hand on anything in the place of an address."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

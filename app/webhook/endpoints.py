@@ -1,8 +1,10 @@
 """The endpoints that providers call. A request is verified, stored and answered; nothing else
 happens here."""
 
-from flask import Response
+from flask import Response, request
 
+from app.channels.providers.base import WebhookRequest
+from app.channels.providers.registry import provider_at
 from app.extensions import Blueprint, limiter
 from app.webhook import handshake, receive
 from app.webhook.incoming import current_request
@@ -62,10 +64,16 @@ def channel_webhook_handshake(provider: str, channel_key: str) -> Response:
 def take(provider: str, channel_key: str | None) -> Response:
     """Store the events of the request and answer as the provider expects; 403 if it did not sign
     them."""
-    status, mime_type, text = receive.accept(provider, current_request(), channel_key)
+    status, mime_type, text = receive.accept(provider, read_request(provider), channel_key)
     return Response(text, status, mimetype=mime_type)
 
 
 def shake(provider: str, channel_key: str | None) -> Response:
-    text = handshake.answer(provider, current_request(), channel_key)
+    text = handshake.answer(provider, read_request(provider), channel_key)
     return Response(text, mimetype="text/plain")
+
+
+def read_request(provider: str) -> WebhookRequest:
+    """Read no more than this provider sends. Raises NotFound, RequestEntityTooLarge."""
+    request.max_content_length = provider_at(provider).longest_webhook
+    return current_request()

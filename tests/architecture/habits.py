@@ -155,6 +155,7 @@ SQL_HOMES = {
     "app.messages.lists": "the queries of the lists of messages",
     "app.messages.search": "the queries of the search in texts",
     "app.health.service": "asks whether the database answers",
+    "app.cli.database": "creates the login of the service",
     "app.cli.secrets": "walks over the sealed values of all tables",
 }
 SQL_FOUNDATION = ("app.common", "app.models", "app.tasks", "app.db")

@@ -14,6 +14,7 @@ from app.extensions import CONTENT_POLICY, PageBlueprint
 
 OPEN = {
     "GET /openapi.json": "the API's description",
+    "GET /": "leads to the page",
     "GET /docs": "a page for it",
     "GET /docs/<name>": "the page's files",
     "POST /auth/login": "signing in",

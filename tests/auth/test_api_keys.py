@@ -61,7 +61,7 @@ def test_a_scoped_key_can_do_that_alone(app: Flask, signed_in: ApiClient) -> Non
     assert code(ApiClient(app, key).get(READS_TENANT)) == (403, "permission_denied")
 
 
-@pytest.mark.parametrize("path", ["/auth/api-keys", "/auth/me", "/tenants/me/users", "/tenants"])
+@pytest.mark.parametrize("path", ["/auth/api-keys", "/tenants/me/users", "/tenants"])
 def test_no_key_reaches_people_keys_or_tenants(with_api_key: ApiClient, path: str) -> None:
     assert code(with_api_key.get(path)) == (403, "permission_denied")
 

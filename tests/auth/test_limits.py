@@ -34,8 +34,8 @@ def guess(app: Flask, username: str, address: str) -> TestResponse:
 
 @pytest.fixture
 def address() -> str:
-    """An address that no other test counts against."""
-    return f"2001:db8::{uuid4().hex[:4]}:{uuid4().hex[:4]}"
+    """An address in a network that no other test counts against."""
+    return f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
@@ -52,7 +52,18 @@ def test_guesses_at_one_username_are_limited(
     assert (refused.status_code, refused.get_json()["code"]) == (429, "rate_limited")
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     assert guess(app, "somebody-else", address).status_code == 401
-    assert guess(app, owner.username, f"{address}1").status_code == 401
+    other = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
+    assert guess(app, owner.username, other).status_code == 401
+
+
+def test_all_addresses_of_one_ipv6_network_count_together(
+    app: Flask, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, login_address_rate_limit="3 per minute")
+    network = address.removesuffix("::1")
+    rotating = [f"{network}:{uuid4().hex[:4]}:{uuid4().hex[:4]}::{n}" for n in range(1, 5)]
+    statuses = [guess(app, f"user-{n}", each).status_code for n, each in enumerate(rotating)]
+    assert statuses == [401, 401, 401, 429]
 
 
 def test_guesses_from_one_address_are_limited(

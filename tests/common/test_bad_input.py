@@ -31,7 +31,7 @@ def rules(app: Flask) -> list[Rule]:
     return [
         rule
         for rule in app.url_map.iter_rules()
-        if "." in rule.endpoint and not rule.rule.startswith(("/webhook", "/docs", "/openapi"))
+        if "." in rule.endpoint and not rule.endpoint.startswith(("webhooks.", "docs."))
     ]
 
 

@@ -235,7 +235,7 @@ def test_the_name_is_asked_once_so_a_second_answer_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A rebinding server answers a public address first and loopback afterwards."""
-    asked = resolving(monkeypatch, ["192.0.0.9"], ["127.0.0.1"])
+    asked = resolving(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     connected: list[Any] = []
 
     def create_connection(address: Any, *_: Any, **__: Any) -> socket.socket:
@@ -246,7 +246,7 @@ def test_the_name_is_asked_once_so_a_second_answer_changes_nothing(
     with pytest.raises(EgressFailed):
         fetch(Outgoing("https://rebound.example/"))
     assert asked == ["rebound.example"]
-    assert connected == [("192.0.0.9", 443)]
+    assert connected == [("93.184.216.34", 443)]
 
 
 def test_a_name_that_does_not_resolve_is_a_failure() -> None:

@@ -53,7 +53,7 @@ def test_a_conversation_is_shown_with_its_contact_channel_and_window(
     )
     shown = signed_in.get(f"{PATH}/{conversation.id}").json
     assert (shown["status"], shown["owner"], shown["window"]) == ("active", "nobody", "open")
-    assert shown["window_expires_at"] == (heard + timedelta(hours=24)).isoformat()
+    assert shown["window_expires_at"] == clock.isoformat(heard + timedelta(hours=24))
     assert shown["contact"] == {
         "id": str(contact.id),
         "name": "Ana",

@@ -240,7 +240,7 @@ def test_a_scheduled_message_is_due_at_its_time(signed_in: ApiClient, channel: C
     assert message.due_at is not None
     assert message.due_at.isoformat() == "2027-03-01T16:00:00+00:00"
     shown = signed_in.get(f"/api/messages/{message.id}").json
-    assert shown["scheduled_for"] == "2027-03-01T16:00:00+00:00"
+    assert shown["scheduled_for"] == "2027-03-01T16:00:00Z"
 
 
 def shut(channel: Channel) -> str:

@@ -301,7 +301,8 @@ class Provider(Protocol):
     `credentials_help` tells the API's readers what to give; `plain_fields` are the credentials that
     are not secret and may be shown whole; `webhook_suffix` is appended to the webhook URL that
     people paste at the provider; `webhook_aliases` are other names that stand for `name` in that
-    URL. `is_shared_webhook`: one request may hold events of several senders, also of several
+    URL; `longest_webhook` is the size in bytes of the largest body that the provider sends.
+    `is_shared_webhook`: one request may hold events of several senders, also of several
     tenants, so the sender in the event decides and not the key in the URL. `has_handshake`: the
     provider sends a challenge to a URL before it uses it.
     """
@@ -311,6 +312,7 @@ class Provider(Protocol):
     plain_fields: Set[str]
     webhook_suffix: str
     webhook_aliases: Set[str]
+    longest_webhook: int
     is_shared_webhook: bool
     has_handshake: bool
     capabilities: Capabilities

@@ -118,6 +118,7 @@ class PigeonProvider:
     plain_fields: Set[str] = frozenset({"loft"})
     webhook_suffix: str = ""
     webhook_aliases: Set[str] = frozenset()
+    longest_webhook: int = 3_000_000
     is_shared_webhook: bool = True
     has_handshake: bool = True
     capabilities: Capabilities = Capabilities(

@@ -22,6 +22,7 @@ class TwilioProvider:
     plain_fields: Set[str] = frozenset({"signature_mode"})
     webhook_suffix: str = RETRY_FRAGMENT
     webhook_aliases: Set[str] = frozenset({"whatsapp"})
+    longest_webhook: int = 131_072
     is_shared_webhook: bool = False
     has_handshake: bool = False
     capabilities: Capabilities = Capabilities(
