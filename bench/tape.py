@@ -5,7 +5,7 @@ by new ones for each repetition; the others (the tenant, the channel, the person
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +104,8 @@ def _play(opened: connection, tape: Tape, changing: set[str]) -> None:
 def _renewed(value: Any, fresh: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _renewed(each, fresh) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renewed(each, fresh) for each in value]
     if isinstance(value, UUID):
         return fresh.get(str(value), str(value))
     if isinstance(value, str):
@@ -114,14 +116,18 @@ def _renewed(value: Any, fresh: dict[str, str]) -> Any:
 
 
 def _ids(tape: Tape) -> set[str]:
-    found: set[str] = set()
-    for step in tape.steps:
-        if step is not None and isinstance(step[1], dict):
-            for value in step[1].values():
-                text = str(value)
-                if _is_id(text):
-                    found.add(text)
-    return found
+    return {each for step in tape.steps if step is not None for each in _ids_in(step[1])}
+
+
+def _ids_in(value: Any) -> Iterator[str]:
+    """Return the ids among a statement's parameters, and in the arrays among them."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _ids_in(each)
+    elif _is_id(str(value)):
+        yield str(value)
 
 
 def _is_id(text: str) -> bool:
