@@ -18,11 +18,10 @@ RUN apt-get update \
     && useradd --system --uid 10001 --gid recado --home-dir /nonexistent --no-create-home recado
 COPY --from=build /opt/recado /opt/recado
 WORKDIR /srv/recado
-COPY alembic.ini wsgi.py ./
+COPY alembic.ini gunicorn.conf.py wsgi.py ./
 COPY migrations ./migrations
 COPY app ./app
 RUN python -m compileall -q app migrations wsgi.py
-COPY simulator ./simulator
 
 ENV PATH=/opt/recado/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -38,5 +37,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['WEB_PORT'] + '/health', timeout=2)"]
-# gunicorn reads WEB_CONCURRENCY itself. Old samples of an earlier container must not be counted.
-CMD ["sh", "-c", "rm -rf \"$PROMETHEUS_MULTIPROC_DIR\" && mkdir -p \"$PROMETHEUS_MULTIPROC_DIR\" && exec gunicorn wsgi:app --bind \"0.0.0.0:$WEB_PORT\" --worker-class gthread --threads \"$WEB_THREADS\" --max-requests 20000 --max-requests-jitter 4000 --graceful-timeout 30 --keep-alive 75 --worker-tmp-dir /dev/shm --no-control-socket"]
+# gunicorn reads WEB_CONCURRENCY itself, and gunicorn.conf.py. Old samples of an earlier container must not be counted.
+CMD ["sh", "-c", "rm -rf \"$PROMETHEUS_MULTIPROC_DIR\" && mkdir -p \"$PROMETHEUS_MULTIPROC_DIR\" && exec gunicorn wsgi:app --bind \"0.0.0.0:$WEB_PORT\" --max-requests 20000 --max-requests-jitter 4000"]

@@ -39,8 +39,7 @@ def _serving() -> Iterator[str]:
     url = f"http://{ports.HOST}:{port}/"
     argv = [
         *(sys.executable, "-m", "gunicorn", "bench.empty:app", "--bind", f"{ports.HOST}:{port}"),
-        *("--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
-        *("--threads", str(WEB_THREADS), "--log-level", "warning", "--no-control-socket"),
+        *("--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS), "--log-level", "warning"),
     ]
     process = subprocess.Popen(argv)
     try:

@@ -86,9 +86,8 @@ def _web(settings: StackSettings) -> Command:
         (
             *(sys.executable, "-m", "gunicorn", "wsgi:app"),
             *("--bind", f"127.0.0.1:{settings.web_port}"),
-            *("--worker-class", "gthread", "--workers", str(WEB_WORKERS)),
-            *("--threads", str(WEB_THREADS), "--graceful-timeout", "10"),
-            *("--log-level", "warning", "--no-control-socket"),
+            *("--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS)),
+            *("--graceful-timeout", "10", "--log-level", "warning"),
         ),
         health_url=f"{settings.web_url}/health",
         env={"WEB_THREADS": str(WEB_THREADS)},

@@ -3,6 +3,7 @@ folder."""
 
 import hmac
 from ipaddress import ip_address
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -14,6 +15,7 @@ from prometheus_client import (
 
 from app import config
 from app.config import Environment
+from app.metrics import exited
 from app.metrics.state import StateCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -21,17 +23,19 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 def exposition(*, with_state: bool) -> bytes:
     """Return all samples of this machine's processes, in Prometheus's text format."""
-    if config.current().metrics_folder:
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry = REGISTRY
-    text: bytes = generate_latest(registry)
+    text = _of_all_processes() if config.current().metrics_folder else generate_latest(REGISTRY)
     if with_state:
         own = CollectorRegistry()
         own.register(StateCollector())
         text += generate_latest(own)
     return text
+
+
+def _of_all_processes() -> bytes:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    with exited.exclusive(Path(config.current().metrics_folder)):
+        return generate_latest(registry)
 
 
 def is_welcome(authorization: str, address: str, *, came_by_proxy: bool) -> bool:

@@ -10,6 +10,9 @@ from tests.architecture.source import ROOT
 
 OTHERS = {
     "POSTGRES_PASSWORD": "Compose: the superuser of its Postgres",
+    "PROXY_DOMAIN": "Compose: the domain of its proxy",
+    "RECADO_VERSION": "Compose: the tag of the image",
+    "RECADO_CPUS": "Compose: cores of each container",
     "WEB_PORT": "make run: the port of the web service",
     "SIMULATOR_PORT": "make run: the port of the simulator",
     "POSTGRES_PORT": "make run: the port of the embedded Postgres",

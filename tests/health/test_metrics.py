@@ -20,6 +20,7 @@ from app.common import clock
 from app.config import Environment, SettingsError, load
 from app.extensions import redis_handle
 from app.health import service as health
+from app.metrics import exited
 from app.models import InboxItem, Message
 from tests.factories import ApiClient, create_message, create_tenant, save
 from tests.world import World, settings_changed
@@ -248,13 +249,34 @@ def worker_port(environment: dict[str, str]) -> Iterator[int]:
 
 
 def test_processes_of_one_machine_are_counted_together(worker_port: int) -> None:
+    assert tasks_counted(worker_port) == 2
+
+
+def tasks_counted(worker_port: int) -> float:
     request = urllib.request.Request(
         f"http://127.0.0.1:{worker_port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         found = parse(answer.read().decode())
     labels = frozenset({"task": "tasks.planted", "outcome": "success"}.items())
-    assert found[("recado_task_seconds_count", labels)] == 2
+    return found[("recado_task_seconds_count", labels)]
+
+
+def test_a_process_that_ended_leaves_its_counts_and_no_files(
+    worker_port: int, environment: dict[str, str]
+) -> None:
+    """As many recycled processes as there may be leave one file of each kind."""
+    folder = Path(environment["PROMETHEUS_MULTIPROC_DIR"])
+    command = [sys.executable, "-c", COUNT_AND_SERVE]
+    for _ in range(2):
+        process = subprocess.Popen(command, env=environment)
+        assert process.wait(30) == 0
+        exited.fold(folder, process.pid)
+        assert not list(folder.glob(f"*_{process.pid}.db"))
+    ended = sorted(path.name for path in folder.glob("*_0.db"))
+    assert ended == ["histogram_0.db"]
+    exited.fold(folder, 4_000_000)  # a process that counted nothing
+    assert tasks_counted(worker_port) == 4
 
 
 @pytest.mark.parametrize(("path", "token"), [("/metrics", "wrong"), ("/", TOKEN)])
