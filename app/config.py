@@ -196,6 +196,8 @@ class Settings:
     allowed_private_hosts: tuple[str, ...] = env("ALLOWED_PRIVATE_HOSTS", (), parse=names)
     access_token_seconds: int = env("ACCESS_TOKEN_SECONDS", 900, parse=positive_number)
     refresh_token_seconds: int = env("REFRESH_TOKEN_SECONDS", 2_592_000, parse=positive_number)
+    sign_in_max_seconds: int = env("SIGN_IN_MAX_SECONDS", 7_776_000, parse=positive_number)
+    platform_second_factor: bool = env("PLATFORM_SECOND_FACTOR", False, parse=flag)
     refresh_grace_seconds: int = env("REFRESH_GRACE_SECONDS", 10, parse=whole_number)
     login_rate_limit: str = env("LOGIN_RATE_LIMIT", "10 per minute", parse=rate)
     login_address_rate_limit: str = env("LOGIN_ADDRESS_RATE_LIMIT", "60 per minute", parse=rate)

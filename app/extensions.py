@@ -131,9 +131,5 @@ limiter = Limiter(
     application_limits=[limit_for_request],
     headers_enabled=True,
     header_name_mapping={HeaderNames.RETRY_AFTER: WAIT_HEADER},
-    in_memory_fallback_enabled=True,
-    # When Redis goes away, only the first request that notices it falls back to memory; without
-    # this the others would be answered 500.
-    swallow_errors=True,
     strategy="fixed-window",
 )

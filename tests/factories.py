@@ -119,6 +119,11 @@ def create_access_token(app: Flask, user: User, **overrides: Any) -> str:
         return tokens.encode(facts)
 
 
+def client_of(app: Flask, user: User) -> "ApiClient":
+    """Return a client that is signed in as this user."""
+    return ApiClient(app, create_access_token(app, user))
+
+
 def create_api_key(tenant_id: UUID, **overrides: Any) -> tuple[ApiKey, str]:
     """Create an API key; return its row and its full text."""
     mode = overrides.get("mode", KeyMode.LIVE)

@@ -6,13 +6,24 @@ from typing import Any
 from uuid import UUID
 
 from app.common.ids import new_id
-from app.models import ApiKey, Channel, Conversation, InboxItem, KeywordReply, Message, User
+from app.models import (
+    ApiKey,
+    Channel,
+    Conversation,
+    InboxItem,
+    KeywordReply,
+    Message,
+    Role,
+    User,
+    UserSession,
+)
 from tests.factories import (
     create_api_key,
     create_channel,
     create_contact,
     create_conversation,
     create_message,
+    create_session,
     create_user,
     save,
 )
@@ -28,6 +39,7 @@ class Estate:
 
     tenant_id: UUID
     user: User
+    sign_in: UserSession
     api_key: ApiKey
     channel: Channel
     conversation: Conversation
@@ -37,15 +49,17 @@ class Estate:
     parked: InboxItem
 
 
-def build_estate(tenant_id: UUID) -> Estate:
+def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
     channel = create_channel(tenant_id, name=CANARY)
     contact = create_contact(tenant_id, name=CANARY, profile_name=CANARY)
     conversation = create_conversation(
         tenant_id, channel=channel, contact=contact, address=random_number()
     )
+    user = create_user(tenant_id, name=CANARY, role=role)
     return Estate(
         tenant_id=tenant_id,
-        user=create_user(tenant_id, name=CANARY),
+        user=user,
+        sign_in=create_session(user, address=CANARY, user_agent=CANARY),
         api_key=create_api_key(tenant_id, name=CANARY)[0],
         channel=channel,
         conversation=conversation,
@@ -141,6 +155,14 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     "POST /auth/logout": (Own(status=204),),
     "POST /auth/change-password": (
         Own({"current_password": "wrong", "new_password": "a new long password"}, status=422),
+    ),
+    "GET /auth/sessions": (Own(),),
+    "DELETE /auth/sessions": (Own(status=204),),
+    "DELETE /auth/sessions/<uuid:session_id>": (Foreign(lambda estate: estate.sign_in.id),),
+    "POST /auth/second-factor": (Own({"current_password": "wrong"}, status=422),),
+    "POST /auth/second-factor/confirm": (Own({"code": "123456"}, status=409),),
+    "POST /auth/second-factor/remove": (
+        Own({"current_password": "wrong", "code": "123456"}, status=422),
     ),
     "GET /auth/api-keys": (Own(),),
     "POST /auth/api-keys": (Own({"name": "mine", "scopes": ["messages:read"]}, status=201),),

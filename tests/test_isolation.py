@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.blueprints import TABLE, Guard
-from app.models import Base
+from app.models import Base, Role
 from tests.factories import (
     ApiClient,
     create_access_token,
@@ -155,9 +155,8 @@ def test_the_owner_gets_another_answer_than_a_stranger(
     call: str, case: Foreign, app: Flask
 ) -> None:
     """Otherwise the test above would pass for a route that answers nobody."""
-    own = build_estate(create_tenant().id)
-    owner = create_user(own.tenant_id, role="platform_admin")
-    client = ApiClient(app, create_access_token(app, owner), owner)
+    own = build_estate(create_tenant().id, Role.PLATFORM_ADMIN)
+    client = ApiClient(app, create_access_token(app, own.user), own.user)
     value, nothing = case.pick(own), case.stranger()
     mine = attempt(client, call, case, value)
     absent = attempt(client, call, case, nothing)

@@ -20,7 +20,7 @@ from app.common import audit, caps, clock
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import SCOPES, TEST_SCOPES
 from app.common.principal import Principal
-from app.errors import InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.models import ApiKey, KeyMode
 
 LETTERS = string.ascii_letters + string.digits
@@ -50,6 +50,7 @@ class CreatedKey:
     created_at: datetime
     expires_at: datetime | None
     key: str
+    created_by: UUID | None
     last_used_at: datetime | None = None
 
 
@@ -88,6 +89,7 @@ def create_api_key(session: Session, maker: Principal, new: NewKey) -> CreatedKe
         created_at=row.created_at,
         expires_at=row.expires_at,
         key=text,
+        created_by=row.created_by,
     )
 
 
@@ -127,6 +129,26 @@ def revoke_api_key(session: Session, actor: Principal, key_id: UUID) -> None:
         raise NotFound
     row.revoked_at = clock.now()
     audit.record(session, actor, "api_key.revoked", ("api_key", row.id), {"name": row.name})
+
+
+def settle_keys_of(
+    session: Session, actor: Principal, user_id: UUID, *, revoke: bool | None
+) -> None:
+    """Revoke the keys that a member created, or leave them, before the member is removed.
+
+    Raises Conflict, naming the keys, while nobody has decided (None).
+    """
+    keys = repository.api_keys_of(session, user_id)
+    if keys and revoke is None:
+        shown = [{"id": str(key.id), "name": key.name, "mode": key.mode} for key in keys]
+        raise Conflict(
+            f"This member created {len(keys)} API keys that are in use: see details.api_keys. "
+            "Repeat with revoke_api_keys=true to revoke them too, or =false to keep them.",
+            code="has_api_keys",
+            details={"api_keys": shown},
+        )
+    for key in keys if revoke else []:
+        revoke_api_key(session, actor, key.id)
 
 
 def scope_names() -> list[str]:

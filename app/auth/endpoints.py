@@ -7,9 +7,10 @@ from flask import request
 
 from app import config
 from app.auth import api_keys as keys
-from app.auth import profile, schemas
+from app.auth import profile, schemas, second_factor, sessions
 from app.auth import sign_in as signing
-from app.auth.sign_in import TokenPair
+from app.auth.sessions import SignIn
+from app.auth.sign_in import SignInRequest, TokenPair
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
@@ -39,7 +40,7 @@ def address_and_username() -> str:
         # The body parser refuses such nesting a moment later.
         body = None
     username = body.get("username") if isinstance(body, dict) else None
-    return f"login:{network_of_client()}:{str(username).casefold()[:200]}"
+    return f"login:{network_of_client()}:{str(username).casefold()[:200]!a}"
 
 
 def address() -> str:
@@ -55,10 +56,20 @@ def login(body: dict[str, Any]) -> TokenPair:
     """Sign in with a username and a password
 
     Send the access token as `Authorization: Bearer …`; before it expires, exchange the refresh
-    token for new ones at `POST /auth/refresh`. Every wrong pair gets the same answer.
+    token for new ones at `POST /auth/refresh`. Every wrong pair gets the same answer. After five
+    wrong ones for one username, each further one doubles a pause, in which the answer is 429.
     """
     schemas.refuse_missing(body)
-    return signing.sign_in(body["username"], body["password"], request.remote_addr)
+    return signing.sign_in(
+        SignInRequest(
+            username=body["username"],
+            password=body["password"],
+            code=body["code"],
+            remote_address=request.remote_addr or "",
+            network=network_of_client(),
+            user_agent=request.user_agent.string,
+        )
+    )
 
 
 @sign_in.post("/refresh")
@@ -69,10 +80,11 @@ def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
     """Exchange a refresh token for new tokens
 
     A refresh token can be exchanged once. If the answer was lost, repeat the call within some
-    seconds and you get the same new tokens. A later repeat ends the whole sign-in, because the
-    token may have been stolen.
+    seconds and you get the same new tokens. A later repeat, or one after the new token was used,
+    ends the whole sign-in, because the token may have been stolen. No sign-in lasts longer than
+    `SIGN_IN_MAX_SECONDS` (90 days).
     """
-    return signing.refresh_pair(body["refresh_token"])
+    return signing.refresh_pair(body["refresh_token"], network_of_client())
 
 
 @account.post("/logout")
@@ -99,6 +111,69 @@ def change_password(body: dict[str, Any]) -> None:
     """Change your own password; all your other sign-ins end"""
     commit_request()
     signing.change_password(principal(), body["current_password"], body["new_password"])
+
+
+@account.get("/sessions")
+@requires(Permission.ACCOUNT)
+@account.arguments(PageArgs, location="query")
+@account.response(200, schemas.SignInPage)
+def list_sign_ins(page: dict[str, Any]) -> Page[SignIn]:
+    """List your own sign-ins, newest first"""
+    return sessions.list_own(session(), principal(), PageRequest(**page))
+
+
+@account.delete("/sessions/<uuid:session_id>")
+@requires(Permission.ACCOUNT)
+@account.response(204)
+def end_sign_in(session_id: UUID) -> None:
+    """End one of your sign-ins; its tokens are refused at once"""
+    sessions.end_own(session(), principal(), session_id)
+
+
+@account.delete("/sessions")
+@requires(Permission.ACCOUNT)
+@account.response(204)
+def end_other_sign_ins() -> None:
+    """End all your sign-ins but this one"""
+    sessions.end_others(session(), principal())
+
+
+@account.post("/second-factor")
+@requires(Permission.ACCOUNT)
+@account.arguments(schemas.OwnPasswordSchema)
+@account.response(200, schemas.EnrolmentSchema)
+def begin_second_factor(body: dict[str, Any]) -> second_factor.Enrolment:
+    """Get the secret for an authenticator app
+
+    Show `uri` as a QR code, or type `secret` into the app, then send the first code to
+    `POST /auth/second-factor/confirm`. Until then nothing changes.
+    """
+    commit_request()
+    return second_factor.start(principal(), body["current_password"])
+
+
+@account.post("/second-factor/confirm")
+@requires(Permission.ACCOUNT)
+@account.arguments(schemas.CodeSchema)
+@account.response(200, schemas.RecoveryCodesSchema)
+def confirm_second_factor(body: dict[str, Any]) -> dict[str, Any]:
+    """Switch the second factor on
+
+    From now on signing in needs `code` too. The answer contains ten recovery codes, only this once:
+    each signs you in once without the app.
+    """
+    commit_request()
+    return {"recovery_codes": second_factor.confirm(principal(), body["code"])}
+
+
+@account.post("/second-factor/remove")
+@requires(Permission.ACCOUNT)
+@account.arguments(schemas.RemoveSecondFactorSchema)
+@account.response(204)
+def remove_second_factor(body: dict[str, Any]) -> None:
+    """Switch the second factor off"""
+    commit_request()
+    second_factor.remove(principal(), body["current_password"], body["code"])
 
 
 @api_keys.get("")

@@ -44,3 +44,24 @@ class MissingCredentials(AppError):
     status = 400
     code = "missing_field"
     message = "Send both: username and password."
+
+
+class SecondFactorRequired(Unauthenticated):
+    code = "second_factor_required"
+    message = (
+        "This account has a second factor. Send `code` too: the six digits of the authenticator "
+        "app, or a recovery code."
+    )
+
+
+class SecondFactorWrong(Unauthenticated):
+    code = "second_factor_wrong"
+    message = "This code is not valid, or was used already. Wait for the next one."
+
+
+class TooManyGuesses(AppError):
+    status = 429
+    code = "too_many_guesses"
+    message = (
+        "There were too many wrong guesses. Wait for the seconds in Retry-After, then try again."
+    )

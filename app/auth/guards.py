@@ -8,8 +8,8 @@ from typing import Any
 from flask import Flask, Response, g, make_response, request
 
 from app.auth import service
-from app.common.permissions import Permission
-from app.common.principal import request_transaction
+from app.common.permissions import WITHOUT_SECOND_FACTOR, Permission
+from app.common.principal import Principal, request_transaction
 from app.errors import Forbidden, Unauthenticated
 
 View = Callable[..., Any]
@@ -42,13 +42,24 @@ def caller_only(view: View) -> View:
         with request_transaction(g.caller.tenant_id) as session:
             g.principal = service.confirm(session, g.caller)
             if not g.principal.may(permission):
-                raise Forbidden(
-                    f"This needs the permission {permission}, which your role or key lacks.",
-                    code="permission_denied",
-                )
+                raise refusal(g.principal, permission)
             return make_response(view(*args, **kwargs))
 
     return guarded
+
+
+def refusal(principal: Principal, permission: Permission) -> Forbidden:
+    """Return why this caller lacks the permission."""
+    if principal.permissions == WITHOUT_SECOND_FACTOR:
+        return Forbidden(
+            "This installation wants a second factor of platform administrators. Set one up at "
+            "POST /auth/second-factor.",
+            code="second_factor_missing",
+        )
+    return Forbidden(
+        f"This needs the permission {permission}, which your role or key lacks.",
+        code="permission_denied",
+    )
 
 
 def init_app(app: Flask) -> None:

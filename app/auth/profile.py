@@ -22,16 +22,18 @@ class Profile:
     role: Role | None
     mode: KeyMode | None
     permissions: list[str]
+    has_second_factor: bool
     tenant: Tenant
 
 
 def read_profile(session: Session, principal: Principal) -> Profile:
-    username, role, mode = None, None, None
+    username, role, mode, has_second_factor = None, None, None, False
     if principal.is_user:
         user = repository.find_user(session, principal.id)
         if user is None:
             raise TokenRevoked
         username, name, role = user.username, user.name, Role(user.role)
+        has_second_factor = user.has_second_factor
     else:
         name = principal.name
         mode = KeyMode.TEST if principal.is_test else KeyMode.LIVE
@@ -43,5 +45,6 @@ def read_profile(session: Session, principal: Principal) -> Profile:
         role=role,
         mode=mode,
         permissions=sorted(map(str, principal.permissions)),
+        has_second_factor=has_second_factor,
         tenant=repository.tenant(session),
     )

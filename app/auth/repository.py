@@ -1,5 +1,6 @@
 """Queries about users' sign-ins and API keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,11 @@ def resolve_api_key(session: Session, prefix: str) -> tuple[UUID, UUID] | None:
     return (row.tenant_id, row.api_key_id) if row else None
 
 
+def commit_without_waiting(session: Session) -> None:
+    """Let this transaction's commit return before it is on disk."""
+    session.execute(text("set local synchronous_commit = off"))
+
+
 def find_user(session: Session, user_id: UUID, *, lock: bool = False) -> User | None:
     query = select(User).where(User.id == user_id)
     return session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
@@ -52,6 +58,7 @@ SIGN_IN_FACTS = (
         User.status,
         UserSession.revoked_at,
         UserSession.expires_at,
+        User.totp_since,
         Tenant.status.label("tenant_status"),
     )
     .join(UserSession, UserSession.user_id == User.id)
@@ -114,6 +121,16 @@ def find_session(session: Session, session_id: UUID) -> UserSession | None:
     return session.scalars(select(UserSession).where(UserSession.id == session_id)).one_or_none()
 
 
+def sessions_page(session: Session, user_id: UUID, request: PageRequest) -> Page[UserSession]:
+    """Return the sign-ins of a user that are in force."""
+    in_force = select(UserSession).where(
+        UserSession.user_id == user_id,
+        UserSession.revoked_at.is_(None),
+        UserSession.expires_at > func.now(),
+    )
+    return fetch_page(session, in_force, [UserSession.id], request)
+
+
 def revoke_sessions(
     session: Session,
     reason: str,
@@ -158,6 +175,12 @@ def delete_some_expired(
 def api_keys_page(session: Session, request: PageRequest) -> Page[ApiKey]:
     in_force = select(ApiKey).where(ApiKey.revoked_at.is_(None))
     return fetch_page(session, in_force, [ApiKey.id], request)
+
+
+def api_keys_of(session: Session, user_id: UUID) -> Sequence[ApiKey]:
+    """Return the keys in force that a user created."""
+    query = select(ApiKey).where(ApiKey.created_by == user_id, ApiKey.revoked_at.is_(None))
+    return session.scalars(query.order_by(ApiKey.id)).all()
 
 
 def find_api_key(session: Session, key_id: UUID) -> ApiKey | None:

@@ -14,6 +14,12 @@ from app.models import KeyMode, Role
 class LoginSchema(BaseSchema):
     username = text_field(200, required=True, metadata={"example": "demo"})
     password = text_field(1000, required=True, metadata={"format": "password"})
+    code = text_field(
+        40,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Of the second factor: six digits, or a recovery code."},
+    )
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
         """Answer 400 when a field is missing, as older clients expect, and 422 otherwise."""
@@ -50,6 +56,47 @@ class ChangePasswordSchema(BaseSchema):
     new_password = text_field(200, required=True, metadata={"description": "8 to 200 characters."})
 
 
+class OwnPasswordSchema(BaseSchema):
+    current_password = text_field(1000, shortest=1, required=True)
+
+
+class CodeSchema(BaseSchema):
+    code = text_field(40, shortest=1, required=True, metadata={"example": "123456"})
+
+
+class RemoveSecondFactorSchema(OwnPasswordSchema):
+    code = text_field(40, shortest=1, required=True, metadata={"example": "123456"})
+
+
+class EnrolmentSchema(BaseSchema):
+    secret = fields.String(required=True)
+    uri = fields.String(required=True, metadata={"description": "For a QR code: `otpauth://…`."})
+
+
+class RecoveryCodesSchema(BaseSchema):
+    recovery_codes = fields.List(fields.String(), required=True)
+
+
+class SignInSchema(BaseSchema):
+    id = fields.UUID(required=True)
+    address = fields.String(
+        required=True, metadata={"description": "The network that it was last used from."}
+    )
+    user_agent = fields.String(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    last_used_at = fields.AwareDateTime(
+        required=True, metadata={"description": "When its tokens were last exchanged."}
+    )
+    expires_at = fields.AwareDateTime(required=True)
+    is_current = fields.Boolean(
+        required=True, metadata={"description": "Whether this request belongs to it."}
+    )
+
+
+class SignInPage(PageSchema):
+    items = fields.List(fields.Nested(SignInSchema), required=True)
+
+
 class OwnTenantSchema(BaseSchema):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
@@ -75,6 +122,7 @@ class MeSchema(BaseSchema):
         KeyMode, required=True, allow_none=True, metadata={"description": "null for a person."}
     )
     permissions = fields.List(fields.String(), required=True)
+    has_second_factor = fields.Boolean(required=True)
     tenant = fields.Nested(OwnTenantSchema, required=True)
 
 
@@ -107,6 +155,9 @@ class ApiKeySchema(BaseSchema):
     )
     scopes = fields.List(fields.String(), required=True)
     created_at = fields.AwareDateTime(required=True)
+    created_by = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "The member who created it."}
+    )
     expires_at = fields.AwareDateTime(required=True, allow_none=True)
     last_used_at = fields.AwareDateTime(
         required=True, allow_none=True, metadata={"description": "To the minute."}

@@ -10,12 +10,18 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app import db
-from app.auth import passwords, repository, tokens
+from app.auth import api_keys, passwords, repository, second_factor, tokens
 from app.auth.api_keys import KEY, hash_key
 from app.auth.errors import ApiKeyExpired, ApiKeyInvalid, ApiKeyRevoked, TokenRevoked
 from app.auth.tokens import TokenType
 from app.common import clock
-from app.common.permissions import OF_ROLE, SCOPES, TEST_SCOPES, Permission
+from app.common.permissions import (
+    OF_ROLE,
+    SCOPES,
+    TEST_SCOPES,
+    WITHOUT_SECOND_FACTOR,
+    Permission,
+)
 from app.common.principal import Caller, CallerType, Principal
 from app.errors import Unauthenticated
 from app.models import (
@@ -111,7 +117,9 @@ def confirm_user(session: Session, caller: Caller) -> Principal:
         or row.tenant_status != TenantStatus.ACTIVE
     ):
         raise TokenRevoked
-    return Principal(caller, row.name or row.username, row.role, OF_ROLE[Role(row.role)])
+    is_limited = second_factor.is_missing(row.role, has_one=row.totp_since is not None)
+    permissions = WITHOUT_SECOND_FACTOR if is_limited else OF_ROLE[Role(row.role)]
+    return Principal(caller, row.name or row.username, row.role, permissions)
 
 
 def confirm_key(session: Session, caller: Caller) -> Principal:
@@ -131,19 +139,31 @@ def confirm_key(session: Session, caller: Caller) -> Principal:
     return Principal(caller, row.name, "api_key", permissions, is_test=is_test)
 
 
-def hash_new_password(password: str, field: str = "password") -> str:
-    """Return the hash of a new password.
+def hash_new_password(password: str, field: str = "password", username: str = "") -> str:
+    """Return the hash of a new password of this user.
 
     Raises InvalidInput naming `field` when it breaks the rules, Unavailable when too many sign-ins
     wait.
     """
-    passwords.check_rules(password, field)
+    passwords.check_rules(password, field, username)
     return passwords.hash_password(password)
 
 
 def end_sign_ins(session: Session, reason: str, *, user_id: UUID | None = None) -> None:
     """Revoke all sign-ins of one user, or of the whole tenant; their tokens are refused at once."""
     repository.revoke_sessions(session, reason, user_id=user_id)
+
+
+def settle_keys_of(
+    session: Session, actor: Principal, user_id: UUID, *, revoke: bool | None
+) -> None:
+    """Revoke or keep the API keys of a member who is about to be removed. Raises Conflict."""
+    api_keys.settle_keys_of(session, actor, user_id, revoke=revoke)
+
+
+def forget_second_factor(user: User) -> None:
+    """Let a user sign in with the password alone."""
+    second_factor.forget(user)
 
 
 def tenant_of_username(username: str) -> UUID | None:

@@ -13,7 +13,7 @@ from app import config, db
 from app.cli.group import CommandGroup
 from app.common import audit, encryption, vault
 from app.common.encryption import CannotOpen, SealedColumn
-from app.models import Channel, IdempotencyKey, Tenant
+from app.models import Channel, IdempotencyKey, Tenant, User
 
 LIST_TENANTS = text("select recado.list_tenants(:asking, :after, :at_most)")
 RESOLVE_USERNAME = text("select user_id from recado.resolve_username(:given)")
@@ -33,6 +33,7 @@ class Sealed:
 SEALED = (
     Sealed(Channel, Channel.credentials),
     Sealed(IdempotencyKey, IdempotencyKey.answer),
+    Sealed(User, User.totp_secret),
 )
 """Every encrypted column; a test compares it with the models."""
 

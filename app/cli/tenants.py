@@ -8,7 +8,7 @@ from app import config
 from app.cli.default_channel import channel_of_settings, ensure_channel
 from app.cli.group import CommandGroup
 from app.common.pagination import PageRequest
-from app.errors import AppError
+from app.errors import AppError, NotFound
 from app.models import Role
 from app.tenants import service, users
 from app.tenants.naming import is_timezone, is_username
@@ -113,3 +113,14 @@ def list_all() -> None:
         cursor = page.next_cursor
         if cursor is None:
             return
+
+
+@group.command("remove-second-factor")
+@click.argument("username")
+def remove_second_factor(username: str) -> None:
+    """Remove the second factor of somebody who lost the phone and the recovery codes."""
+    try:
+        users.remove_second_factor_of(username)
+    except NotFound as error:
+        raise click.ClickException(f"There is nobody with the username {username!r}.") from error
+    click.echo(f"{username} signs in with the password alone now.")

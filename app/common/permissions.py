@@ -61,6 +61,9 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: VIEWER,
 }
 
+WITHOUT_SECOND_FACTOR = frozenset({Permission.PROFILE, Permission.ACCOUNT})
+"""What a person may do who has to set up a second factor first."""
+
 SCOPES = frozenset(
     {
         Permission.MESSAGES_READ,

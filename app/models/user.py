@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import BigInteger, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
@@ -39,7 +39,19 @@ class User(TenantScoped):
     status: Mapped[str] = mapped_column(default=UserStatus.ACTIVE)
     password_hash: Mapped[str]
     last_login_at: Mapped[datetime | None]
+    totp_secret: Mapped[bytes | None]
+    """Of the authenticator app, sealed."""
+    totp_since: Mapped[datetime | None]
+    """When the second factor was confirmed; it is asked for since then."""
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+    """The 30 seconds, counted since 1970, of the last code that was accepted."""
+    recovery_codes: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    """Hashes of the codes that are left."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_since is not None
 
 
 class UserSession(TenantScoped):
@@ -56,6 +68,11 @@ class UserSession(TenantScoped):
     )
 
     user_id: Mapped[UUID]
+    address: Mapped[str] = mapped_column(default="", server_default="")
+    """The network that it was last used from."""
+    user_agent: Mapped[str] = mapped_column(default="", server_default="")
+    used_at: Mapped[datetime | None]
+    """When its tokens were last exchanged."""
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None]

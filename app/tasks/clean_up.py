@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 
 from app import config, db
 from app.auth import due as auth
-from app.common import audit, idempotency
+from app.common import idempotency
 from app.delivery import due as delivery
 from app.events import due as events
 from app.extensions import celery
@@ -35,7 +35,6 @@ EXPIRING = (
     inbox.EXPIRING,
     *messages.EXPIRING,
     events.EXPIRING,
-    audit.EXPIRING,
 )
 """Every kind of row that expires."""
 

@@ -127,10 +127,15 @@ def update_user(body: dict[str, Any], user_id: UUID) -> User:
 
 @own_tenant.delete("/users/<uuid:user_id>")
 @requires(Permission.USERS_WRITE)
+@own_tenant.arguments(schemas.RemovalArgs, location="query")
 @own_tenant.response(204)
-def remove_user(user_id: UUID) -> None:
-    """Remove a member; the last owner cannot be removed"""
-    users.remove_user(session(), principal(), user_id)
+def remove_user(args: dict[str, Any], user_id: UUID) -> None:
+    """Remove a member; the last owner cannot be removed
+
+    API keys outlive the member who created them. If there are any, the first call is answered 409
+    with the list of them, and you decide with `revoke_api_keys`.
+    """
+    users.remove_user(session(), principal(), user_id, **args)
 
 
 @own_tenant.get("/audit")

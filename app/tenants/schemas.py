@@ -127,6 +127,10 @@ class UserChangesSchema(BaseSchema):
     role = fields.Enum(Role, by_value=True)
     status = fields.Enum(UserStatus, by_value=True)
     password = password_field()
+    has_second_factor = fields.Boolean(
+        validate=validate.Equal(False, error="Only the person can set one up."),
+        metadata={"description": "`false` removes it, for somebody who lost the phone."},
+    )
 
 
 class UserSchema(BaseSchema):
@@ -135,8 +139,19 @@ class UserSchema(BaseSchema):
     name = fields.String(required=True)
     role = word_field(Role)
     status = word_field(UserStatus)
+    has_second_factor = fields.Boolean(required=True)
     last_login_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
+
+
+class RemovalArgs(BaseSchema):
+    revoke_api_keys = fields.Boolean(
+        load_default=None,
+        metadata={
+            "description": "What becomes of the API keys that the member created. Required if "
+            "there are any."
+        },
+    )
 
 
 class UserPage(PageSchema):
@@ -146,7 +161,12 @@ class UserPage(PageSchema):
 class AuditEntrySchema(BaseSchema):
     id = fields.UUID(required=True)
     created_at = fields.AwareDateTime(required=True)
-    actor_type = fields.String(required=True, metadata={"description": "user, api_key or system."})
+    actor_type = fields.String(
+        required=True,
+        metadata={
+            "description": "user, api_key, system, or platform: somebody of the installation."
+        },
+    )
     actor_id = fields.UUID(required=True, allow_none=True)
     actor_name = fields.String(required=True)
     action = fields.String(required=True, metadata={"example": "user.created"})

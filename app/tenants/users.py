@@ -40,7 +40,7 @@ def new_user(
     field: str = "password",
 ) -> NewUser:
     """Raises InvalidInput naming `field` for a password that is not allowed."""
-    return NewUser(username, auth.hash_new_password(password, field), name, role)
+    return NewUser(username, auth.hash_new_password(password, field, username), name, role)
 
 
 def add_user(session: Session, actor: Principal | None, new: NewUser) -> User:
@@ -96,13 +96,14 @@ def get_for_change(session: Session, actor: Principal, user_id: UUID) -> User:
 
 
 def update_user(session: Session, actor: Principal, user_id: UUID, changes: dict[str, Any]) -> User:
-    """Change name, role, status or password; fields left out stay.
+    """Change name, role, status or password, or remove the second factor; fields left out stay.
 
     A new password, or disabling, ends the user's sign-ins. A new role takes effect at once. Raises
     NotFound, Forbidden, Conflict, InvalidInput.
     """
     user = get_for_change(session, actor, user_id)
     password = changes.pop("password", None)
+    loses_second_factor = changes.pop("has_second_factor", None) is False
     if "role" in changes:
         check_reach(actor, changes["role"])
     if loses_hold(user, changes):
@@ -115,6 +116,9 @@ def update_user(session: Session, actor: Principal, user_id: UUID, changes: dict
     if password is not None:
         reset_password(actor, user, password)
         noted["password"] = "changed"  # noqa: S105
+    if loses_second_factor and user.has_second_factor:
+        remove_second_factor(actor, user)
+        noted["has_second_factor"] = [True, False]
     session.flush()
     if password is not None or user.status == UserStatus.DISABLED:
         auth.end_sign_ins(session, "changed_by_admin", user_id=user.id)
@@ -128,7 +132,15 @@ def reset_password(actor: Principal, user: User, password: str) -> None:
     if user.id == actor.id:
         reason = "Change your own password at POST /auth/change-password."
         raise InvalidInput({"password": [reason]})
-    user.password_hash = auth.hash_new_password(password)
+    user.password_hash = auth.hash_new_password(password, username=user.username)
+
+
+def remove_second_factor(actor: Principal, user: User) -> None:
+    """For a member who lost the phone. Raises InvalidInput for one's own: that needs a code."""
+    if user.id == actor.id:
+        reason = "Remove your own at POST /auth/second-factor/remove."
+        raise InvalidInput({"has_second_factor": [reason]})
+    auth.forget_second_factor(user)
 
 
 def loses_hold(user: User, changes: dict[str, Any]) -> bool:
@@ -149,11 +161,14 @@ def keep_the_last(session: Session, user: User) -> None:
         )
 
 
-def remove_user(session: Session, actor: Principal, user_id: UUID) -> None:
-    """Raises NotFound, Forbidden, Conflict."""
+def remove_user(
+    session: Session, actor: Principal, user_id: UUID, *, revoke_api_keys: bool | None = None
+) -> None:
+    """Remove a member, and their API keys if asked to. Raises NotFound, Forbidden, Conflict."""
     user = get_for_change(session, actor, user_id)
     if loses_hold(user, {"status": UserStatus.DISABLED}):
         keep_the_last(session, user)
+    auth.settle_keys_of(session, actor, user.id, revoke=revoke_api_keys)
     session.delete(user)
     changes = {"username": user.username, "role": str(user.role)}
     audit.record(session, actor, "user.removed", ("user", user.id), changes)
@@ -177,9 +192,20 @@ def set_password(username: str, password: str) -> None:
     found = auth.find_username(username)
     if found is None:
         raise NotFound
-    password_hash = auth.hash_new_password(password)
+    password_hash = auth.hash_new_password(password, username=username)
     with db.tenant_session(found[0]) as session:
         user = get_user(session, found[1])
         user.password_hash = password_hash
         auth.end_sign_ins(session, "password_changed", user_id=user.id)
         audit.record(session, None, "user.updated", ("user", user.id), {"fields": ["password"]})
+
+
+def remove_second_factor_of(username: str) -> None:
+    """Remove a member's second factor as the operator's shell does. Raises NotFound."""
+    found = auth.find_username(username)
+    if found is None:
+        raise NotFound
+    with db.tenant_session(found[0]) as session:
+        user = get_user(session, found[1])
+        auth.forget_second_factor(user)
+        audit.record(session, None, "second_factor.removed", ("user", user.id))

@@ -20,12 +20,13 @@ def test_none_of_them_is_answered_500(app: Flask, monkeypatch: pytest.MonkeyPatc
         all_are_here.wait(2)
         raise RedisConnectionError("Connection refused")
 
-    monkeypatch.setattr(limiter.storage, "incr", away)
-    monkeypatch.setattr(limiter, "_storage_dead", False)
+    monkeypatch.setattr(limiter.storage, "_count", away)
+    monkeypatch.setattr(limiter.storage, "_away_until", 0.0)
     with ThreadPoolExecutor(TOGETHER) as pool:
         body = {"username": "nobody", "password": "wrong"}
         calls = [
             pool.submit(app.test_client().post, "/auth/login", json=body) for _ in range(TOGETHER)
         ]
         statuses = {call.result(30).status_code for call in calls}
+        monkeypatch.setattr(limiter.storage, "_away_until", 0.0)
     assert statuses == {401}

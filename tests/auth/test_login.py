@@ -1,6 +1,9 @@
 """Signing in: the contract's answers, and no information for an attacker."""
 
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -143,7 +146,7 @@ def test_every_wrong_pair_gets_one_answer_after_the_same_work(
         statements.clear()
         status, body = login(nobody, username, password)
         assert len(hasher.checked) == 1, why
-        assert hasher.checked[0].startswith("$argon2id$v=19$m=65536,t=3,p=4$"), why
+        assert hasher.checked[0].startswith("$argon2id$v=19$m=47104,t=1,p=1$"), why
         answers.add((status, body["error"], body["code"], str(body["details"])))
         asked.add(tuple(statements))
     assert len(answers) == len(asked) == 1
@@ -168,15 +171,42 @@ def test_a_hash_of_weaker_parameters_is_replaced(nobody: ApiClient, tenant: Tena
     assert login(nobody, user.username)[0] == 200
 
 
-def test_a_rush_of_sign_ins_is_told_to_wait(
-    nobody: ApiClient, owner: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(passwords, "LONGEST_WAIT_SECONDS", 0.05)
-    with passwords.TakeTurns(), passwords.TakeTurns():
+def test_a_rush_of_sign_ins_is_told_to_wait(nobody: ApiClient, owner: User) -> None:
+    """One hash is computed and some wait; who comes then holds no thread of the web service."""
+    go_on = threading.Event()
+    with ThreadPoolExecutor(1 + passwords.MOST_WAITING) as clients:
+        for _ in range(1 + passwords.MOST_WAITING):
+            clients.submit(passwords.budget.run, go_on.wait)
+        while passwords.budget._places.acquire(blocking=False):
+            passwords.budget._places.release()
         answer = nobody.post("/auth/login", {"username": owner.username, "password": PASSWORD})
+        go_on.set()
     assert (answer.status_code, answer.json["code"]) == (503, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
     assert login(nobody, owner.username)[0] == 200
+
+
+def test_a_hash_that_takes_too_long_is_given_up(
+    nobody: ApiClient, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "LONGEST_WAIT_SECONDS", 0.05)
+    go_on = threading.Event()
+    with ThreadPoolExecutor(1) as client:
+        client.submit(passwords.budget.run, go_on.wait)
+        while not passwords.budget._thread._work_queue.empty():
+            pass
+        answer = nobody.post("/auth/login", {"username": owner.username, "password": PASSWORD})
+        go_on.set()
+    assert (answer.status_code, answer.json["code"]) == (503, "overloaded")
+
+
+def test_hashes_are_computed_at_a_low_priority() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    assert passwords.budget.run(niceness) == passwords.NICENESS
+    assert niceness() == before
 
 
 @pytest.fixture

@@ -121,9 +121,7 @@ def test_the_clean_up_asks_for_the_months_to_be_kept(app: object, rung: list[Cal
     assert (names.KEEP_MONTHS,) in rung
 
 
-@pytest.mark.parametrize(
-    "what", ["key", "session", "token", "day", "item", "message", "event", "audit"]
-)
+@pytest.mark.parametrize("what", ["key", "session", "token", "day", "item", "message", "event"])
 def test_each_kind_has_its_tenant_cleaned(
     tenant: Tenant, owner: User, rung: list[Call], what: str
 ) -> None:
@@ -139,10 +137,8 @@ def test_each_kind_has_its_tenant_cleaned(
         item(tenant.id, create_channel(tenant.id).id, "ignored", ago(days=31))
     elif what == "message":
         create_message(tenant.id, status="read", created_at=ago(days=731))
-    elif what == "event":
-        fact(tenant.id, ago(days=125))
     else:
-        entry(tenant.id, ago(days=765))
+        fact(tenant.id, ago(days=125))
     clean_up.clean_up()
     assert is_rung(rung, tenant.id)
     rung.clear()
@@ -245,13 +241,11 @@ def test_finished_messages_go_with_their_attempts_and_all_others_stay(tenant: Te
         assert [each.message_id for each in session.query(Attempt)] == [young.id]
 
 
-def test_events_and_audit_entries_go_by_the_month(tenant: Tenant) -> None:
+def test_events_go_by_the_month(tenant: Tenant) -> None:
     fact(tenant.id, ago(days=125))
-    entry(tenant.id, ago(days=765))
-    kept_event, kept_entry = fact(tenant.id, ago(days=89)), entry(tenant.id, ago(days=729))
+    kept = fact(tenant.id, ago(days=89))
     clean_up.clean_tenant(str(tenant.id))
-    assert ids(tenant.id, Event) == {kept_event.id}
-    assert ids(tenant.id, AuditEntry) == {kept_entry.id}
+    assert ids(tenant.id, Event) == {kept.id}
 
 
 def test_what_is_kept_for_ever_stays(tenant: Tenant, rung: list[Call]) -> None:

@@ -167,7 +167,8 @@ def test_a_prompted_password_must_be_typed_twice_and_is_not_shown(app: Flask) ->
     [
         ("ab", PASSWORD, "3 to 64"),
         ("fine-name", "short", "8 to 200"),
-        ("fine-name", "password", "demonstration password"),
+        ("fine-name", "password", "everybody tries first"),
+        ("fine-name", "fine-name", "This is the username"),
     ],
 )
 def test_a_bad_username_or_password_is_explained(
