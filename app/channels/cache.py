@@ -109,7 +109,7 @@ def resolve_webhook(
     Several tenants may have entered the same sender; the signature decides. An empty result is not
     cached, so invented senders fill no memory.
     """
-    wanted = (key, None, None) if key is not None else (None, account, phone_number)
+    wanted = _wanted(key, account, phone_number)
     with _remembered.lock:
         known = _remembered.senders.get(wanted)
     if known is not None and not (fresh and _is_stale(known[0])):
@@ -119,6 +119,21 @@ def resolve_webhook(
         with _remembered.lock:
             _remembered.senders[wanted] = (time.monotonic(), found)
     return found
+
+
+def remembered_webhook(
+    key: str | None, account: str | None, phone_number: str | None
+) -> list[ChannelRef]:
+    """Return the same from this process's memory alone; it may be up to 30 seconds old."""
+    with _remembered.lock:
+        known = _remembered.senders.get(_wanted(key, account, phone_number))
+    return known[1] if known else []
+
+
+def _wanted(
+    key: str | None, account: str | None, phone_number: str | None
+) -> tuple[str | None, ...]:
+    return (key, None, None) if key is not None else (None, account, phone_number)
 
 
 def _resolve(key: str | None, account: str | None, phone_number: str | None) -> list[ChannelRef]:

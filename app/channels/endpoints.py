@@ -54,7 +54,7 @@ def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
     """Change a channel; fields left out stay, and so does each credential left out
 
     A new `auth_token` moves the old one to `previous_auth_token`, so that no webhook is lost while
-    you rotate it; set that to null when the old token is no longer in use. Null removes an optional
+    you rotate it: webhooks signed with it are accepted for a day. Null removes an optional
     credential.
     """
     return service.describe(service.change_channel(session(), principal(), channel_id, body))

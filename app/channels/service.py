@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from app import db
 from app.channels import cache, repository, secrets, trouble
 from app.channels.cache import (
+    ChannelRef,
     Connection,
     WebhookChannel,
     client_for,
     connection,
     reader_for,
+    remembered_webhook,
     resolve_webhook,
     webhook_channel,
 )
@@ -42,12 +44,14 @@ from app.models import Channel, ChannelStatus
 
 __all__ = [
     "ChannelGone",
+    "ChannelRef",
     "Connection",
     "WebhookChannel",
     "client_for",
     "connection",
     "pause",
     "reader_for",
+    "remembered_webhook",
     "resolve_webhook",
     "resume",
     "webhook_channel",

@@ -1,7 +1,7 @@
 """A provider's request: verify, store, notify the worker, answer. Nothing else happens before the
 answer."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from app.inbox import service as inbox
 from app.metrics import service as metrics
 from app.tasks import names
 from app.tasks.ring import ring_once
+from app.webhook import budgets
 from app.webhook.candidates import candidates
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,9 @@ def accept(path: str, incoming: WebhookRequest, channel_key: str | None) -> Answ
         raise BadSignature
     if not all(is_storable(raw) for events in told.values() for raw in events.values()):
         raise UnreadableWebhook
+    for events in told.values():
+        for channel_id, number in Counter(channel_id for channel_id, _ in events).items():
+            budgets.spend_events(channel_id, number)
     for tenant_id, events in told.items():
         _store(tenant_id, events)
     return webhook.answer

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from sqlalchemy import select
 
 from app import config, db
 from app.channels import secrets
+from app.common import clock
 from app.models import AuditEntry, Channel, Role, Status
 from simulator.demo import DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN, DEMO_SENDER
 from tests.channels.local_server import closed_port
@@ -116,8 +118,19 @@ def test_a_new_token_keeps_the_old_one_valid_for_webhooks(signed_in: ApiClient) 
     assert stored["account_sid"] == f"AC{'1' * 32}"
     change(signed_in, made["id"], credentials={"auth_token": "the-new-token"})
     assert credentials_of(signed_in, made["id"])["previous_auth_token"] == CANARY
+    until = datetime.fromisoformat(stored["previous_until"])
+    assert timedelta(hours=23) < until - clock.now() <= timedelta(hours=24)
     change(signed_in, made["id"], credentials={"previous_auth_token": None})
-    assert "previous_auth_token" not in credentials_of(signed_in, made["id"])
+    kept = credentials_of(signed_in, made["id"])
+    assert not {"previous_auth_token", "previous_until"} & set(kept)
+
+
+def test_nobody_prolongs_the_life_of_an_old_token(signed_in: ApiClient) -> None:
+    made = create(signed_in)
+    body = {"credentials": {"previous_until": "2999-01-01T00:00:00Z"}}
+    answer = signed_in.put(f"/channels/{made['id']}", body)
+    assert (answer.status_code, answer.json["code"]) == (422, "validation_error")
+    assert "for a day" in answer.json["error"]
 
 
 def test_another_account_s_token_is_not_kept_as_previous(signed_in: ApiClient) -> None:

@@ -130,10 +130,16 @@ def test_a_missing_or_wrong_signature_is_refused(signature: str | None) -> None:
     assert not is_signed(a_request(signature), AUTH_TOKEN)
 
 
-def test_the_previous_token_counts_while_it_is_kept() -> None:
+@pytest.mark.parametrize(
+    ("until", "accepted"),
+    [("2999-01-01T00:00:00+00:00", True), ("2020-01-01T00:00:00+00:00", False), (None, False)],
+)
+def test_the_previous_token_counts_for_a_while(until: str | None, accepted: bool) -> None:
     request = a_request(sign("the old token"))
-    assert is_signed(request, {**AUTH_TOKEN, "previous_auth_token": "the old token"})
+    kept = {"previous_auth_token": "the old token", "previous_until": until}
+    assert is_signed(request, {**AUTH_TOKEN, **kept}) is accepted
     assert not is_signed(request, AUTH_TOKEN)
+    assert is_signed(a_request(sign(TOKEN)), {**AUTH_TOKEN, **kept})
 
 
 def test_a_shared_key_signs_with_sha_256() -> None:

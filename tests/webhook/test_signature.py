@@ -1,5 +1,6 @@
 """A forged webhook changes nothing: 403, the same text each time, and no row."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.channels import cache
 from app.models import Channel, Tenant
+from app.webhook import budgets
 from tests.common.census import row_counts
 from tests.factories import TWILIO_AUTH_TOKEN, create_channel, create_tenant
 from tests.webhook.twilio_posts import (
@@ -31,6 +34,7 @@ SHARED_KEY = {
     "shared_key_id": "webhooks_sharedkey_1",
     "shared_key_secret": "a shared secret of the account",
     "previous_shared_key_secret": "the shared secret before",
+    "previous_until": "2999-01-01T00:00:00+00:00",
 }
 
 
@@ -196,6 +200,7 @@ def test_the_token_before_is_taken_while_a_token_is_changed(app: Flask, tenant: 
         "account_sid": account,
         "auth_token": TWILIO_AUTH_TOKEN,
         "previous_auth_token": OTHER_TOKEN,
+        "previous_until": "2999-01-01T00:00:00+00:00",
     }
     channel = create_channel(tenant.id, account=account, credentials=credentials)
     for number, secret in enumerate([TWILIO_AUTH_TOKEN, OTHER_TOKEN]):
@@ -274,3 +279,52 @@ def test_a_webhook_is_a_post(app: Flask, channel: Channel, method: str) -> None:
     answer = app.test_client().open(own_path(channel), method=method)
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
+
+
+def test_strangers_cost_few_look_ups(
+    app: Flask, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some unknown channels of one network, only those in memory are looked for: the
+    provider's genuine webhooks go on."""
+    monkeypatch.setattr(budgets, "strangers", budgets.Budget(3))
+    assert sign(own_path(channel), inbound(channel, "SM0")).send(app).status_code == 200
+    asked: list[str] = []
+    resolve = cache._resolve
+
+    def counted(*args: Any) -> Any:
+        asked.append(str(args))
+        return resolve(*args)
+
+    monkeypatch.setattr(cache, "_resolve", counted)
+    for number in range(10):
+        request = sign(f"/webhook/twilio/nobody{number}", inbound(channel))
+        assert request.send(app).status_code == 403
+    assert len(asked) == 3
+    assert sign(own_path(channel), inbound(channel, "SM1")).send(app).status_code == 200
+
+
+def test_one_channel_does_not_fill_the_inbox(
+    app: Flask, tenant: Tenant, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "events", budgets.Budget(2))
+    answers = [
+        sign(own_path(channel), inbound(channel, f"SM{number}")).send(app) for number in range(3)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 503]
+    assert told(answers[2])["code"] == "overloaded"
+    assert int(answers[2].headers["Retry-After"]) > 0
+    assert ledger(tenant.id) == {"received": 2, "duplicates": 0}
+    other = create_channel(tenant.id)
+    assert sign(own_path(other), inbound(other)).send(app).status_code == 200
+
+
+def test_a_budget_counts_by_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    budget = budgets.Budget(2)
+    assert [budget.spend("a"), budget.spend("a"), budget.spend("a"), budget.spend("b")] == [
+        *(True, True, False, True)
+    ]
+    now += budgets.WINDOW_SECONDS
+    assert budget.spend("a", 2)
+    assert budget.is_spent("a")

@@ -1,10 +1,12 @@
 """The credentials of a Twilio channel, and the rotation of its tokens."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.channels.providers.base import Json
+from app.common import clock
 from app.common.schema import BaseSchema
 
 AUTH_TOKEN_MODE = "auth_token"  # noqa: S105 - the name of a mode
@@ -16,6 +18,10 @@ ROTATED = {
     "shared_key_secret": "previous_shared_key_secret",
 }
 """For each secret that signs webhooks, the field in which the previous one stays valid."""
+
+UNTIL = "previous_until"
+PREVIOUS_SECONDS = 24 * 3600
+"""For so long a previous secret is accepted."""
 
 
 HELP = (
@@ -47,6 +53,8 @@ class TwilioCredentials(BaseSchema):
     shared_key_secret = secret_field()
     previous_shared_key_secret = secret_field()
     messaging_service_sid = sid_field("MG")
+    previous_until = fields.String()
+    """Until when previous secrets are accepted (ISO 8601, UTC); we set it."""
 
     @validates_schema
     def check_pairs(self, data: Json, **_: Any) -> None:
@@ -62,9 +70,11 @@ class TwilioCredentials(BaseSchema):
 def read(given: Json, present: Json) -> Json:
     """Return `given` merged over the channel's credentials; null removes a field.
 
-    A replaced signing secret stays valid as the previous one, unless the account changed or the
-    caller sets the previous one. Raises marshmallow's ValidationError.
+    A replaced signing secret stays valid for a day as the previous one, unless the account changed
+    or the caller sets the previous one. Raises marshmallow's ValidationError.
     """
+    if UNTIL in given:
+        raise ValidationError("Recado sets it: a previous secret is accepted for a day.", UNTIL)
     kept = {name: value for name, value in present.items() if name not in given}
     merged = {**kept, **{name: value for name, value in given.items() if value is not None}}
     same_account = merged.get("account_sid") == present.get("account_sid")
@@ -74,5 +84,22 @@ def read(given: Json, present: Json) -> Json:
             merged.pop(previous, None)
         elif old and merged.get(current) not in (None, old) and previous not in given:
             merged[previous] = old
+    _date_previous(merged, present)
     loaded: Json = TwilioCredentials().load(merged)
     return loaded
+
+
+def are_previous_accepted(credentials: Json) -> bool:
+    """Return whether webhooks may still be signed with the previous secrets."""
+    until = credentials.get(UNTIL)
+    return until is not None and clock.now() < datetime.fromisoformat(until)
+
+
+def _date_previous(merged: Json, present: Json) -> None:
+    """Note until when the previous secrets are accepted, if there are new ones."""
+    names = ROTATED.values()
+    if not any(name in merged for name in names):
+        merged.pop(UNTIL, None)
+    elif any(merged.get(name) != present.get(name) for name in names):
+        end = clock.now() + timedelta(seconds=PREVIOUS_SECONDS)
+        merged[UNTIL] = end.isoformat(timespec="seconds")

@@ -19,7 +19,7 @@ from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 class TwilioProvider:
     name: str = "twilio"
     credentials_help: str = credentials.HELP
-    plain_fields: Set[str] = frozenset({"signature_mode"})
+    plain_fields: Set[str] = frozenset({"signature_mode", "previous_until"})
     webhook_suffix: str = RETRY_FRAGMENT
     webhook_aliases: Set[str] = frozenset({"whatsapp"})
     longest_webhook: int = 131_072

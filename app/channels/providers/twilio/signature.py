@@ -18,7 +18,11 @@ from twilio.request_validator import (
 from werkzeug.datastructures import MultiDict
 
 from app.channels.providers.base import Json, WebhookRequest
-from app.channels.providers.twilio.credentials import AUTH_TOKEN_MODE, SHARED_KEY_MODE
+from app.channels.providers.twilio.credentials import (
+    AUTH_TOKEN_MODE,
+    SHARED_KEY_MODE,
+    are_previous_accepted,
+)
 from app.channels.providers.twilio.retries import RETRY_FRAGMENT
 
 MOST_PARAMETERS = 1000
@@ -27,7 +31,8 @@ ACCEPTED = {
     AUTH_TOKEN_MODE: (HMAC_SHA1, ("auth_token", "previous_auth_token")),
     SHARED_KEY_MODE: (HMAC_SHA256, ("shared_key_secret", "previous_shared_key_secret")),
 }
-"""For each mode, its only algorithm and the secrets that may have signed. The channel selects the
+"""For each mode, its only algorithm and the secrets that may have signed: the current one, and the
+one before it for a day. The channel selects the
 mode; a request that names the other algorithm is refused, otherwise a sender could choose the
 weaker one."""
 
@@ -50,7 +55,8 @@ def _is_signed(request: WebhookRequest, credentials: Json) -> bool:
         return False
     url = urldefrag(request.url).url
     parameters = _parameters(request, url)
-    secrets = [credentials[name] for name in names if credentials.get(name)]
+    accepted = names if are_previous_accepted(credentials) else names[:1]
+    secrets = [credentials[name] for name in accepted if credentials.get(name)]
     # Twilio signs the address without its fragment; a relay may sign it as we wrote it. The first
     # match ends the search, because which secret or spelling it was is not confidential.
     return any(
