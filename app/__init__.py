@@ -1,13 +1,17 @@
 """create_app: configuration, logging, extensions, errors, blueprints, commands; nothing else."""
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from flask import Flask, Response
+from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import blueprints, config, db, errors, openapi
 from app.auth import guards, tokens
 from app.cli import commands
-from app.common import logging, rate_counts
-from app.config import Settings
+from app.common import compression, logging, rate_counts
+from app.config import Environment, Settings
 from app.extensions import WAIT_HEADER, api, limiter, redis_handle
 from app.metrics import service as metrics
 from app.tasks import celery_app
@@ -20,6 +24,17 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+CROSS_ORIGIN: dict[str, Any] = {
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key"],
+    "expose_headers": [
+        *("Retry-After", "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining"),
+        "X-RateLimit-Reset",
+    ],
+    "max_age": 600,
+    "supports_credentials": False,
+}
+"""What pages of other origins may send and read. Tokens travel in a header, never in a cookie."""
+
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
@@ -53,6 +68,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     blueprints.init_app(app)
     openapi.init_app(app)
     commands.init_app(app)
+    compression.init_app(app)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), **CROSS_ORIGIN)
     app.after_request(add_security_headers)
     return app
 
@@ -62,6 +80,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "DEBUG": settings.debug,
         "MAX_CONTENT_LENGTH": settings.max_body_bytes,
         "MAX_FORM_MEMORY_SIZE": settings.max_body_bytes,
+        "TRUSTED_HOSTS": trusted_hosts(settings),
         "ANONYMOUS_RATE_LIMIT": settings.anonymous_rate_limit,
         "TENANT_RATE_LIMIT": settings.tenant_rate_limit,
         "RATELIMIT_STORAGE_URI": rate_counts.SCHEME + settings.redis_url,
@@ -69,6 +88,18 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "RATELIMIT_KEY_PREFIX": "recado",
         **openapi.flask_config(settings),
     }
+
+
+def trusted_hosts(settings: Settings) -> list[str] | None:
+    """Return the hosts that a developer's machine answers to; None for all.
+
+    A page of any site can give its own name the address 127.0.0.1, and then read what a service
+    there answers; the name in `Host` betrays it. In production a proxy decides about names.
+    """
+    if settings.app_env is not Environment.DEVELOPMENT:
+        return None
+    own = urlsplit(settings.public_base_url).hostname
+    return ["localhost", "127.0.0.1", *([own] if own else [])]
 
 
 def say_how_long_to_wait(response: Response) -> Response:

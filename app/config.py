@@ -1,19 +1,31 @@
 """One typed settings object, read once from the environment (and `.env`)."""
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-import limits
 from dotenv import dotenv_values
 
-POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+from app.config_parsers import (
+    days,
+    flag,
+    key_ring,
+    names,
+    one_of,
+    origins,
+    positive_number,
+    postgres_url,
+    public_url,
+    rate,
+    redis_url,
+    web_url,
+    whole_number,
+    with_password,
+)
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("json", "text")
 
@@ -25,7 +37,6 @@ MOST_EQUAL = 8
 """A random secret has at least so many different characters, or bytes."""
 
 SHORTEST_METRICS_TOKEN = 16
-LONGEST_KEPT_DAYS = 36_500
 LONGEST_ACCESS_TOKEN = 86_400
 LONGEST_REFRESH_TOKEN = 90 * 86_400
 """Seconds that production allows: somebody who steals a token has it for as long."""
@@ -46,128 +57,10 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def whole_number(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"this must be a whole number, not {text!r}.")
-    return int(text)
-
-
-def positive_number(text: str) -> int:
-    number = whole_number(text)
-    if number == 0:
-        raise ValueError("must be 1 or more.")
-    return number
-
-
-def days(text: str) -> int:
-    number = whole_number(text)
-    if number > LONGEST_KEPT_DAYS:
-        raise ValueError(f"at most {LONGEST_KEPT_DAYS} days; 0 keeps forever.")
-    return number
-
-
-def flag(text: str) -> bool:
-    return text.lower() not in {"0", "false", "no", "off"}
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """Return a parser that accepts these words in any case."""
-
-    def parse(text: str) -> str:
-        for word in words:
-            if text.lower() == word.lower():
-                return word
-        raise ValueError(f"this must be one of {', '.join(words)}, not {text!r}.")
-
-    return parse
-
-
-def rate(text: str) -> str:
-    """Check a rate limit such as `10 per minute`."""
-    try:
-        limits.parse_many(text)
-    except ValueError as error:
-        raise ValueError(f"this must be a rate such as '10 per minute', not {text!r}.") from error
-    return text
-
-
-def server_url(what: str, *schemes: str) -> Callable[[str], str]:
-    """Return a parser of the URL of a server. Its errors do not repeat the URL's password."""
-
-    def parse(text: str) -> str:
-        scheme, separator, _ = text.partition("://")
-        if not separator or scheme not in schemes:
-            raise ValueError(f"this must be the URL of {what} and begin with {schemes[0]}://.")
-        try:
-            parts = urlsplit(text)
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError(
-                "this is not a valid URL: the port must be a number, and a password with special "
-                "characters must be percent-encoded (%40 for @, %2F for /)."
-            ) from error
-        if not parts.hostname and scheme != "unix":
-            raise ValueError(f"this names no host: {schemes[0]}://user:password@host:port/…")
-        return text
-
-    return parse
-
-
-def with_password(url: str, password: str) -> str:
-    """Return the URL with this password, unless it has one. The password may hold any character."""
-    parts = urlsplit(url)
-    if parts.password is not None:
-        return url
-    user, _, server = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{server}").geturl()
-
-
-def web_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"this must be a URL that begins with https://, not {text!r}.")
-    return text.rstrip("/")
-
-
 def environment(text: str) -> Environment:
     if text not in set(Environment):
         raise ValueError(f"this must be one of {', '.join(Environment)}, not {text!r}.")
     return Environment(text)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Parse `a, b` to ("a", "b")."""
-    return tuple(filter(None, (piece.strip() for piece in text.split(","))))
-
-
-def public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(
-            "this must be the public URL of the service, e.g. https://recado.example.com."
-        )
-    return text.rstrip("/")
-
-
-def key_ring(text: str) -> dict[str, bytes]:
-    """Parse `id:base64,id:base64` to key id → 32 bytes, the primary key first."""
-    ring: dict[str, bytes] = {}
-    for entry in names(text):
-        key_id, _, encoded = entry.partition(":")
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"the key {key_id!r} is not base64.") from error
-        if not 1 <= len(key_id) <= 32 or len(key) != 32:
-            raise ValueError("each entry must be id:<base64 of 32 bytes>, separated by commas.")
-        if key_id in ring:
-            raise ValueError(f"the key id {key_id!r} appears twice.")
-        ring[key_id] = key
-    return ring
-
-
-postgres_url = server_url("a Postgres", *POSTGRES_SCHEMES)
-redis_url = server_url("a Redis", *REDIS_SCHEMES)
 
 
 def env(name: str, default: Any, *aliases: str, parse: Callable[[str], Any] = str) -> Any:
@@ -197,6 +90,8 @@ class Settings:
     access_token_seconds: int = env("ACCESS_TOKEN_SECONDS", 900, parse=positive_number)
     refresh_token_seconds: int = env("REFRESH_TOKEN_SECONDS", 2_592_000, parse=positive_number)
     sign_in_max_seconds: int = env("SIGN_IN_MAX_SECONDS", 7_776_000, parse=positive_number)
+    require_tls: bool = env("REQUIRE_TLS", False, parse=flag)
+    cors_origins: tuple[str, ...] = env("CORS_ORIGINS", (), parse=origins)
     platform_second_factor: bool = env("PLATFORM_SECOND_FACTOR", False, parse=flag)
     refresh_grace_seconds: int = env("REFRESH_GRACE_SECONDS", 10, parse=whole_number)
     login_rate_limit: str = env("LOGIN_RATE_LIMIT", "10 per minute", parse=rate)
@@ -297,8 +192,30 @@ def problems(settings: Settings) -> list[str]:
             "UNCERTAIN_MAX_SECONDS must be at least SETTLE_AFTER_SECONDS and twice "
             "SETTLE_AGAIN_SECONDS: before, the provider's list could not have been read twice."
         )
+    if settings.require_tls:
+        found += _unencrypted(settings)
     if settings.is_production:
         found += _unsafe_in_production(settings)
+    return found
+
+
+def _unencrypted(settings: Settings) -> list[str]:
+    """Return the connections that REQUIRE_TLS refuses: without TLS, or to an unverified server."""
+    found = []
+    for name, url in (("DATABASE_URL", settings.database_url), ("DIRECT_URL", settings.direct_url)):
+        if url and dict(parse_qsl(urlsplit(url).query)).get("sslmode") != "verify-full":
+            found.append(
+                f"{name} must end with ?sslmode=verify-full while REQUIRE_TLS is set; add "
+                "&sslrootcert=FILE for the certificate of an authority of your own."
+            )
+    redis = urlsplit(settings.redis_url)
+    if redis.scheme != "rediss" or parse_qs(redis.query).get("ssl_cert_reqs", ["required"]) != [
+        "required"
+    ]:
+        found.append(
+            "REDIS_URL must begin with rediss:// while REQUIRE_TLS is set, and must not switch "
+            "ssl_cert_reqs off."
+        )
     return found
 
 

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.routing import Map
 
 log = structlog.get_logger(__name__)
@@ -115,6 +115,11 @@ class Unavailable(AppError):
         super().__init__(message, code=code, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+OTHER_HOST = (
+    "This machine does not answer to that host name. In development it answers to localhost and to "
+    "the host of PUBLIC_BASE_URL: set that one to the address that you use."
+)
+
 HTTP_CODES = {
     400: "bad_request",
     401: "unauthenticated",
@@ -164,6 +169,8 @@ def answer_http_exception(error: HTTPException) -> Response:
     if status == 422 and messages:
         return answer_app_error(InvalidInput(flatten_messages(messages)))
     message = HTTP_MESSAGES.get(status) or error.description or error.name
+    if isinstance(error, SecurityError):
+        message = OTHER_HOST
     if status == 404:
         message = wrong_id(request.path) or message
     response = envelope(status, HTTP_CODES.get(status, "http_error"), message, {})

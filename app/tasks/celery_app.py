@@ -1,5 +1,6 @@
 """Celery's set-up. Tasks carry ids only, and may be lost, repeated or late without harm."""
 
+import ssl
 import time
 from typing import Any
 
@@ -29,6 +30,9 @@ JOBS = (
 )
 """The modules that define tasks; a test fails when a feature's tasks.py is missing here."""
 
+VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+"""TLS to the broker, for a rediss:// URL; its parameters may name a certificate authority."""
+
 SOCKET_TIMEOUT_SECONDS = 5
 RING_TIMEOUT_SECONDS = 0.5
 """Timeout of the web service: a request waits no longer than this for a broker that is frozen."""
@@ -44,6 +48,7 @@ def configure(settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_SECO
     broker.survive_outages(celery)
     celery.conf.update(
         broker_url=settings.redis_url,
+        broker_use_ssl=VERIFIED if settings.redis_url.startswith("rediss:") else None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={

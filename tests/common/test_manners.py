@@ -1,13 +1,18 @@
 """What every answer of the API has in common: its errors, its times, its headers and its limits."""
 
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 
-from app import config
+from app import config, create_app
 from app.auth.tokens import TokenType, encode
+from app.config import Environment, Settings
 from app.models import KeyMode, User
 from tests.factories import ApiClient, create_api_key, create_session, token_facts
 
@@ -129,3 +134,74 @@ def test_only_an_answer_that_asks_to_wait_says_how_long(
     refused = [signed_in.get(path) for path in ("/auth/me", "/channels")][-1]
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 3600
+
+
+def test_large_answers_are_compressed_for_those_who_accept_it(signed_in: ApiClient) -> None:
+    plain = signed_in.get("/openapi.json")
+    assert plain.headers.get("Content-Encoding") is None
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    packed = signed_in.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data) / 3
+
+
+def test_small_answers_are_not_compressed(signed_in: ApiClient) -> None:
+    answer = signed_in.get("/auth/me", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers.get("Content-Encoding") is None
+
+
+@contextmanager
+def app_with(settings: Settings, **changes: Any) -> Iterator[Flask]:
+    """Another service with other settings."""
+    try:
+        yield create_app(replace(settings, **changes))
+    finally:
+        create_app(settings)
+
+
+def ask_from(app: Flask, origin: str, method: str = "POST") -> dict[str, str]:
+    answer = app.test_client().options(
+        "/api/send",
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "Authorization, Content-Type, Idempotency-Key",
+        },
+    )
+    return dict(answer.headers)
+
+
+def test_pages_of_named_origins_may_call(settings: Settings) -> None:
+    with app_with(settings, cors_origins=("https://app.example.com",)) as app:
+        allowed = ask_from(app, "https://app.example.com")
+        refused = ask_from(app, "https://evil.example")
+    assert allowed["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "Idempotency-Key".lower() in allowed["Access-Control-Allow-Headers"].lower()
+    assert "Access-Control-Allow-Credentials" not in allowed
+    assert "Access-Control-Allow-Origin" not in refused
+
+
+def test_without_the_setting_no_page_may_call(app: Flask) -> None:
+    assert "Access-Control-Allow-Origin" not in ask_from(app, "https://app.example.com")
+
+
+@pytest.mark.parametrize(
+    ("environment", "host", "status"),
+    [
+        (Environment.DEVELOPMENT, "localhost:8000", 200),
+        (Environment.DEVELOPMENT, "127.0.0.1:8000", 200),
+        (Environment.DEVELOPMENT, "recado.test", 200),
+        (Environment.DEVELOPMENT, "rebound.attacker.example:8000", 400),
+        (Environment.TEST, "rebound.attacker.example", 200),
+    ],
+)
+def test_a_developers_machine_answers_to_its_own_names(
+    settings: Settings, environment: Environment, host: str, status: int
+) -> None:
+    changes = {"app_env": environment, "public_base_url": "http://recado.test"}
+    with app_with(settings, **changes) as app:
+        answer = app.test_client().get("/api/health", headers={"Host": host})
+    assert answer.status_code == status
+    if status == 400:
+        assert "PUBLIC_BASE_URL" in answer.get_json()["error"]
