@@ -17,6 +17,7 @@ from bench.measures import (
     accept,
     cost,
     crowd,
+    doors,
     drain,
     fairness,
     growth,
@@ -39,6 +40,7 @@ MEASURES: dict[str, Measure] = {
     "fairness": fairness.measure,
     "crowd": crowd.measure,
     "slow": slow_provider.measure,
+    "doors": doors.measure,
     "memory": memory.measure,
     "growth": growth.measure,
 }
