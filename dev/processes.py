@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dev import private_file
+from dev import ports, private_file
 from dev.settings import StackSettings
 from simulator.demo import demo_accounts
 
@@ -155,6 +155,7 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SIMULATOR_URL": settings.simulator_url,
+        "ALLOWED_PRIVATE_HOSTS": _private_hosts(settings),
         "PYTHONUNBUFFERED": "1",
         "PROMETHEUS_MULTIPROC_DIR": str(_metrics_folder(settings.data_dir)),
     }
@@ -162,6 +163,13 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         # A DIRECT_URL left in .env would send our migrations to another database.
         decided["DIRECT_URL"] = database_url
     return {**defaults, **chosen, **decided}
+
+
+def _private_hosts(settings: StackSettings) -> str:
+    """Return the developer's hosts and the simulator, whose sample media can thus be sent."""
+    chosen = settings.environ.get("ALLOWED_PRIVATE_HOSTS")
+    simulator = [f"{host}:{settings.simulator_port}" for host in (ports.HOST, "localhost")]
+    return ",".join([chosen, *simulator] if chosen else simulator)
 
 
 def _simulator_environment(settings: StackSettings) -> dict[str, str]:

@@ -14,7 +14,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    print(f"simulator listening on http://{settings.host}:{settings.port}", flush=True)
+    print(f"simulator listening on {settings.listening_url}", flush=True)
     await stop.wait()
     await runner.cleanup()
 

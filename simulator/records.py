@@ -87,7 +87,8 @@ class Account(Record):
 
 @dataclass(slots=True)
 class Phone(Record):
-    """A person's phone: known by a number, by a WhatsApp user id (BSUID), or by both."""
+    """A person's phone: known by a number, by a WhatsApp user id (BSUID), or by both. `seq` is its
+    place in the list."""
 
     number: str | None
     user_id: str | None
@@ -96,6 +97,7 @@ class Phone(Record):
     online: bool = True
     ready_made: bool = False
     listed: bool = False
+    seq: int = 0
 
     @property
     def key(self) -> str:

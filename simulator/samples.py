@@ -3,6 +3,7 @@
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 
@@ -71,14 +72,7 @@ def _pdf() -> bytes:
     return text + b"trailer<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % start
 
 
-#: A 1×1 lossless WebP.
-_WEBP: Final = bytes.fromhex("524946461a000000574542505650384c0d0000002f00000010071011118888fe0700")
-#: The start of an MP4 file: enough for a type check, not for playing.
-_MP4: Final = (
-    bytes.fromhex("000000186674797069736f6d0000020069736f6d6d703432")
-    + bytes((0, 0, 0, 8))
-    + b"mdat"
-)
+_FOLDER: Final = Path(__file__).parent / "media"
 
 
 def vcard(details: dict[str, Any]) -> bytes:
@@ -92,8 +86,8 @@ def vcard(details: dict[str, Any]) -> bytes:
 SAMPLES: Final[dict[str, Sample]] = {
     "image": Sample("photo.png", "image/png", _png(240, 160)),
     "audio": Sample("voice.ogg", "audio/ogg", _voice()),
-    "video": Sample("clip.mp4", "video/mp4", _MP4),
+    "video": Sample("clip.mp4", "video/mp4", (_FOLDER / "clip.mp4").read_bytes()),
     "document": Sample("page.pdf", "application/pdf", _pdf()),
-    "sticker": Sample("sticker.webp", "image/webp", _WEBP),
+    "sticker": Sample("sticker.webp", "image/webp", (_FOLDER / "sticker.webp").read_bytes()),
     "contacts": Sample("contact.vcf", "text/vcard", vcard({})),
 }

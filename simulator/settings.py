@@ -32,7 +32,6 @@ class Settings:
     fetch_media: bool = True
     webhook_concurrency: int = 200
     log_size: int = 200_000
-    allowed_hosts: str = "localhost,127.0.0.1,[::1],simulator"
 
     def __post_init__(self) -> None:
         if self.window not in ("open", "closed"):
@@ -41,8 +40,14 @@ class Settings:
             self.accounts = demo_accounts(self.inbound_url)
 
     @property
+    def listening_url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def base_url(self) -> str:
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        """The public address: the base of links to media."""
+        return (self.public_url or self.listening_url).rstrip("/")
 
 
 def _boolean(text: str) -> bool:
@@ -71,7 +76,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("state", str, "SQLite file that keeps chats and messages between runs"),
     Option("accounts", json.loads, "JSON list of accounts, see docs/simulator.md"),
     Option("inbound_url", str, "webhook of the demonstration senders"),
-    Option("public_url", str, "base URL written into media links (default: host and port)"),
+    Option("public_url", str, "base of media links, and a host to answer as (default: host, port)"),
     Option("faults", json.loads, "JSON fault plan, as PUT /control/faults takes it"),
     Option("seed", int, "seed of faults that strike by rate"),
     Option("latency_ms", float, "added to the answer of every API call"),
@@ -84,7 +89,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("fetch_media", _boolean, "download MediaUrl as the vendor does (on or off)"),
     Option("webhook_concurrency", int, "webhooks in flight at once"),
     Option("log_size", int, "entries that the log keeps"),
-    Option("allowed_hosts", str, "host names by which the control API and page may be called"),
 )
 
 

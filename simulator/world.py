@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from simulator.demo import READY_MADE_PHONES
@@ -15,6 +16,8 @@ from simulator.store import Store
 
 WINDOW_SECONDS: Final = 24 * 3600
 _LISTED_BY_THEMSELVES: Final = 40
+_MOST_UNREAD: Final = 300
+_ON_PHONE: Final = frozenset({"received", "delivered", "read"})
 
 
 def new_sid(prefix: str) -> str:
@@ -41,18 +44,21 @@ class World:
     # The next methods fill the world at the start.
 
     def populate(self) -> None:
-        """Load the accounts and ready-made phones of the settings, then what the store has
-        saved."""
+        """Load the accounts and ready-made phones of the settings, then what the store has saved.
+
+        The ready-made phones are always the first of the list.
+        """
         for config in self._settings.accounts:
             self.put_account(Account.from_config(config))
+        for number, user_id, name in READY_MADE_PHONES:
+            phone = Phone(number, user_id, name, self._settings.auto_read, True, True, True)
+            self.phones[phone.key] = phone
         for kind, record in self._store.load():
             self._remember(kind, record)
-        for number, user_id, name in READY_MADE_PHONES:
-            if (number or user_id) not in self.phones:
-                phone = Phone(number, user_id, name, self._settings.auto_read, True, True, True)
-                self.add_phone(phone)
-        for phone in self.phones.values():
+        for place, phone in enumerate(self.phones.values(), 1):
+            phone.seq = place
             if phone.ready_made:
+                self.add_phone(phone)
                 self.join(phone)
 
     def _remember(self, kind: str, data: dict[str, Any]) -> None:
@@ -96,6 +102,7 @@ class World:
     # Phones.
 
     def add_phone(self, phone: Phone) -> Phone:
+        phone.seq = phone.seq or len(self.phones) + 1
         self.phones[phone.key] = phone
         if phone.user_id:
             self._by_user_id[phone.user_id] = phone
@@ -104,8 +111,30 @@ class World:
 
     def save_phone(self, phone: Phone) -> None:
         self._store.put("phone", phone.key, phone)
-        if phone.listed:
-            self.publish({"type": "phone", "phone": phone.to_json() | {"key": phone.key}})
+        if self._listeners and phone.listed:
+            self.publish({"type": "phone", "phone": self.describe(phone)})
+
+    def describe(self, phone: Phone) -> dict[str, Any]:
+        """Return a phone as the page and the control API show it."""
+        script = outcome_for(phone.key)
+        senders = [sender for account in self.accounts.values() for sender in account.senders]
+        return phone.to_json() | {
+            "key": phone.key,
+            "address": phone.address,
+            "windows": {sender: self._window(phone, sender) for sender in senders},
+            "script": script.text if script else None,
+            "script_es": script.text_es if script else None,
+            **self._chat_state(phone),
+        }
+
+    def _chat_state(self, phone: Phone) -> dict[str, Any]:
+        """Return the last message on the phone, and how many the person has not read."""
+        latest = list(islice(reversed(self._by_phone.get(phone.key, [])), _MOST_UNREAD))
+        shown = [m for m in latest if not m.deleted and m.status in _ON_PHONE]
+        return {
+            "last_message": self.bubble(shown[0]) if shown else None,
+            "unread": sum(m.status == "delivered" for m in shown),
+        }
 
     def find_phone(self, key: str) -> Phone | None:
         key = key.removeprefix(PREFIX)
@@ -141,6 +170,15 @@ class World:
         for account in self.accounts.values():
             for sender in account.senders:
                 self.set_window(phone, sender, now)
+        self.save_phone(phone)
+
+    def _window(self, phone: Phone, sender: str) -> dict[str, Any]:
+        at = self.last_inbound.get((phone.key, sender))
+        return {
+            "open": self.window_open(phone, sender),
+            "last_inbound": at,
+            "closes_at": None if at is None else at + WINDOW_SECONDS,
+        }
 
     def window_open(self, phone: Phone, sender: str) -> bool:
         at = self.last_inbound.get((phone.key, sender))
@@ -174,10 +212,10 @@ class World:
         if self.messages.get(message.sid) is not message:
             return
         self._store.put("message", message.sid, message)
-        if self._listeners and self.phones[message.phone].listed:
-            self.publish(
-                {"type": "message", "phone": message.phone, "message": self.bubble(message)}
-            )
+        phone = self.phones[message.phone]
+        if self._listeners and phone.listed:
+            event = {"type": "message", "phone": phone.key, "message": self.bubble(message)}
+            self.publish(event | self._chat_state(phone))
 
     def message(self, account: Account, sid: str) -> Message | None:
         found = self.messages.get(sid)

@@ -7,9 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from simulator.control.requests import read_json, refuse
-from simulator.outcomes import outcome_for
 from simulator.records import NUMBER, PREFIX, USER_ID, Phone
-from simulator.runtime import RUNTIME, Runtime
+from simulator.runtime import RUNTIME
 from simulator.twilio.inbound import WriteError, Writing, inbound_parameters, notify, write
 from simulator.world import WINDOW_SECONDS
 
@@ -22,23 +21,6 @@ def _phone(request: web.Request) -> Phone:
         raise refuse(404, str(error)) from None
 
 
-def _shown(runtime: Runtime, phone: Phone) -> dict[str, Any]:
-    windows = {
-        sender: {"open": runtime.world.window_open(phone, sender), "last_inbound": at}
-        for account in runtime.world.accounts.values()
-        for sender in account.senders
-        for at in (runtime.world.last_inbound.get((phone.key, sender)),)
-    }
-    script = outcome_for(phone.key)
-    return phone.to_json() | {
-        "key": phone.key,
-        "address": phone.address,
-        "windows": windows,
-        "script": script.text if script else None,
-        "script_es": script.text_es if script else None,
-    }
-
-
 def _sender(value: Any) -> str | None:
     return PREFIX + str(value).removeprefix(PREFIX) if value else None
 
@@ -48,7 +30,7 @@ async def list_phones(request: web.Request) -> web.StreamResponse:
     runtime = request.app[RUNTIME]
     every = request.query.get("all") == "1"
     phones = [p for p in runtime.world.phones.values() if p.listed or every]
-    return web.json_response({"phones": [_shown(runtime, phone) for phone in phones]})
+    return web.json_response({"phones": [runtime.world.describe(phone) for phone in phones]})
 
 
 async def create_phone(request: web.Request) -> web.StreamResponse:
@@ -71,12 +53,12 @@ async def create_phone(request: web.Request) -> web.StreamResponse:
     runtime.world.add_phone(phone)
     if data.get("window") == "open":
         runtime.world.join(phone)
-    return web.json_response(_shown(runtime, phone), status=201)
+    return web.json_response(runtime.world.describe(phone), status=201)
 
 
 async def change_phone(request: web.Request) -> web.StreamResponse:
-    """Change any of {name, auto_read, online, user_id}; back online, waiting messages are
-    delivered.
+    """Change any of {name, auto_read, online, listed, user_id}; back online, waiting messages are
+    delivered, and with auto_read again they are read.
 
     With a `user_id` the person shows that id in addition to the number from now on.
     """
@@ -98,7 +80,8 @@ async def change_phone(request: web.Request) -> web.StreamResponse:
     runtime.world.save_phone(phone)
     if phone.online and not was_online:
         runtime.delivery.phone_online(phone)
-    return web.json_response(_shown(runtime, phone))
+    runtime.delivery.read_waiting(phone)
+    return web.json_response(runtime.world.describe(phone))
 
 
 async def list_chat(request: web.Request) -> web.StreamResponse:
@@ -160,4 +143,4 @@ async def change_window(request: web.Request) -> web.StreamResponse:
                 runtime.world.set_window(phone, sender, at)
     runtime.log.add("window", phone=phone.key, sender=wanted, last_inbound=at)
     runtime.world.save_phone(phone)
-    return web.json_response(_shown(runtime, phone))
+    return web.json_response(runtime.world.describe(phone))

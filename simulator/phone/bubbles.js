@@ -1,17 +1,9 @@
-// One message as a bubble. Text from outside only ever goes in as textContent.
+// One message as a bubble.
 
+import { el } from "/phone/dom.js";
+import { formatted, plain } from "/phone/format.js";
+import { mediaKind, mediaNode } from "/phone/media.js";
 import { currentLanguage, t } from "/phone/texts.js";
-
-export function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
 
 const FAILED = new Set(["failed", "undelivered", "canceled"]);
 const ON_PHONE = new Set(["delivered", "read"]);
@@ -28,19 +20,10 @@ export function day(seconds) {
   return date.toLocaleDateString(currentLanguage(), { day: "numeric", month: "long", year: "numeric" });
 }
 
-function ticks(message) {
-  const states = message.direction === "inbound" ? ownState(message) : businessState(message);
-  const [marks, kind, name] = states;
+/** Return the ticks of a message that the person wrote. What the person received has none. */
+export function ticks(message) {
+  const [marks, kind, name] = ownState(message);
   return el("span", { class: `ticks ${kind}`, role: "img", "aria-label": name, title: name }, marks);
-}
-
-function businessState(message) {
-  const name = t("status")[message.status] || message.status;
-  if (FAILED.has(message.status)) return ["!", "bad", name];
-  if (message.status === "read") return ["✓✓", "blue", name];
-  if (message.status === "delivered") return ["✓✓", "grey", name];
-  if (message.status === "sent") return ["✓", "grey", name];
-  return ["◷", "grey", name];
 }
 
 function ownState(message) {
@@ -50,21 +33,14 @@ function ownState(message) {
   return ["✓", "grey", t("status").written];
 }
 
-function problem(message) {
-  if (message.direction !== "inbound") return t("failed", message.error_code, message.error_message || "");
-  return message.webhook_status ? t("webhookAnswered", message.webhook_status) : t("webhookSilent");
-}
+const statusName = (message) => t("status")[message.status] || message.status;
 
-function mediaNode(item) {
-  if (!item.url) return el("p", { class: "small" }, item.source_url || "");
-  const kind = item.content_type.split("/")[0];
-  if (kind === "image") return el("img", { class: "picture", src: item.url, alt: "", loading: "lazy" });
-  if (kind === "audio") return el("audio", { controls: true, src: item.url, preload: "none", "aria-label": t("audio") });
-  if (kind === "video") return el("video", { class: "picture", controls: true, src: item.url, preload: "metadata" });
-  const vcard = item.content_type.includes("vcard");
-  return el("a", { class: "file", href: item.url, download: vcard ? "contact.vcf" : "document" },
-    el("span", { class: "file-icon", "aria-hidden": "true" }, vcard ? "☎" : "▤"),
-    vcard ? t("contact") : item.content_type);
+function problem(message) {
+  if (message.direction === "inbound") {
+    return message.webhook_status ? t("webhookAnswered", message.webhook_status) : t("webhookSilent");
+  }
+  if (!message.error_code) return statusName(message);
+  return t("failed", message.error_code, t("errors")[message.error_code] || message.error_message || "");
 }
 
 function place(details) {
@@ -75,7 +51,7 @@ function place(details) {
 }
 
 function text(value, className = "text") {
-  return value ? el("p", { class: className }, value) : null;
+  return value ? el("p", { class: className }, ...(className === "text" ? formatted(value) : [value])) : null;
 }
 
 function ownContent(message) {
@@ -83,7 +59,7 @@ function ownContent(message) {
   switch (message.kind) {
     case "location": return [place(details)];
     case "contacts": return [text(details.name, "name"), text(details.phone, "small")];
-    case "reaction": return [text(details.emoji || "👍", "emoji")];
+    case "reaction": return details.emoji === "" ? [text(summary(message))] : [text(emojiOf(message), "emoji")];
     case "referral": return [text((details.referral || {}).headline, "name"), text(message.body)];
     default: return [text(message.body)];
   }
@@ -118,26 +94,57 @@ function actionButtons(message, acts) {
   return nodes.length ? el("div", { class: "actions" }, ...nodes) : null;
 }
 
-export function summary(message) {
-  return message.body || (message.kind === "location" ? t("location") : t("unsupported"));
+const ICONS = { image: "📷", audio: "🎤", video: "🎬", document: "📄", sticker: "💟", location: "📍", contacts: "👤" };
+
+function kindOf(message) {
+  return message.media.length ? mediaKind(message.media[0].content_type) : message.kind;
 }
 
-export function bubble(message, original, acts) {
+/** Return the message in one line, for a quotation and for the list of phones. */
+export function summary(message) {
+  const kind = kindOf(message);
+  if (kind === "reaction") return message.details.emoji === "" ? t("unreacted") : t("reacted", emojiOf(message));
+  const body = message.body ? plain(message.body) : t("kinds")[kind] || t("kinds").text;
+  return ICONS[kind] ? `${ICONS[kind]} ${body}` : body;
+}
+
+export const emojiOf = (message) => message.details.emoji || "👍";
+
+function reactionPill(reactions) {
+  if (!reactions.length) return null;
+  return el("div", { class: "reactions" }, ...reactions.map((reaction) => {
+    const failed = Boolean(reaction.webhook_error);
+    const label = failed ? problem(reaction) : summary(reaction);
+    return el("span", { class: `reaction${failed ? " bad" : ""}`, title: label, role: "img", "aria-label": `${emojiOf(reaction)} ${label}` }, emojiOf(reaction));
+  }));
+}
+
+function content(message) {
+  if (message.content !== null && message.content !== undefined) return richContent(message);
+  if (message.direction === "inbound") return ownContent(message);
+  return message.kind === "location" ? [place(message.details), text(message.body)] : [text(message.body)];
+}
+
+function tools(message, acts) {
+  const tool = (label, mark, act) => el("button", { class: "tool", type: "button", title: label, "aria-label": label, onclick: () => act(message) }, mark);
+  return el("span", { class: "tools" }, tool(t("reply"), "↩", acts.reply), tool(t("react"), "☺", acts.react));
+}
+
+/** Return the row of a message. `original` is the one it replies to, `reactions` those to it. */
+export function bubble(message, original, reactions, acts) {
   const own = message.direction === "inbound";
   const failed = own ? Boolean(message.webhook_error) : FAILED.has(message.status);
-  const waits = !own && !ON_PHONE.has(message.status);
-  const rich = message.content !== null && message.content !== undefined;
-  const quote = original ? el("blockquote", { class: "quote" }, summary(original)) : null;
-  const content = rich ? richContent(message)
-    : own ? ownContent(message) : message.kind === "location" ? [place(message.details), text(message.body)] : [text(message.body)];
-  const tools = own ? null : el("span", { class: "tools" },
-    el("button", { class: "tool", type: "button", title: t("reply"), "aria-label": t("reply"), onclick: () => acts.reply(message) }, "↩"),
-    el("button", { class: "tool", type: "button", title: t("react"), "aria-label": t("react"), onclick: () => acts.react(message) }, "☺"));
-  return el("li", { class: `row ${own ? "own" : "theirs"}`, "data-sid": message.sid },
-    el("article", { class: `bubble${waits ? " waits" : ""}${failed ? " failed" : ""}` },
-      message.details.template ? el("span", { class: "badge" }, t("template")) : null, quote,
-      ...message.media.map(mediaNode), ...content,
-      el("footer", { class: "meta" }, el("time", {}, clock(message.created)), ticks(message)),
-      actionButtons(message, acts), failed ? el("p", { class: "problem" }, problem(message)) : null),
-    tools);
+  const waits = !own && !failed && !ON_PHONE.has(message.status);
+  const sticker = kindOf(message) === "sticker";
+  const classes = ["bubble", ...(waits ? ["waits"] : []), ...(failed ? ["failed"] : []), ...(sticker ? ["bare"] : [])];
+  return el("li", { class: `row ${own ? "own" : "theirs"}${reactions.length ? " reacted" : ""}`, "data-sid": message.sid },
+    el("article", { class: classes.join(" ") },
+      message.details.template ? el("span", { class: "badge" }, t("template")) : null,
+      original ? el("blockquote", { class: "quote" }, summary(original)) : null,
+      ...message.media.map(mediaNode), ...content(message),
+      el("footer", { class: "meta" }, waits ? el("span", { class: "waiting" }, `${t("waiting")} (${statusName(message)})`) : null,
+        el("time", {}, clock(message.created)), own ? ticks(message) : null),
+      actionButtons(message, acts), failed ? el("p", { class: "problem" }, problem(message)) : null,
+      reactionPill(reactions)),
+    own ? null : tools(message, acts));
 }

@@ -13,9 +13,13 @@ _FOLDER: Final = Path(__file__).parent
 _FILES: Final = {
     "/": ("index.html", "text/html"),
     "/phone/phone.css": ("phone.css", "text/css"),
-    "/phone/phone.js": ("phone.js", "text/javascript"),
-    "/phone/bubbles.js": ("bubbles.js", "text/javascript"),
-    "/phone/texts.js": ("texts.js", "text/javascript"),
+    **{
+        f"/phone/{name}.js": (f"{name}.js", "text/javascript")
+        for name in (
+            *("phone", "panel", "list", "bubbles", "media", "format", "dialogs", "dom"),
+            *("api", "state", "texts"),
+        )
+    },
 }
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; "

@@ -10,6 +10,7 @@ from simulator.faults import Call
 from simulator.outcomes import Outcome, error_message, outcome_for
 from simulator.records import Media, Message, Phone
 from simulator.runtime import Runtime
+from simulator.twilio.media_urls import is_fetchable
 from simulator.twilio.status import StatusCallbacks
 from simulator.world import new_sid
 
@@ -46,6 +47,8 @@ class Delivery:
                 self.start(message)
             elif message.status == "sent":
                 self._after_sent(message)
+            elif message.status == "delivered":
+                self._read_later(message)
 
     def is_early(self, message: Message) -> bool:
         outcome = outcome_for(message.phone)
@@ -59,6 +62,12 @@ class Delivery:
         for message in list(self._runtime.world.chat(phone)):
             if not message.inbound and message.status == "sent":
                 self._deliver(message)
+
+    def read_waiting(self, phone: Phone) -> None:
+        """Read what was delivered before the phone was switched to read by itself."""
+        for message in list(self._runtime.world.chat(phone)):
+            if message.status == "delivered":
+                self._read_later(message)
 
     def read(self, message: Message) -> bool:
         """Mark as read by the person; return False if it is not on the phone or read already."""
@@ -89,6 +98,10 @@ class Delivery:
         failure."""
         if media.source_url is None:
             return True
+        if not is_fetchable(self._runtime.settings, media.source_url):
+            error = "the vendor cannot reach a loopback address"
+            self._runtime.log.add("media_fetch", url=media.source_url, error=error)
+            return False
         try:
             timeout = aiohttp.ClientTimeout(total=10)
             async with self._runtime.session.get(media.source_url, timeout=timeout) as response:
@@ -141,11 +154,24 @@ class Delivery:
         if not phone.online:
             return
         self._move(message, "delivered")
-        outcome = outcome_for(phone.key)
-        reads = outcome.ends == "read" if outcome else phone.auto_read
-        if reads:
+        self._read_later(message)
+
+    def _read_later(self, message: Message) -> None:
+        if self._reads_by_itself(message):
             wait = self._runtime.scaled(self._runtime.settings.read_after)
-            asyncio.get_running_loop().call_later(wait, self.read, message)
+            asyncio.get_running_loop().call_later(wait, self._read_by_itself, message)
+
+    def _read_by_itself(self, message: Message) -> None:
+        """Read, unless the phone was switched to not read by itself, or off, in the meantime."""
+        if self._runtime.world.knows(message) and self._reads_by_itself(message):
+            self.read(message)
+
+    def _reads_by_itself(self, message: Message) -> bool:
+        outcome = outcome_for(message.phone)
+        if outcome is not None:
+            return outcome.ends == "read"
+        phone = self._runtime.world.phones[message.phone]
+        return phone.auto_read and phone.online
 
     def _fail(self, message: Message, status: str, code: int) -> asyncio.Task[None] | None:
         if message.status in FINAL or not self._runtime.world.knows(message):

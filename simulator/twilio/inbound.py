@@ -102,6 +102,7 @@ def write(
         _attach(runtime, message, writing)
     phone.listed = True
     world.set_window(phone, sender, now)
+    world.save_phone(phone)
     world.add_message(message)
     runtime.log.add(
         "inbound", sid=message.sid, phone=phone.key, to=sender, message_kind=message.kind

@@ -87,7 +87,21 @@ async def serve_bytes(request: web.Request) -> web.StreamResponse:
     data = world.media_bytes(media.sid) if media else None
     if media is None or data is None:
         raise web.HTTPNotFound
-    headers = {"X-Content-Type-Options": "nosniff"}
+    headers = {"X-Content-Type-Options": "nosniff", "Accept-Ranges": "bytes"}
     if not _SAFE_TYPES.match(media.content_type):
         headers["Content-Disposition"] = "attachment"
-    return web.Response(body=data, content_type=media.content_type, headers=headers)
+    asked = _range(request, len(data))
+    if asked is None:
+        return web.Response(body=data, content_type=media.content_type, headers=headers)
+    headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{len(data)}"
+    part = data[asked.start : asked.stop]
+    return web.Response(status=206, body=part, content_type=media.content_type, headers=headers)
+
+
+def _range(request: web.Request, size: int) -> range | None:
+    """Return the bytes that a player asks for: without ranges it knows no recording's length."""
+    try:
+        start, stop, _ = request.http_range.indices(size)
+    except ValueError:
+        return None
+    return range(start, stop) if "Range" in request.headers and start < stop else None

@@ -75,7 +75,7 @@ class _Create:
                 response = await self._before(rule)
                 if response is not None:
                     return response
-            checked = check_send(self._runtime.world, self._account, self._form)
+            checked = check_send(self._runtime, self._account, self._form)
         except Refusal as refusal:
             self._log("refused", refusal.status, code=refusal.code)
             await asyncio.sleep(self._runtime.faults.latency())

@@ -9,8 +9,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from simulator.records import NUMBER, PREFIX, USER_ID, Account, Content
+from simulator.runtime import Runtime
+from simulator.settings import Settings
 from simulator.twilio.errors import bad_request
 from simulator.twilio.form import Form
+from simulator.twilio.media_urls import is_fetchable
 from simulator.world import World
 
 _SID: Final = re.compile(r"^(HX|MG)[0-9a-fA-F]{32}$")
@@ -35,14 +38,14 @@ class SendRequest:
     send_at: float | None
 
 
-def check_send(world: World, account: Account, form: Form) -> SendRequest:
+def check_send(runtime: Runtime, account: Account, form: Form) -> SendRequest:
     to = form.text("To")
     if not to:
         raise bad_request(21604, "A 'To' phone number is required.")
     sender, service_sid = _sender(account, form, to)
     _check_to(account, sender, to)
     body = form.text("Body")
-    content = _content(world, account, form)
+    content = _content(runtime.world, account, form)
     location = _location(form)
     if not (body or form.all("MediaUrl") or content or location):
         raise bad_request(21619, "A text message body or media urls must be specified.")
@@ -53,7 +56,7 @@ def check_send(world: World, account: Account, form: Form) -> SendRequest:
         sender=sender,
         service_sid=service_sid,
         body="" if content else body,
-        media_urls=[] if content else _media_urls(form),
+        media_urls=[] if content else _media_urls(runtime.settings, form),
         status_callback=_status_callback(form),
         content=content,
         variables=_variables(form),
@@ -102,12 +105,12 @@ def _check_to(account: Account, sender: str, to: str) -> None:
         )
 
 
-def _media_urls(form: Form) -> list[str]:
+def _media_urls(settings: Settings, form: Form) -> list[str]:
     urls = form.all("MediaUrl")
     if len(urls) > 10:
         raise bad_request(21623, "Number of media files exceeds allowed limit")
     for url in urls:
-        if not _is_url(url):
+        if not is_fetchable(settings, url):
             raise bad_request(21620, f"Invalid media URL(s): {url}")
     return urls
 

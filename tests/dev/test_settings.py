@@ -80,6 +80,15 @@ def test_the_developers_choices_win_over_our_defaults(tmp_path: Path) -> None:
     assert env["META_GRAPH_BASE_URL"] == "http://127.0.0.1:58001"
 
 
+def test_the_simulators_media_may_be_sent_beside_the_developers_own_hosts(tmp_path: Path) -> None:
+    plain = recado(settings_of({}, tmp_path), "postgresql://db", "redis://cache").env
+    chosen = {"ALLOWED_PRIVATE_HOSTS": "erp.internal"}
+    own = recado(settings_of(chosen, tmp_path), "postgresql://db", "redis://cache").env
+
+    assert plain["ALLOWED_PRIVATE_HOSTS"] == "127.0.0.1:58001,localhost:58001"
+    assert own["ALLOWED_PRIVATE_HOSTS"] == "erp.internal,127.0.0.1:58001,localhost:58001"
+
+
 def test_migrations_never_follow_a_direct_url_of_another_database(tmp_path: Path) -> None:
     stale = {"DIRECT_URL": "postgresql://production"}
 
