@@ -98,13 +98,11 @@ class Delivery:
         failure."""
         if media.source_url is None:
             return True
-        if not is_fetchable(self._runtime.settings, media.source_url):
-            error = "the vendor cannot reach a loopback address"
-            self._runtime.log.add("media_fetch", url=media.source_url, error=error)
-            return False
         try:
             timeout = aiohttp.ClientTimeout(total=10)
-            async with self._runtime.session.get(media.source_url, timeout=timeout) as response:
+            async with self._runtime.session.get(
+                media.source_url, timeout=timeout, middlewares=(self._refuse_loopback,)
+            ) as response:
                 data = await response.content.read(_MAX_MEDIA + 1)
                 while len(data) <= _MAX_MEDIA and not response.content.at_eof():
                     data += await response.content.read(_MAX_MEDIA + 1 - len(data))
@@ -118,6 +116,14 @@ class Delivery:
             return False
         self._runtime.world.add_media(media, data)
         return True
+
+    async def _refuse_loopback(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Refuse what the vendor cannot reach, also behind a redirect."""
+        if not is_fetchable(self._runtime.settings, str(request.url)):
+            raise aiohttp.ClientError(f"the vendor cannot reach {request.url}")
+        return await handler(request)
 
     def _send(self, message: Message) -> asyncio.Task[None] | None:
         world = self._runtime.world

@@ -1,5 +1,8 @@
 """Media that the vendor could not fetch, and the simulator's own, which it can."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
@@ -8,7 +11,7 @@ from twilio.rest import Client
 from simulator.samples import SAMPLES
 from simulator.settings import Settings
 from simulator.twilio.media_urls import is_fetchable, is_loopback
-from tests.simulator.harness import PERSON, SENDER, Receiver, Simulator, wait_until
+from tests.simulator.harness import PERSON, SENDER, Receiver, Simulator, running, wait_until
 
 SETTINGS = Settings(port=8001, public_url="https://phones.example")
 
@@ -62,6 +65,30 @@ def test_loopback_media_of_a_webhooks_answer_fail(
     reply = wait_until(lambda: [m for m in client.messages.list() if m.error_code])[0]
     assert (reply.status, reply.error_code) == ("failed", 63019)
     assert simulator.log("media_fetch")[-1]["error"]
+
+
+class Redirect(BaseHTTPRequestHandler):
+    """Sends the caller to a loopback address."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "http://127.0.0.1:9/control/accounts")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
+def test_a_redirect_to_the_loopback_is_not_followed(receiver: Receiver) -> None:
+    with HTTPServer(("127.0.0.1", 0), Redirect) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        with running(receiver, public_url=base) as simulator:
+            client, url = simulator.client(), f"{base}/samples/photo.png"
+            sid = str(client.messages.create(to=PERSON, from_=SENDER, media_url=[url]).sid)
+            wait_until(lambda: client.messages(sid).fetch().error_code == 63019)
+            (entry,) = simulator.log("media_fetch")
+            assert entry["error"] == "the vendor cannot reach http://127.0.0.1:9/control/accounts"
 
 
 @pytest.mark.parametrize("name", [sample.name for sample in SAMPLES.values()])
