@@ -70,9 +70,11 @@ class SignInRequest:
 def sign_in(request: SignInRequest) -> TokenPair:
     """Sign a person in.
 
-    Raises InvalidCredentials, the same after the same work for every wrong pair; TooManyGuesses
-    before any work; SecondFactorRequired and SecondFactorWrong after the right pair.
+    Raises InvalidCredentials, the same after the same work for every wrong pair; Unavailable when
+    too many wait, and TooManyGuesses, before any work; SecondFactorRequired and SecondFactorWrong
+    after the right pair.
     """
+    passwords.budget.refuse_early()
     guesses = pauses.sign_ins(request.username, request.network)
     guesses.refuse_early()
     user = find_sign_in_user(request.username)

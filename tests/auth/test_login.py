@@ -146,7 +146,7 @@ def test_every_wrong_pair_gets_one_answer_after_the_same_work(
         statements.clear()
         status, body = login(nobody, username, password)
         assert len(hasher.checked) == 1, why
-        assert hasher.checked[0].startswith("$argon2id$v=19$m=47104,t=1,p=1$"), why
+        assert hasher.checked[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$"), why
         answers.add((status, body["error"], body["code"], str(body["details"])))
         asked.add(tuple(statements))
     assert len(answers) == len(asked) == 1
