@@ -1,8 +1,9 @@
 """AppError, and the JSON body in which every error is answered."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
@@ -10,6 +11,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.routing import Map
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +95,11 @@ class Forbidden(AppError):
     message = "You are not allowed to do this."
 
 
+class PermissionDenied(Forbidden):
+    code = "permission_denied"
+    message = "This needs a permission that your role or key lacks."
+
+
 class NotFound(AppError):
     status = 404
     code = "not_found"
@@ -113,6 +121,19 @@ class Unavailable(AppError):
 
     def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
         super().__init__(message, code=code, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def fails_with(*errors: type[AppError]) -> Callable[[View], View]:
+    """Declare the errors of a view's own, for the API's description.
+
+    What every view of its kind may answer, such as 401 or 422, is added there.
+    """
+
+    def mark(view: View) -> View:
+        view.errors = errors  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 OTHER_HOST = (

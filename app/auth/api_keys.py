@@ -16,11 +16,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.auth import repository
+from app.auth.errors import HasApiKeys
 from app.common import audit, caps, clock
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import SCOPES, TEST_SCOPES
 from app.common.principal import Principal
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import InvalidInput, NotFound
 from app.models import ApiKey, KeyMode
 
 LETTERS = string.ascii_letters + string.digits
@@ -136,15 +137,14 @@ def settle_keys_of(
 ) -> None:
     """Revoke the keys that a member created, or leave them, before the member is removed.
 
-    Raises Conflict, naming the keys, while nobody has decided (None).
+    Raises HasApiKeys, naming the keys, while nobody has decided (None).
     """
     keys = repository.api_keys_of(session, user_id)
     if keys and revoke is None:
         shown = [{"id": str(key.id), "name": key.name, "mode": key.mode} for key in keys]
-        raise Conflict(
+        raise HasApiKeys(
             f"This member created {len(keys)} API keys that are in use: see details.api_keys. "
             "Repeat with revoke_api_keys=true to revoke them too, or =false to keep them.",
-            code="has_api_keys",
             details={"api_keys": shown},
         )
     for key in keys if revoke else []:

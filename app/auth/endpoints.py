@@ -9,19 +9,33 @@ from app import config
 from app.auth import api_keys as keys
 from app.auth import profile, schemas, second_factor, sessions
 from app.auth import sign_in as signing
+from app.auth.errors import (
+    InvalidCredentials,
+    MissingCredentials,
+    NothingToConfirm,
+    SecondFactorExists,
+    SecondFactorRequired,
+    SecondFactorWrong,
+    TokenExpired,
+    TokenInvalid,
+    TokenRevoked,
+    TooManyGuesses,
+)
 from app.auth.sessions import SignIn
 from app.auth.sign_in import SignInRequest, TokenPair
+from app.common.caps import LimitReached
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
+from app.errors import Unavailable, fails_with
 from app.extensions import Blueprint, limiter, network_of_client
 from app.models import ApiKey
 
-sign_in = Blueprint("sign_in", __name__, description="Signing in and staying signed in.")
-account = Blueprint("account", __name__, description="Your own account.")
-api_keys = Blueprint("api_keys", __name__, description="API keys, for machines.")
+sign_in = Blueprint("sign_in", __name__)
+account = Blueprint("account", __name__)
+api_keys = Blueprint("api_keys", __name__)
 
 
 def login_limit() -> str:
@@ -48,6 +62,14 @@ def address() -> str:
 
 
 @sign_in.post("/login")
+@fails_with(
+    MissingCredentials,
+    InvalidCredentials,
+    SecondFactorRequired,
+    SecondFactorWrong,
+    TooManyGuesses,
+    Unavailable,
+)
 @limiter.limit(login_limit, key_func=address_and_username)
 @limiter.limit(address_limit, key_func=address)
 @sign_in.arguments(schemas.LoginSchema)
@@ -73,6 +95,7 @@ def login(body: dict[str, Any]) -> TokenPair:
 
 
 @sign_in.post("/refresh")
+@fails_with(TokenInvalid, TokenExpired, TokenRevoked, Unavailable)
 @limiter.limit(address_limit, key_func=address)
 @sign_in.arguments(schemas.RefreshSchema)
 @sign_in.response(200, schemas.TokenPairSchema)
@@ -91,7 +114,10 @@ def refresh_sign_in(body: dict[str, Any]) -> TokenPair:
 @requires(Permission.ACCOUNT)
 @account.response(204)
 def logout() -> None:
-    """End this sign-in; its tokens are refused at once"""
+    """Sign out
+
+    Ends this sign-in: its tokens are refused at once.
+    """
     signing.sign_out(session(), principal())
 
 
@@ -99,16 +125,23 @@ def logout() -> None:
 @requires(Permission.PROFILE)
 @account.response(200, schemas.MeSchema)
 def read_me() -> profile.Profile:
-    """Show the caller, a person or an API key, and its permissions"""
+    """Show who is calling
+
+    A person or an API key, with its permissions.
+    """
     return profile.read_profile(session(), principal())
 
 
 @account.post("/change-password")
 @requires(Permission.ACCOUNT)
+@fails_with(TooManyGuesses)
 @account.arguments(schemas.ChangePasswordSchema)
 @account.response(204)
 def change_password(body: dict[str, Any]) -> None:
-    """Change your own password; all your other sign-ins end"""
+    """Change your password
+
+    All your other sign-ins end.
+    """
     commit_request()
     signing.change_password(principal(), body["current_password"], body["new_password"])
 
@@ -118,7 +151,10 @@ def change_password(body: dict[str, Any]) -> None:
 @account.arguments(PageArgs, location="query")
 @account.response(200, schemas.SignInPage)
 def list_sign_ins(page: dict[str, Any]) -> Page[SignIn]:
-    """List your own sign-ins, newest first"""
+    """List your sign-ins
+
+    Newest first.
+    """
     return sessions.list_own(session(), principal(), PageRequest(**page))
 
 
@@ -126,7 +162,10 @@ def list_sign_ins(page: dict[str, Any]) -> Page[SignIn]:
 @requires(Permission.ACCOUNT)
 @account.response(204)
 def end_sign_in(session_id: UUID) -> None:
-    """End one of your sign-ins; its tokens are refused at once"""
+    """End one of your sign-ins
+
+    Its tokens are refused at once.
+    """
     sessions.end_own(session(), principal(), session_id)
 
 
@@ -134,19 +173,23 @@ def end_sign_in(session_id: UUID) -> None:
 @requires(Permission.ACCOUNT)
 @account.response(204)
 def end_other_sign_ins() -> None:
-    """End all your sign-ins but this one"""
+    """End all your other sign-ins
+
+    This one stays.
+    """
     sessions.end_others(session(), principal())
 
 
 @account.post("/second-factor")
 @requires(Permission.ACCOUNT)
+@fails_with(SecondFactorExists, TooManyGuesses)
 @account.arguments(schemas.OwnPasswordSchema)
 @account.response(200, schemas.EnrolmentSchema)
 def begin_second_factor(body: dict[str, Any]) -> second_factor.Enrolment:
-    """Get the secret for an authenticator app
+    """Begin a second factor
 
-    Show `uri` as a QR code, or type `secret` into the app, then send the first code to
-    `POST /auth/second-factor/confirm`. Until then nothing changes.
+    Answers the secret for an authenticator app. Show `uri` as a QR code, or type `secret` into the
+    app, then send the first code to `POST /auth/second-factor/confirm`. Until then nothing changes.
     """
     commit_request()
     return second_factor.start(principal(), body["current_password"])
@@ -154,6 +197,7 @@ def begin_second_factor(body: dict[str, Any]) -> second_factor.Enrolment:
 
 @account.post("/second-factor/confirm")
 @requires(Permission.ACCOUNT)
+@fails_with(SecondFactorWrong, NothingToConfirm, TooManyGuesses)
 @account.arguments(schemas.CodeSchema)
 @account.response(200, schemas.RecoveryCodesSchema)
 def confirm_second_factor(body: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +212,7 @@ def confirm_second_factor(body: dict[str, Any]) -> dict[str, Any]:
 
 @account.post("/second-factor/remove")
 @requires(Permission.ACCOUNT)
+@fails_with(SecondFactorWrong, TooManyGuesses)
 @account.arguments(schemas.RemoveSecondFactorSchema)
 @account.response(204)
 def remove_second_factor(body: dict[str, Any]) -> None:
@@ -181,12 +226,16 @@ def remove_second_factor(body: dict[str, Any]) -> None:
 @api_keys.arguments(PageArgs, location="query")
 @api_keys.response(200, schemas.ApiKeyPage)
 def list_api_keys(page: dict[str, Any]) -> Page[ApiKey]:
-    """List the active API keys, newest first"""
+    """List API keys
+
+    The active ones, newest first.
+    """
     return keys.list_api_keys(session(), PageRequest(**page))
 
 
 @api_keys.post("")
 @requires(Permission.API_KEYS_WRITE)
+@fails_with(LimitReached)
 @idempotent
 @api_keys.arguments(schemas.NewApiKeySchema)
 @api_keys.response(201, schemas.CreatedApiKeySchema)
@@ -203,5 +252,8 @@ def create_api_key(body: dict[str, Any]) -> keys.CreatedKey:
 @requires(Permission.API_KEYS_WRITE)
 @api_keys.response(204)
 def revoke_api_key(key_id: UUID) -> None:
-    """Revoke an API key; it is refused from the next request on"""
+    """Revoke an API key
+
+    It is refused from the next request on.
+    """
     keys.revoke_api_key(session(), principal(), key_id)

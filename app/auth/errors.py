@@ -1,6 +1,6 @@
 """The errors of sign-ins, tokens and keys. Every code is stable."""
 
-from app.errors import AppError, Unauthenticated
+from app.errors import AppError, Conflict, Unauthenticated
 
 
 class InvalidCredentials(Unauthenticated):
@@ -64,4 +64,24 @@ class TooManyGuesses(AppError):
     code = "too_many_guesses"
     message = (
         "There were too many wrong guesses. Wait for the seconds in Retry-After, then try again."
+    )
+
+
+class SecondFactorExists(Conflict):
+    code = "second_factor_exists"
+    message = (
+        "You have a second factor already. Remove it first at POST /auth/second-factor/remove."
+    )
+
+
+class NothingToConfirm(Conflict):
+    code = "nothing_to_confirm"
+    message = "There is nothing to confirm: begin at POST /auth/second-factor."
+
+
+class HasApiKeys(Conflict):
+    code = "has_api_keys"
+    message = (
+        "This member created API keys that are in use: see details.api_keys. Repeat with "
+        "revoke_api_keys=true to revoke them too, or =false to keep them."
     )

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, make_response, request
 from app.auth import service
 from app.common.permissions import WITHOUT_SECOND_FACTOR, Permission
 from app.common.principal import Principal, request_transaction
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, PermissionDenied, Unauthenticated
 
 View = Callable[..., Any]
 
@@ -56,9 +56,8 @@ def refusal(principal: Principal, permission: Permission) -> Forbidden:
             "POST /auth/second-factor.",
             code="second_factor_missing",
         )
-    return Forbidden(
-        f"This needs the permission {permission}, which your role or key lacks.",
-        code="permission_denied",
+    return PermissionDenied(
+        f"This needs the permission {permission}, which your role or key lacks."
     )
 
 

@@ -6,13 +6,15 @@ from marshmallow import ValidationError, fields, validate
 
 from app.auth.api_keys import scope_names
 from app.auth.errors import MissingCredentials
+from app.common.permissions import SCOPES, Permission
 from app.common.principal import CallerType
 from app.common.schema import BaseSchema, PageSchema, choice, text_field
 from app.models import KeyMode, Role
+from app.models.tenant import LANGUAGES
 
 
 class LoginSchema(BaseSchema):
-    username = text_field(200, required=True, metadata={"example": "demo"})
+    username = text_field(200, required=True)
     password = text_field(1000, required=True, metadata={"format": "password"})
     code = text_field(
         40,
@@ -45,7 +47,7 @@ class TokenPairSchema(BaseSchema):
         required=True,
         metadata={"description": "Valid for one refresh, which returns the next one."},
     )
-    token_type = fields.String(required=True, metadata={"example": "Bearer"})
+    token_type = fields.String(required=True, validate=validate.Equal("Bearer"))
     expires_in = fields.Integer(
         required=True, metadata={"description": "Seconds until the access token expires."}
     )
@@ -99,9 +101,9 @@ class SignInPage(PageSchema):
 
 class OwnTenantSchema(BaseSchema):
     id = fields.UUID(required=True)
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "Bakery"})
     timezone = fields.String(required=True)
-    language = fields.String(required=True)
+    language = fields.String(required=True, validate=validate.OneOf(LANGUAGES))
 
 
 class MeSchema(BaseSchema):
@@ -116,12 +118,16 @@ class MeSchema(BaseSchema):
         by_value=True,
         required=True,
         allow_none=True,
-        metadata={"description": "null for an API key."},
+        metadata={"description": "null for an API key.", "example": "agent"},
     )
     mode = choice(
         KeyMode, required=True, allow_none=True, metadata={"description": "null for a person."}
     )
-    permissions = fields.List(fields.String(), required=True)
+    permissions = fields.List(
+        choice(Permission),
+        required=True,
+        metadata={"example": ["messages:read", "messages:send", "profile"]},
+    )
     has_second_factor = fields.Boolean(required=True)
     tenant = fields.Nested(OwnTenantSchema, required=True)
 
@@ -145,15 +151,26 @@ class NewApiKeySchema(BaseSchema):
     )
 
 
+class ScopesField(fields.List[Any]):
+    """The scopes of a key that grant something: a scope that is gone is left out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choice(sorted(SCOPES)), **kwargs)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        known = [scope for scope in value if scope in SCOPES]
+        return super()._serialize(known, attr, obj, **kwargs)
+
+
 class ApiKeySchema(BaseSchema):
     id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    mode = fields.String(required=True, validate=validate.OneOf([str(mode) for mode in KeyMode]))
+    name = fields.String(required=True, metadata={"example": "Online shop"})
+    mode = choice(KeyMode, required=True)
     prefix = fields.String(
         required=True,
         metadata={"description": "The 12 characters after `rk_live_`. They are not secret."},
     )
-    scopes = fields.List(fields.String(), required=True)
+    scopes = ScopesField(required=True, metadata={"example": ["messages:read", "messages:send"]})
     created_at = fields.AwareDateTime(required=True)
     created_by = fields.UUID(
         required=True, allow_none=True, metadata={"description": "The member who created it."}

@@ -11,10 +11,16 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.auth import passwords, pauses, repository
-from app.auth.errors import SecondFactorRequired, SecondFactorWrong, TokenRevoked
+from app.auth.errors import (
+    NothingToConfirm,
+    SecondFactorExists,
+    SecondFactorRequired,
+    SecondFactorWrong,
+    TokenRevoked,
+)
 from app.common import audit, clock, vault
 from app.common.principal import Principal
-from app.errors import Conflict, InvalidInput
+from app.errors import InvalidInput
 from app.models import Role, User
 
 ISSUER = "Recado"
@@ -55,18 +61,14 @@ def check(session: Session, user: User, code: str | None) -> None:
 def start(principal: Principal, password: str) -> Enrolment:
     """Make a secret, which counts once a code of it was given to `confirm`.
 
-    Raises InvalidInput for a wrong password, Conflict if there is a second factor already.
+    Raises InvalidInput for a wrong password, SecondFactorExists.
     """
     check_own_password(principal, password)
     secret = pyotp.random_base32()
     with db.tenant_session(principal.tenant_id) as session:
         user = _lock(session, principal)
         if user.has_second_factor:
-            raise Conflict(
-                "You have a second factor already. Remove it first at "
-                "POST /auth/second-factor/remove.",
-                code="second_factor_exists",
-            )
+            raise SecondFactorExists
         plain = secret.encode()
         user.totp_secret = vault.seal(session, "users", "totp_secret", user.id, plain)
         name = user.username
@@ -76,7 +78,7 @@ def start(principal: Principal, password: str) -> Enrolment:
 def confirm(principal: Principal, code: str) -> list[str]:
     """Switch the second factor on, and return the recovery codes, only this once.
 
-    Raises SecondFactorWrong, Conflict without an enrolment.
+    Raises SecondFactorWrong, NothingToConfirm.
     """
     guesses = pauses.own_secrets(principal.id)
     guesses.refuse_early()
@@ -85,10 +87,7 @@ def confirm(principal: Principal, code: str) -> list[str]:
         with db.tenant_session(principal.tenant_id) as session:
             user = _lock(session, principal)
             if user.totp_secret is None or user.has_second_factor:
-                raise Conflict(
-                    "There is nothing to confirm: begin at POST /auth/second-factor.",
-                    code="nothing_to_confirm",
-                )
+                raise NothingToConfirm
             if not _accepts_totp(session, user, code.replace(" ", "")):
                 raise SecondFactorWrong
             user.totp_since = clock.now()

@@ -4,15 +4,24 @@ from typing import Any
 from uuid import UUID
 
 from app.channels import schemas, service
+from app.channels.errors import (
+    ChannelBusy,
+    ChannelDisabled,
+    ChannelExists,
+    ChannelNotFound,
+    ProviderNotOffered,
+)
 from app.channels.service import ChannelDetails, VerificationResult
+from app.common.caps import LimitReached
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
+from app.errors import fails_with
 from app.extensions import Blueprint
 
-channels = Blueprint("channels", __name__, description="Channels: your numbers at a provider.")
+channels = Blueprint("channels", __name__)
 
 
 @channels.get("")
@@ -20,12 +29,16 @@ channels = Blueprint("channels", __name__, description="Channels: your numbers a
 @channels.arguments(PageArgs, location="query")
 @channels.response(200, schemas.ChannelPage)
 def list_channels(page: dict[str, Any]) -> Page[ChannelDetails]:
-    """List your channels, newest first"""
+    """List channels
+
+    Newest first.
+    """
     return service.list_channels(session(), PageRequest(**page))
 
 
 @channels.post("")
 @requires(Permission.CHANNELS_WRITE)
+@fails_with(ChannelExists, ProviderNotOffered, LimitReached)
 @idempotent
 @channels.arguments(schemas.NewChannelSchema)
 @channels.response(201, schemas.ChannelSchema)
@@ -40,28 +53,34 @@ def create_channel(body: dict[str, Any]) -> ChannelDetails:
 
 @channels.get("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_READ)
+@fails_with(ChannelNotFound)
 @channels.response(200, schemas.ChannelSchema)
 def read_channel(channel_id: UUID) -> ChannelDetails:
-    """Show one channel; of its credentials only the last characters are shown"""
+    """Show a channel
+
+    Of its credentials only the last characters are shown.
+    """
     return service.describe(service.get_channel(session(), channel_id))
 
 
 @channels.put("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_WRITE)
+@fails_with(ChannelNotFound, ChannelExists)
 @channels.arguments(schemas.ChannelChangeSchema)
 @channels.response(200, schemas.ChannelSchema)
 def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
-    """Change a channel; fields left out stay, and so does each credential left out
+    """Change a channel
 
-    A new `auth_token` moves the old one to `previous_auth_token`, so that no webhook is lost while
-    you rotate it: webhooks signed with it are accepted for a day. Null removes an optional
-    credential.
+    Fields left out stay, and so does each credential left out. A new `auth_token` moves the old one
+    to `previous_auth_token`, so that no webhook is lost while you rotate it: webhooks signed with
+    it are accepted for a day. Null removes an optional credential.
     """
     return service.describe(service.change_channel(session(), principal(), channel_id, body))
 
 
 @channels.delete("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_WRITE)
+@fails_with(ChannelNotFound, ChannelBusy)
 @channels.response(204)
 def delete_channel(channel_id: UUID) -> None:
     """Delete a channel
@@ -75,9 +94,13 @@ def delete_channel(channel_id: UUID) -> None:
 
 @channels.post("/<uuid:channel_id>/verify")
 @requires(Permission.CHANNELS_WRITE)
+@fails_with(ChannelNotFound, ChannelDisabled)
 @channels.response(200, schemas.VerificationSchema)
 def verify_channel(channel_id: UUID) -> VerificationResult:
-    """Ask the provider whether the credentials are valid and own the number"""
+    """Verify a channel
+
+    Asks the provider whether the credentials are valid and own the number.
+    """
     probe = service.prepare_verification(session(), channel_id)
     commit_request()
     return service.verify(principal(), probe)

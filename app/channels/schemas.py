@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from app.channels.providers.registry import PROVIDERS
-from app.common.schema import BaseSchema, PageSchema, PhoneField, text_field
+from app.common.schema import BaseSchema, PageSchema, PhoneField, choice, text_field
 from app.models import ChannelStatus
 
 FASTEST = 400
@@ -41,12 +41,12 @@ class _ChannelSettings(BaseSchema):
     is_default = fields.Boolean(
         metadata={"description": "The channel that is used when no from_number is given."}
     )
-    status = fields.String(validate=validate.OneOf(list(ChannelStatus)))
+    status = choice(ChannelStatus)
 
 
 class NewChannelSchema(_ChannelSettings):
     provider = provider_field(required=True)
-    phone_number = PhoneField(required=True, metadata={"example": "+15551234567"})
+    phone_number = PhoneField(required=True)
     credentials = credentials_field(required=True)
 
 
@@ -71,29 +71,32 @@ class TroubleSchema(BaseSchema):
 
 
 class ChannelSchema(BaseSchema):
-    id = fields.UUID()
-    name = fields.String()
-    provider = fields.String()
-    phone_number = fields.String()
+    id = fields.UUID(required=True)
+    name = fields.String(required=True, metadata={"example": "Shop"})
+    provider = fields.String(required=True, validate=validate.OneOf(list(PROVIDERS)))
+    phone_number = fields.String(required=True)
     credentials = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
+        required=True,
         metadata={"description": "The stored credentials, by their last characters."},
     )
     webhook_url = fields.String(
-        metadata={"description": "Paste it at the provider as it is, with all behind the '#'."}
+        required=True,
+        metadata={"description": "Paste it at the provider as it is, with all behind the '#'."},
     )
-    messages_per_second = fields.Integer()
-    is_default = fields.Boolean()
-    status = fields.String()
+    messages_per_second = fields.Integer(required=True)
+    is_default = fields.Boolean(required=True)
+    status = choice(ChannelStatus, required=True)
     trouble = fields.Nested(
         TroubleSchema,
+        required=True,
         allow_none=True,
         metadata={"description": "null while messages can be sent. Messages wait meanwhile."},
     )
-    verified_at = fields.AwareDateTime(allow_none=True)
-    created_at = fields.AwareDateTime()
-    updated_at = fields.AwareDateTime()
+    verified_at = fields.AwareDateTime(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
 
 
 class ChannelPage(PageSchema):
@@ -102,14 +105,17 @@ class ChannelPage(PageSchema):
 
 class VerificationSchema(BaseSchema):
     verified = fields.Boolean(
+        required=True,
         metadata={
             "description": "The credentials are valid, and the sender is not known to be "
             "somebody else's."
-        }
+        },
     )
-    credentials_valid = fields.Boolean()
+    credentials_valid = fields.Boolean(required=True)
     owns_sender = fields.Boolean(
-        allow_none=True, metadata={"description": "null if the provider does not say."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "null if the provider does not say."},
     )
-    detail = fields.String()
-    checked_at = fields.AwareDateTime()
+    detail = fields.String(required=True)
+    checked_at = fields.AwareDateTime(required=True)

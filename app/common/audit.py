@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import db
 from app.common.ids import new_id
 from app.common.principal import Principal
-from app.models import AuditEntry, User
+from app.models import ActorType, AuditEntry, User
 
 
 def record(
@@ -53,7 +53,7 @@ def record_about_user(
     columns: dict[str, Any] = {
         "tenant_id": literal(db.tenant_of(session)),
         "id": literal(new_id()),
-        "actor_type": literal("system"),
+        "actor_type": literal(str(ActorType.SYSTEM)),
         "actor_name": literal(""),
         "action": literal(action),
         "subject_type": literal("user"),
@@ -65,7 +65,7 @@ def record_about_user(
     session.execute(insert(AuditEntry).from_select(list(columns), found, include_defaults=False))
 
 
-def _type_of(actor: Principal | None, *, is_own: bool) -> str:
+def _type_of(actor: Principal | None, *, is_own: bool) -> ActorType:
     if actor is None:
-        return "system"
-    return str(actor.caller.type) if is_own else "platform"
+        return ActorType.SYSTEM
+    return ActorType(actor.caller.type) if is_own else ActorType.PLATFORM

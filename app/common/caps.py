@@ -13,6 +13,7 @@ class LimitReached(AppError):
 
     status = 422
     code = "limit_reached"
+    message = "A business has as many of these as it may. Remove one that is not needed."
 
 
 def refuse_more(

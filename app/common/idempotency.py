@@ -36,6 +36,11 @@ KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
 
 
+class IdempotencyKeyReused(Unprocessable):
+    code = "idempotency_key_reused"
+    message = "This Idempotency-Key was used for another request. Use a new key for a new request."
+
+
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
     """Honor `Idempotency-Key` on a view that creates something."""
 
@@ -97,7 +102,7 @@ def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None
     """Claim a key; return the row's id, and the response to replay if there is one.
 
     If an earlier request with this key did not finish, the id is that of the earlier one. Raises
-    Unprocessable when the key was used for another request.
+    IdempotencyKeyReused.
     """
     row_id = new_id()
     given = {"id": row_id, "key": key, "fingerprint": print_}
@@ -105,10 +110,7 @@ def claim(tenant: Session, key: str, print_: str) -> tuple[UUID, Response | None
         return row_id, None
     row = tenant.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key)).one()
     if row.fingerprint != print_:
-        raise Unprocessable(
-            "This Idempotency-Key was used for another request. Use a new key for a new request.",
-            code="idempotency_key_reused",
-        )
+        raise IdempotencyKeyReused
     return row.id, _replay(tenant, row)
 
 

@@ -6,16 +6,19 @@ from app.models import Role
 
 
 class Permission(StrEnum):
+    """Each guards at least one route. Stored keys may hold scopes that are gone: they grant
+    nothing."""
+
     MESSAGES_READ = "messages:read"
     MESSAGES_SEND = "messages:send"
     CONVERSATIONS_READ = "conversations:read"
     CONVERSATIONS_WRITE = "conversations:write"
-    CONTACTS_READ = "contacts:read"
-    CONTACTS_WRITE = "contacts:write"
     CHANNELS_READ = "channels:read"
     CHANNELS_WRITE = "channels:write"
     BOTS_READ = "bots:read"
+    """Reading keyword replies."""
     BOTS_WRITE = "bots:write"
+    """Changing keyword replies."""
     TENANT_READ = "tenant:read"
     TENANT_WRITE = "tenant:write"
     USERS_READ = "users:read"
@@ -39,7 +42,6 @@ VIEWER = frozenset(
         Permission.ACCOUNT,
         Permission.MESSAGES_READ,
         Permission.CONVERSATIONS_READ,
-        Permission.CONTACTS_READ,
         Permission.CHANNELS_READ,
         Permission.BOTS_READ,
         Permission.TENANT_READ,
@@ -48,7 +50,6 @@ VIEWER = frozenset(
 AGENT = VIEWER | {
     Permission.MESSAGES_SEND,
     Permission.CONVERSATIONS_WRITE,
-    Permission.CONTACTS_WRITE,
 }
 OWNER = frozenset(Permission) - {Permission.PLATFORM}
 ADMIN = OWNER - {Permission.TENANT_WRITE}
@@ -70,8 +71,6 @@ SCOPES = frozenset(
         Permission.MESSAGES_SEND,
         Permission.CONVERSATIONS_READ,
         Permission.CONVERSATIONS_WRITE,
-        Permission.CONTACTS_READ,
-        Permission.CONTACTS_WRITE,
         Permission.CHANNELS_READ,
         Permission.CHANNELS_WRITE,
         Permission.BOTS_READ,

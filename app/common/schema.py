@@ -1,7 +1,7 @@
 """The base class of every request and response schema, and fields that several features share."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -136,8 +136,8 @@ def not_blank(text: str) -> None:
         raise ValidationError("Must hold more than spaces.")
 
 
-def choice(values: type[StrEnum], **kwargs: Any) -> fields.String:
-    """A string that is one of an enumeration's values."""
+def choice(values: Iterable[StrEnum], **kwargs: Any) -> fields.String:
+    """A string that is one of an enumeration's values, or of some of them."""
     return fields.String(validate=validate.OneOf([str(each) for each in values]), **kwargs)
 
 
@@ -167,7 +167,7 @@ class PageSchema(BaseSchema):
 class ErrorSchema(Schema):
     """The body of every error response."""
 
-    success = fields.Boolean(required=True, metadata={"example": False})
+    success = fields.Boolean(required=True, metadata={"enum": [False]})
     error = fields.String(
         required=True, metadata={"description": "One sentence that a person can act on."}
     )

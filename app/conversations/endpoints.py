@@ -6,6 +6,7 @@ from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.common.schema import PageArgs
 from app.conversations import service
+from app.conversations.errors import ConversationNotFound
 from app.conversations.schemas import (
     ConversationArgs,
     ConversationPage,
@@ -13,13 +14,12 @@ from app.conversations.schemas import (
     HistoryPage,
 )
 from app.conversations.service import ConversationDetails, ConversationFilter
+from app.errors import fails_with
 from app.extensions import Blueprint
 from app.messages import service as messages
 from app.models import Message
 
-conversations = Blueprint(
-    "conversations", "conversations", description="Conversations with customers."
-)
+conversations = Blueprint("conversations", "conversations")
 
 
 @conversations.get("/conversations")
@@ -27,10 +27,11 @@ conversations = Blueprint(
 @conversations.arguments(ConversationArgs, location="query")
 @conversations.response(200, ConversationPage)
 def list_conversations(args: dict[str, Any]) -> Page[ConversationDetails]:
-    """List conversations, the one with the newest message first
+    """List conversations
 
-    Follow `next_cursor` until it is null: at most 4,000 conversations are read for one page, so a
-    page may hold few that match the filters, or none, and not be the last.
+    The one with the newest message first. Follow `next_cursor` until it is null: at most 4,000
+    conversations are read for one page, so a page may hold few that match the filters, or none, and
+    not be the last.
     """
     page = PageRequest(args.pop("limit"), args.pop("cursor"))
     return service.list_page(session(), ConversationFilter(**args), page)
@@ -38,38 +39,48 @@ def list_conversations(args: dict[str, Any]) -> Page[ConversationDetails]:
 
 @conversations.get("/conversations/<uuid:conversation_id>")
 @requires(Permission.CONVERSATIONS_READ)
+@fails_with(ConversationNotFound)
 @conversations.response(200, ConversationSchema)
 def get_conversation(conversation_id: UUID) -> ConversationDetails:
-    """Show one conversation"""
+    """Show a conversation"""
     return service.describe(session(), service.get(session(), conversation_id))
 
 
 @conversations.get("/conversations/<uuid:conversation_id>/history")
 @requires(Permission.MESSAGES_READ)
+@fails_with(ConversationNotFound)
 @conversations.arguments(PageArgs, location="query")
 @conversations.response(200, HistoryPage)
 def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
-    """List the messages of a conversation, oldest first
+    """List a conversation's messages
 
-    They are in the order in which people saw them. The time of an incoming message is when we
-    received it (or, if no webhook reported it, when it was written); that of an outgoing message is
-    when it was queued or, if it is scheduled, when it is to be sent. An answer never stands before
-    its question.
+    Oldest first. They are in the order in which people saw them. The time of an incoming message is
+    when we received it (or, if no webhook reported it, when it was written); that of an outgoing
+    message is when it was queued or, if it is scheduled, when it is to be sent. An answer never
+    stands before its question.
     """
     return messages.history(session(), conversation_id, PageRequest(**args))
 
 
 @conversations.post("/conversations/<uuid:conversation_id>/close")
 @requires(Permission.CONVERSATIONS_WRITE)
+@fails_with(ConversationNotFound)
 @conversations.response(200, ConversationSchema)
 def close_conversation(conversation_id: UUID) -> ConversationDetails:
-    """Close a conversation; the next message of either side reopens it"""
+    """Close a conversation
+
+    The next message of either side reopens it.
+    """
     return service.describe(session(), service.close(session(), principal(), conversation_id))
 
 
 @conversations.post("/conversations/<uuid:conversation_id>/reopen")
 @requires(Permission.CONVERSATIONS_WRITE)
+@fails_with(ConversationNotFound)
 @conversations.response(200, ConversationSchema)
 def reopen_conversation(conversation_id: UUID) -> ConversationDetails:
-    """Reopen a closed conversation, and end a pause of automatic replies"""
+    """Reopen a conversation
+
+    This also ends a pause of automatic replies.
+    """
     return service.describe(session(), service.reopen(session(), principal(), conversation_id))

@@ -1,14 +1,19 @@
 from marshmallow import fields, validate
 
+from app.channels.providers.registry import PROVIDERS
 from app.common.schema import BaseSchema, KnownAddressField, PageArgs, PageSchema, choice
 from app.conversations.window import Window
 from app.messages.schemas import MessageSchema
 from app.models import ConversationStatus, Owner
 
+STATUSES = (ConversationStatus.ACTIVE, ConversationStatus.CLOSED)
+OWNERS = (Owner.NOBODY, Owner.HUMAN)
+"""Those that a conversation can have today."""
+
 
 class ConversationArgs(PageArgs):
-    status = choice(ConversationStatus)
-    owner = choice(Owner)
+    status = choice(STATUSES)
+    owner = choice(OWNERS)
     channel_id = fields.UUID()
     phone = KnownAddressField()
 
@@ -22,8 +27,8 @@ class ContactSummarySchema(BaseSchema):
 
 class ChannelSummarySchema(BaseSchema):
     id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    provider = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "Shop"})
+    provider = fields.String(required=True, validate=validate.OneOf(list(PROVIDERS)))
     phone_number = fields.String(required=True)
 
 
@@ -31,13 +36,17 @@ class ConversationSchema(BaseSchema):
     id = fields.UUID(required=True)
     contact = fields.Nested(ContactSummarySchema, required=True)
     channel = fields.Nested(ChannelSummarySchema, required=True)
-    status = choice(ConversationStatus, required=True)
-    owner = choice(Owner, required=True)
+    status = choice(STATUSES, required=True)
+    owner = choice(
+        OWNERS,
+        required=True,
+        metadata={"description": "With `human`, keyword replies are silent."},
+    )
     message_count = fields.Integer(required=True)
     last_message_at = fields.DateTime(required=True)
-    window = fields.String(
+    window = choice(
+        Window,
         required=True,
-        validate=validate.OneOf([str(each) for each in Window]),
         metadata={"description": "Whether free-form messages are allowed: the 24-hour window."},
     )
     window_expires_at = fields.DateTime(

@@ -37,6 +37,12 @@ MOST_VARIABLES = 100
 LINE_BREAK = re.compile(r"[\r\n]")
 CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 
+TYPES = (
+    *("text", "image", "audio", "video", "document", "sticker", "template"),
+    *("location", "contacts", "button_reply", "list_reply", "flow_reply", "reaction", "order"),
+    "unknown",
+)
+
 KINDS = {"image": "image", "audio": "audio", "video": "video"}
 
 

@@ -3,15 +3,27 @@ from uuid import UUID
 
 from flask import Response, jsonify
 
+from app.channels.errors import ChannelDisabled, NoChannel, UnknownSender
 from app.common import idempotency
 from app.common.idempotency import idempotent
 from app.common.pagination import Page
 from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
-from app.errors import answer_app_error
+from app.conversations.errors import ConversationNotFound
+from app.errors import answer_app_error, fails_with
 from app.extensions import Blueprint
 from app.messages import content, reading, timeline, waiting
-from app.messages.errors import CredentialsInBody, RefusedByProvider
+from app.messages.errors import (
+    CannotCancel,
+    CannotSettle,
+    ConversationQueueFull,
+    CredentialsInBody,
+    MessageNotFound,
+    OutsideWindow,
+    QuotaReached,
+    RefusedByProvider,
+    UnsupportedContent,
+)
 from app.messages.route import Order
 from app.messages.schemas import (
     CREDENTIALS,
@@ -30,26 +42,49 @@ from app.messages.timeline import Timeline
 from app.messages.waiting import SendResult
 from app.models import Message, Status
 
-sending = Blueprint("sending", "sending", description="Send text, media and templates.")
-template_sending = Blueprint("send_whatsapp", "send_whatsapp", description="Send a template.")
-messages = Blueprint("messages", "messages", description="What was sent and received.")
+sending = Blueprint("sending", "sending")
+template_sending = Blueprint("send_whatsapp", "send_whatsapp")
+messages = Blueprint("messages", "messages")
 
 QUEUED = QueuedSchema()
+
+STORED = {
+    "success": True,
+    "message_id": "0190f5a4-7c3e-7b1a-9f00-3c5d2e1f4a6b",
+    "message_sid": None,
+    "status": "queued",
+}
+SENT = {**STORED, "message_sid": "SM00000000000000000000000000000001", "status": "accepted"}
+"""Examples for the API's description."""
+
+SEND_ERRORS = (
+    NoChannel,
+    UnknownSender,
+    ChannelDisabled,
+    OutsideWindow,
+    UnsupportedContent,
+    RefusedByProvider,
+    QuotaReached,
+    ConversationQueueFull,
+)
 
 
 @sending.post("/send")
 @requires(Permission.MESSAGES_SEND)
+@fails_with(ConversationNotFound, *SEND_ERRORS)
 @idempotent
 @sending.arguments(SendArgs)
-@sending.response(200, QueuedSchema)
-@sending.alt_response(202, schema=QueuedSchema, description="SendResult, or still on its way")
+@sending.response(200, QueuedSchema, example=SENT)
+@sending.alt_response(
+    202, schema=QueuedSchema, description="Stored, and on its way", example=STORED
+)
 def send(body: dict[str, Any]) -> Response:
-    """Send text, media or a template
+    """Send a message
 
-    Answers 202 as soon as the message is stored. With `use_queue: false` it waits up to 8 s for the
-    provider's answer: 200 with the provider's id, or 202 if the message is still on its way. The
-    202 comes at once when the message cannot be sent within 8 s, or when too many other requests
-    are waiting.
+    Text, media or a template. Answers 202 as soon as the message is stored. With `use_queue: false`
+    it waits up to 8 s for the provider's answer: 200 with the provider's id, or 202 if the message
+    is still on its way. The 202 comes at once when the message cannot be sent within 8 s, or when
+    too many other requests are waiting.
     """
     order = order_from(principal(), body, content.from_send(body))
     return answer(order, wait=not body["use_queue"])
@@ -57,10 +92,13 @@ def send(body: dict[str, Any]) -> Response:
 
 @sending.post("/send-message")
 @requires(Permission.MESSAGES_SEND)
+@fails_with(*SEND_ERRORS)
 @idempotent
 @sending.arguments(SendMessageArgs)
-@sending.response(200, QueuedSchema)
-@sending.alt_response(202, schema=QueuedSchema, description="SendResult, or still on its way")
+@sending.response(200, QueuedSchema, example=SENT)
+@sending.alt_response(
+    202, schema=QueuedSchema, description="Stored, and on its way", example=STORED
+)
 def send_message(body: dict[str, Any]) -> Response:
     """Send text
 
@@ -72,10 +110,13 @@ def send_message(body: dict[str, Any]) -> Response:
 
 @template_sending.post("/send_whatsapp")
 @requires(Permission.MESSAGES_SEND)
+@fails_with(CredentialsInBody, *SEND_ERRORS)
 @idempotent
 @template_sending.arguments(SendWhatsAppArgs)
-@template_sending.response(200, QueuedSchema)
-@template_sending.alt_response(202, schema=QueuedSchema, description="Still on its way")
+@template_sending.response(200, QueuedSchema, example=SENT)
+@template_sending.alt_response(
+    202, schema=QueuedSchema, description="Stored, and on its way", example=STORED
+)
 def send_whatsapp(body: dict[str, Any]) -> Response:
     """Send a template
 
@@ -118,51 +159,59 @@ def queued_response(queued: SendResult) -> Response:
 @messages.arguments(MessageArgs, location="query")
 @messages.response(200, MessagePage)
 def list_messages(args: dict[str, Any]) -> Page[Message]:
-    """List messages, newest first
+    """List messages
 
-    They are sorted, and filtered by `since` and `until`, by their time: when an incoming message
-    was received, and when an outgoing one was queued or, if it is scheduled, is to be sent. Follow
-    `next_cursor` until it is null: at most 4,000 messages are read for one page, so with a rare `q`
-    or several filters a page may hold few messages, or none, and not be the last.
+    Newest first. They are sorted, and filtered by `since` and `until`, by their time: when an
+    incoming message was received, and when an outgoing one was queued or, if it is scheduled, is to
+    be sent. Follow `next_cursor` until it is null: at most 4,000 messages are read for one page, so
+    with a rare `q` or several filters a page may hold few messages, or none, and not be the last.
     """
     return reading.list_page(session(), args)
 
 
 @messages.get("/<uuid:message_id>")
 @requires(Permission.MESSAGES_READ)
+@fails_with(MessageNotFound)
 @messages.response(200, MessageSchema)
 def get_message(message_id: UUID) -> Message:
-    """Show one message"""
+    """Show a message"""
     return reading.get(session(), message_id)
 
 
 @messages.get("/<uuid:message_id>/timeline")
 @requires(Permission.MESSAGES_READ)
+@fails_with(MessageNotFound)
 @messages.response(200, TimelineSchema)
 def get_timeline(message_id: UUID) -> Timeline:
-    """Show every step that a message took, with the cause and remedy of each failure"""
+    """Show a message's timeline
+
+    Every step that it took, with the cause and remedy of each failure.
+    """
     return timeline.of_message(session(), message_id)
 
 
 @messages.post("/<uuid:message_id>/cancel")
 @requires(Permission.MESSAGES_SEND)
+@fails_with(MessageNotFound, CannotCancel)
 @messages.response(200, MessageSchema)
 def cancel_message(message_id: UUID) -> Message:
-    """Cancel a message that is still queued
+    """Cancel a message
 
-    Answers 409 when it has been sent, or may have been; the error says what to do instead.
+    One that is still queued. Answers 409 when it has been sent, or may have been; the error says
+    what to do instead.
     """
     return reading.cancel(session(), principal(), message_id)
 
 
 @messages.post("/<uuid:message_id>/settle")
 @requires(Permission.MESSAGES_SEND)
+@fails_with(MessageNotFound, CannotSettle)
 @messages.arguments(SettleArgs)
 @messages.response(200, MessageSchema)
 def settle_message(body: dict[str, Any], message_id: UUID) -> Message:
-    """Settle an uncertain or unknown message by hand
+    """Settle a message by hand
 
-    Say that it arrived, that it did not arrive, or that it is to be sent again. Its conversation
-    then continues.
+    One that is `uncertain` or `unknown`: say that it arrived, that it did not arrive, or that it is
+    to be sent again. Its conversation then continues.
     """
     return reading.settle(session(), principal(), message_id, body["outcome"])

@@ -14,8 +14,9 @@ from app.common.schema import (
     text_field,
     words_field,
 )
-from app.messages.content import LONGEST_TEXT
+from app.messages.content import LONGEST_TEXT, TYPES
 from app.messages.send import PRIORITIES
+from app.messages.timeline import STEPS
 from app.models import Direction, Policy, Sender, Status
 
 CREDENTIALS = ("account_sid", "auth_token")
@@ -105,11 +106,18 @@ class SendWhatsAppArgs(BaseSchema):
     auth_token = fields.Raw(metadata={"description": "Refused: store it with POST /channels."})
 
 
+OUTGOING = tuple(each for each in Status if each is not Status.RECEIVED)
+
+
 class QueuedSchema(BaseSchema):
-    success = fields.Boolean(required=True)
+    success = fields.Boolean(required=True, metadata={"enum": [True]})
     message_id = fields.UUID(required=True)
-    message_sid = fields.String(required=True, allow_none=True)
-    status = fields.String(required=True)
+    message_sid = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The provider's id; null while there is none."},
+    )
+    status = choice(OUTGOING, required=True)
 
 
 class MessageArgs(PageArgs):
@@ -132,8 +140,11 @@ class MessageArgs(PageArgs):
 
 
 class MediaSchema(BaseSchema):
-    url = fields.String(required=True)
-    mime_type = fields.String(required=True)
+    url = fields.String(
+        required=True,
+        metadata={"description": "Yours, or the provider's; it wants the channel's credentials."},
+    )
+    mime_type = fields.String(required=True, metadata={"description": "Empty if it is not known."})
 
 
 class ProblemSchema(BaseSchema):
@@ -149,19 +160,47 @@ class MessageSchema(BaseSchema):
     id = fields.UUID(required=True)
     message_sid = fields.String(attribute="provider_message_id", required=True, allow_none=True)
     conversation_id = fields.UUID(required=True)
-    direction = choice(Direction, required=True)
+    direction = choice(Direction, required=True, metadata={"example": "outgoing"})
     from_number = fields.String(required=True)
     to_number = fields.String(required=True)
-    type = fields.String(required=True)
-    body = fields.String(required=True)
-    media = fields.Function(lambda message: message.content.get("media", []), required=True)
-    content = fields.Dict(required=True)
-    status = fields.String(required=True)
+    type = fields.String(required=True, validate=validate.OneOf(TYPES))
+    body = fields.String(
+        required=True, metadata={"description": "The text, or the caption; empty without one."}
+    )
+    media = fields.List(
+        fields.Nested(MediaSchema),
+        attribute="content.media",
+        dump_default=list,
+        required=True,
+        metadata={"example": []},
+    )
+    content = fields.Dict(
+        required=True,
+        metadata={
+            "description": "All of it: `type`, `body`, and what this type has besides, such as "
+            "`template`, `latitude` and `longitude`, or the `id` and `title` of a button."
+        },
+    )
+    status = choice(Status, required=True, metadata={"example": "delivered"})
     error = fields.Nested(ProblemSchema, required=True, allow_none=True)
-    sender = choice(Sender, required=True)
-    is_test = fields.Boolean(required=True)
+    sender = choice(
+        Sender,
+        required=True,
+        metadata={
+            "description": "`user`: a member; `api`: an API key; `bot`: a keyword reply.",
+            "example": "api",
+        },
+    )
+    is_test = fields.Boolean(
+        required=True, metadata={"description": "Of a test key: it never reaches a phone."}
+    )
     created_at = fields.DateTime(required=True)
-    scheduled_for = fields.DateTime(attribute="due_at", allow_none=True)
+    scheduled_for = fields.DateTime(
+        attribute="due_at",
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it is to be sent; null for an incoming one."},
+    )
     sent_at = fields.DateTime(required=True, allow_none=True)
     delivered_at = fields.DateTime(required=True, allow_none=True)
     read_at = fields.DateTime(required=True, allow_none=True)
@@ -173,10 +212,18 @@ class MessagePage(PageSchema):
 
 class StepSchema(BaseSchema):
     at = fields.DateTime(required=True)
-    step = fields.String(required=True)
-    attempt = fields.Integer(allow_none=True)
-    message_sid = fields.String(allow_none=True)
-    error = fields.Nested(ProblemSchema, allow_none=True)
+    step = fields.String(
+        required=True,
+        validate=validate.OneOf(STEPS),
+        metadata={"example": "attempt accepted by the provider"},
+    )
+    attempt = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The number of the attempt that this step belongs to."},
+    )
+    message_sid = fields.String(required=True, allow_none=True)
+    error = fields.Nested(ProblemSchema, required=True, allow_none=True)
 
 
 class TimelineSchema(BaseSchema):

@@ -27,6 +27,14 @@ ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.CANCELED})
 """The status does not change any more, unless a person changes it."""
 
 
+STEPS = (
+    *(str(each) for each in (Status.RECEIVED, Status.QUEUED, Status.SENT, Status.DELIVERED)),
+    *(str(each) for each in (Status.READ, *sorted(ENDS))),
+    *STEP_OF_OUTCOME.values(),
+)
+"""Every step that a timeline may have."""
+
+
 @dataclass(frozen=True)
 class TimelineStep:
     """`message_sid` is the provider's id of the message; `error` has `code`, `cause`, `remedy`."""
@@ -56,7 +64,7 @@ def of_message(session: Session, message_id: UUID) -> Timeline:
 
 
 def _steps_of_message(message: Message) -> list[TimelineStep]:
-    first = "received" if message.direction == Direction.INCOMING else str(Status.QUEUED)
+    first = str(Status.RECEIVED) if message.direction == Direction.INCOMING else str(Status.QUEUED)
     times: dict[str, datetime | None] = {
         first: message.created_at,
         Status.SENT: message.sent_at,

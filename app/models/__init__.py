@@ -1,6 +1,6 @@
 """The tables, one file per aggregate; importing this package loads them all."""
 
-from app.models.audit import AuditEntry
+from app.models.audit import ActorType, AuditEntry
 from app.models.base import SCHEMA, Base, TenantScoped
 from app.models.channel import Channel, ChannelStatus
 from app.models.contact import Contact, ContactAlias
@@ -33,6 +33,7 @@ from app.models.user import (
 
 __all__ = [
     "SCHEMA",
+    "ActorType",
     "ApiKey",
     "Attempt",
     "AttemptOutcome",

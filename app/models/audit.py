@@ -1,8 +1,17 @@
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Json, TenantScoped, belongs_to_tenant
+
+
+class ActorType(StrEnum):
+    USER = "user"
+    API_KEY = "api_key"
+    SYSTEM = "system"
+    PLATFORM = "platform"
+    """Somebody of the installation, whom a tenant does not know by name."""
 
 
 class AuditEntry(TenantScoped):

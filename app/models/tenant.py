@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.common.ids import new_id
 from app.models.base import Base, belongs_to_tenant, one_of, pinned_tenant
 
+LANGUAGES = ("es", "en")
+"""Those of the ready-made keyword replies."""
+
 
 class TenantStatus(StrEnum):
     ACTIVE = "active"

@@ -3,18 +3,22 @@
 from typing import Any
 from uuid import UUID
 
+from app.auth.errors import HasApiKeys
 from app.common import idempotency
+from app.common.caps import LimitReached
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
+from app.errors import fails_with
 from app.extensions import Blueprint
 from app.models import AuditEntry, Tenant, User
 from app.tenants import schemas, service, users
+from app.tenants.errors import LastOwner, PlatformTenant, RoleAboveOwn, UsernameTaken
 
-tenants = Blueprint("tenants", __name__, description="For platform administrators.")
-own_tenant = Blueprint("own_tenant", __name__, description="Your own business and its members.")
+tenants = Blueprint("tenants", __name__)
+own_tenant = Blueprint("own_tenant", __name__)
 
 
 @tenants.get("")
@@ -22,18 +26,25 @@ own_tenant = Blueprint("own_tenant", __name__, description="Your own business an
 @tenants.arguments(PageArgs, location="query")
 @tenants.response(200, schemas.TenantPage)
 def list_tenants(page: dict[str, Any]) -> Page[Tenant]:
-    """List the tenants of this installation, newest first"""
+    """List tenants
+
+    All of this installation, newest first.
+    """
     commit_request()
     return service.list_tenants(principal().id, PageRequest(**page))
 
 
 @tenants.post("")
 @requires(Permission.PLATFORM)
+@fails_with(UsernameTaken)
 @idempotent
 @tenants.arguments(schemas.NewTenantSchema)
 @tenants.response(201, schemas.TenantSchema)
 def create_tenant(body: dict[str, Any]) -> Tenant:
-    """Create a tenant, with its first owner if you name one"""
+    """Create a tenant
+
+    With its first owner, if you name one.
+    """
     owner = body.pop("owner")
     first = users.new_user(**owner, field="owner.password") if owner else None
     new = service.NewTenant(**body, owner=first)
@@ -51,19 +62,27 @@ def read_tenant(tenant_id: UUID) -> Tenant:
 
 @tenants.put("/<uuid:tenant_id>")
 @requires(Permission.PLATFORM)
+@fails_with(PlatformTenant)
 @tenants.arguments(schemas.TenantChangesSchema)
 @tenants.response(200, schemas.TenantSchema)
 def update_tenant(body: dict[str, Any], tenant_id: UUID) -> Tenant:
-    """Change a tenant or its quota, or reopen it after it was closed"""
+    """Change a tenant
+
+    Fields left out stay. `status: active` reopens a tenant that was closed.
+    """
     commit_request()
     return service.update_tenant(principal(), tenant_id, body)
 
 
 @tenants.delete("/<uuid:tenant_id>")
 @requires(Permission.PLATFORM)
+@fails_with(PlatformTenant)
 @tenants.response(204)
 def close_tenant(tenant_id: UUID) -> None:
-    """Close a tenant; its sign-ins and keys are refused at once, its data stays"""
+    """Close a tenant
+
+    Its sign-ins and keys are refused at once; its data stays.
+    """
     commit_request()
     service.close_tenant(principal(), tenant_id)
 
@@ -72,7 +91,7 @@ def close_tenant(tenant_id: UUID) -> None:
 @requires(Permission.TENANT_READ)
 @own_tenant.response(200, schemas.TenantSchema)
 def read_own_tenant() -> Tenant:
-    """Show your own business"""
+    """Show your business"""
     return service.own_tenant(session())
 
 
@@ -81,7 +100,10 @@ def read_own_tenant() -> Tenant:
 @own_tenant.arguments(schemas.OwnTenantChangesSchema)
 @own_tenant.response(200, schemas.TenantSchema)
 def update_own_tenant(body: dict[str, Any]) -> Tenant:
-    """Change your own business; its daily quota is set by the platform's administrators"""
+    """Change your business
+
+    Fields left out stay. The daily quota is set by the platform's administrators.
+    """
     return service.update_own_tenant(session(), principal(), body)
 
 
@@ -90,17 +112,24 @@ def update_own_tenant(body: dict[str, Any]) -> Tenant:
 @own_tenant.arguments(PageArgs, location="query")
 @own_tenant.response(200, schemas.UserPage)
 def list_users(page: dict[str, Any]) -> Page[User]:
-    """List the members of your business, newest first"""
+    """List members
+
+    Newest first.
+    """
     return users.list_users(session(), PageRequest(**page))
 
 
 @own_tenant.post("/users")
 @requires(Permission.USERS_WRITE)
+@fails_with(UsernameTaken, RoleAboveOwn, LimitReached)
 @idempotent
 @own_tenant.arguments(schemas.NewUserSchema)
 @own_tenant.response(201, schemas.UserSchema)
 def create_user(body: dict[str, Any]) -> User:
-    """Add a member; nobody can give a role above their own"""
+    """Add a member
+
+    Nobody can give a role above their own.
+    """
     return users.add_user(session(), principal(), users.new_user(**body))
 
 
@@ -114,26 +143,29 @@ def read_user(user_id: UUID) -> User:
 
 @own_tenant.put("/users/<uuid:user_id>")
 @requires(Permission.USERS_WRITE)
+@fails_with(LastOwner, RoleAboveOwn)
 @own_tenant.arguments(schemas.UserChangesSchema)
 @own_tenant.response(200, schemas.UserSchema)
 def update_user(body: dict[str, Any], user_id: UUID) -> User:
-    """Change a member's name, role, status or password
+    """Change a member
 
-    A new role takes effect at once; a new password, or disabling, ends their sign-ins at once. The
-    last owner keeps the role.
+    Fields left out stay. A new role takes effect at once; a new password, or disabling, ends their
+    sign-ins at once. The last owner keeps the role.
     """
     return users.update_user(session(), principal(), user_id, body)
 
 
 @own_tenant.delete("/users/<uuid:user_id>")
 @requires(Permission.USERS_WRITE)
+@fails_with(LastOwner, RoleAboveOwn, HasApiKeys)
 @own_tenant.arguments(schemas.RemovalArgs, location="query")
 @own_tenant.response(204)
 def remove_user(args: dict[str, Any], user_id: UUID) -> None:
-    """Remove a member; the last owner cannot be removed
+    """Remove a member
 
-    API keys outlive the member who created them. If there are any, the first call is answered 409
-    with the list of them, and you decide with `revoke_api_keys`.
+    The last owner cannot be removed. API keys outlive the member who created them. If there are
+    any, the first call is answered 409 with the list of them, and you decide with
+    `revoke_api_keys`.
     """
     users.remove_user(session(), principal(), user_id, **args)
 
@@ -143,5 +175,8 @@ def remove_user(args: dict[str, Any], user_id: UUID) -> None:
 @own_tenant.arguments(PageArgs, location="query")
 @own_tenant.response(200, schemas.AuditPage)
 def list_audit(page: dict[str, Any]) -> Page[AuditEntry]:
-    """List who changed what, newest first"""
+    """List the audit log
+
+    Who changed what, newest first.
+    """
     return service.list_audit(session(), PageRequest(**page))

@@ -2,8 +2,8 @@
 one."""
 
 from app.common.principal import Principal
-from app.errors import Forbidden
 from app.models import Role
+from app.tenants.errors import RoleAboveOwn
 
 RANKS = {role: rank for rank, role in enumerate(reversed(Role))}
 """From viewer (0) upwards, in the order of the enumeration."""
@@ -13,8 +13,6 @@ INDISPENSABLE = frozenset({Role.OWNER, Role.PLATFORM_ADMIN})
 
 
 def check_reach(actor: Principal | None, role: Role) -> None:
-    """Raises Forbidden when `role` is above the actor's own; None is the operator's shell."""
+    """Raises RoleAboveOwn when `role` is above the actor's own; None is the operator's shell."""
     if actor is not None and RANKS[role] > RANKS[Role(actor.role)]:
-        raise Forbidden(
-            f"The role {role} is above your own. Ask somebody who holds it.", code="role_above_own"
-        )
+        raise RoleAboveOwn(f"The role {role} is above your own. Ask somebody who holds it.")

@@ -1,16 +1,15 @@
 """The schemas of tenants, their users and their audit log."""
 
 import unicodedata
-from enum import StrEnum
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from app.common.schema import BaseSchema, PageSchema, text_field
-from app.models import Role, TenantStatus, UserStatus
+from app.common.schema import BaseSchema, PageSchema, choice, text_field
+from app.models import ActorType, Role, TenantStatus, UserStatus
+from app.models.tenant import LANGUAGES
 from app.tenants.naming import is_timezone, is_username
 
-LANGUAGES = ("es", "en")
 LARGEST_QUOTA = 1_000_000_000
 
 
@@ -22,11 +21,6 @@ class UsernameField(fields.String):
         if not is_username(text):
             raise ValidationError("Use 3 to 64 printable characters without spaces.")
         return text
-
-
-def word_field(words: type[StrEnum]) -> fields.String:
-    """A string of an answer, out of a fixed list."""
-    return fields.String(required=True, validate=validate.OneOf([str(word) for word in words]))
 
 
 def timezone_field(**kwargs: Any) -> fields.String:
@@ -100,10 +94,10 @@ class TenantChangesSchema(OwnTenantChangesSchema):
 
 class TenantSchema(BaseSchema):
     id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    status = word_field(TenantStatus)
+    name = fields.String(required=True, metadata={"example": "Bakery"})
+    status = choice(TenantStatus, required=True)
     timezone = fields.String(required=True)
-    language = fields.String(required=True)
+    language = language_field(required=True)
     daily_message_quota = fields.Integer(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
     updated_at = fields.AwareDateTime(required=True)
@@ -137,8 +131,8 @@ class UserSchema(BaseSchema):
     id = fields.UUID(required=True)
     username = fields.String(required=True)
     name = fields.String(required=True)
-    role = word_field(Role)
-    status = word_field(UserStatus)
+    role = choice(Role, required=True, metadata={"example": "agent"})
+    status = choice(UserStatus, required=True)
     has_second_factor = fields.Boolean(required=True)
     last_login_at = fields.AwareDateTime(required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
@@ -161,11 +155,10 @@ class UserPage(PageSchema):
 class AuditEntrySchema(BaseSchema):
     id = fields.UUID(required=True)
     created_at = fields.AwareDateTime(required=True)
-    actor_type = fields.String(
+    actor_type = choice(
+        ActorType,
         required=True,
-        metadata={
-            "description": "user, api_key, system, or platform: somebody of the installation."
-        },
+        metadata={"description": "`platform`: somebody of the installation."},
     )
     actor_id = fields.UUID(required=True, allow_none=True)
     actor_name = fields.String(required=True)

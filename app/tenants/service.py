@@ -18,11 +18,12 @@ from app.common import audit, vault
 from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, decode_cursor, encode_cursor
 from app.common.principal import Principal
-from app.errors import Conflict, NotFound
+from app.errors import NotFound
 from app.inbox import service as inbox
 from app.messages import service as messages
 from app.models import AuditEntry, Role, Tenant, TenantStatus, User
 from app.tenants import repository
+from app.tenants.errors import PlatformTenant
 from app.tenants.users import NewUser, add_user
 
 PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -164,7 +165,7 @@ def close_tenant(actor: Principal, tenant_id: UUID) -> None:
     Raises NotFound, Conflict.
     """
     if tenant_id == PLATFORM_TENANT_ID:
-        raise Conflict("The platform's own tenant cannot be closed.", code="platform_tenant")
+        raise PlatformTenant
     with db.tenant_session(tenant_id) as session:
         tenant = own_tenant(session, lock=True)
         tenant.status = TenantStatus.CLOSED

@@ -12,9 +12,10 @@ from app.auth import service as auth
 from app.common import audit, caps
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import InvalidInput, NotFound
 from app.models import Role, User, UserStatus
 from app.tenants import repository
+from app.tenants.errors import LastOwner, UsernameTaken
 from app.tenants.roles import INDISPENSABLE, check_reach
 
 USERNAME_INDEX = "uq_users_username"
@@ -60,11 +61,7 @@ def add_user(session: Session, actor: Principal | None, new: NewUser) -> User:
     except IntegrityError as error:
         if USERNAME_INDEX not in str(error.orig):
             raise
-        raise Conflict(
-            "This username is taken. Usernames are shared by the whole installation: choose "
-            "another one, such as an e-mail address.",
-            code="username_taken",
-        ) from error
+        raise UsernameTaken from error
     changes = {"username": user.username, "role": str(user.role)}
     audit.record(session, actor, "user.created", ("user", user.id), changes)
     return user
@@ -152,12 +149,11 @@ def loses_hold(user: User, changes: dict[str, Any]) -> bool:
 
 
 def keep_the_last(session: Session, user: User) -> None:
-    """Raises Conflict when nobody else has this user's role."""
+    """Raises LastOwner when nobody else has this user's role."""
     if repository.count_active_others(session, Role(user.role), user.id) == 0:
-        raise Conflict(
+        raise LastOwner(
             f"This is the last active {user.role.replace('_', ' ')}. Give somebody else that role "
-            "first.",
-            code="last_owner",
+            "first."
         )
 
 

@@ -5,44 +5,76 @@ from flask import Response, request
 
 from app.channels.providers.base import WebhookRequest
 from app.channels.providers.registry import provider_at
+from app.errors import fails_with
 from app.extensions import Blueprint, limiter
 from app.webhook import handshake, receive
+from app.webhook.handshake import HandshakeRefused, NoHandshake
 from app.webhook.incoming import current_request
+from app.webhook.receive import BadSignature, UnreadableWebhook
 
-webhooks = Blueprint(
-    "webhooks",
-    "webhooks",
-    description="The webhooks that providers call. They are signed and need no token.",
+webhooks = Blueprint("webhooks", "webhooks")
+
+RECEIVES = webhooks.doc(
+    requestBody={
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}}
+            }
+        },
+    },
+    responses={
+        "200": {
+            "description": "An incoming message was stored.",
+            "content": {"text/xml": {"schema": {"type": "string"}, "example": "<Response/>"}},
+        },
+        "204": {"description": "A status was stored."},
+    },
+)
+SHAKES_HANDS = webhooks.doc(
+    responses={
+        "200": {
+            "description": "The provider's challenge.",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": "1158201444"}},
+        }
+    }
 )
 
 
 @webhooks.post("/<provider>")
+@fails_with(UnreadableWebhook, BadSignature)
+@RECEIVES
 @limiter.exempt
 def webhook(provider: str) -> Response:
-    """Receive events of a provider, at the address without a channel
+    """Receive a provider's events
 
-    The channel is found by the account and the sender that the request names (Twilio: `AccountSid`
-    and our own number; `/webhook/whatsapp` is Twilio's, too). Prefer the address with the channel's
-    key, which `GET /channels` shows.
+    At the address without a channel: the channel is found by the account and the sender that the
+    request names (Twilio: `AccountSid` and our own number; `/webhook/whatsapp` is Twilio's, too).
+    Prefer the address with the channel's key, which `GET /channels` shows.
     """
     return take(provider, None)
 
 
 @webhooks.post("/<provider>/<channel_key>")
+@fails_with(UnreadableWebhook, BadSignature)
+@RECEIVES
 @limiter.exempt
 def channel_webhook(provider: str, channel_key: str) -> Response:
-    """Receive events of one channel: incoming messages and statuses
+    """Receive a channel's events
 
-    The request must be signed by the provider. Answers what the provider expects (Twilio: TwiML for
-    an incoming message, 204 for a status), or 403 for a signature that does not match.
+    Incoming messages and statuses. The request must be signed by the provider. Answers what the
+    provider expects (Twilio: TwiML for an incoming message, 204 for a status), or 403 for a
+    signature that does not match.
     """
     return take(provider, channel_key)
 
 
 @webhooks.get("/<provider>")
+@fails_with(HandshakeRefused, NoHandshake)
+@SHAKES_HANDS
 @limiter.exempt
 def webhook_handshake(provider: str) -> Response:
-    """Answer a provider's check of the address without a channel
+    """Answer a provider's handshake
 
     Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no such
     handshake.
@@ -51,9 +83,11 @@ def webhook_handshake(provider: str) -> Response:
 
 
 @webhooks.get("/<provider>/<channel_key>")
+@fails_with(HandshakeRefused, NoHandshake)
+@SHAKES_HANDS
 @limiter.exempt
 def channel_webhook_handshake(provider: str, channel_key: str) -> Response:
-    """Answer a provider's check of a channel's address
+    """Answer a channel's handshake
 
     Answers the provider's challenge as plain text, 403 for a wrong verify token. Twilio has no such
     handshake.

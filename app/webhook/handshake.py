@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from werkzeug.exceptions import MethodNotAllowed
-
 from app.channels.providers.base import Json, WebhookRequest
 from app.channels.providers.registry import provider_at
-from app.errors import Forbidden
+from app.errors import AppError, Forbidden
 from app.webhook.candidates import candidates
 
 
@@ -18,15 +16,23 @@ class HandshakeRefused(Forbidden):
     )
 
 
+class NoHandshake(AppError):
+    status = 405
+    code = "method_not_allowed"
+    message = "This provider calls its webhook without a handshake: it sends POST only."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Allow": "POST"})
+
+
 def answer(path: str, incoming: WebhookRequest, channel_key: str | None) -> str:
     """Return the text that the provider expects. `path` is the provider's name in the URL.
 
-    Raises NotFound for a name that no provider has, MethodNotAllowed for a provider without a
-    handshake, HandshakeRefused.
+    Raises NotFound for a name that no provider has, NoHandshake, HandshakeRefused.
     """
     provider = provider_at(path)
     if not provider.has_handshake:
-        raise MethodNotAllowed(["POST"])
+        raise NoHandshake
     for credentials in _credentials(provider.name, channel_key):
         found = provider.challenge(incoming, credentials)
         if found is not None:

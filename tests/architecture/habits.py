@@ -27,7 +27,7 @@ MAKES_ENGINES = {
 VENDOR_WORDS = frozenset({"twilio", "messagingservice", "accountsid", "wamid"})
 VENDOR_HOMES = {
     "app.config": "reads the providers' settings",
-    "app.openapi": "has examples of what providers send",
+    "app.openapi.examples": "has examples of what providers send",
     "app.common.logging": "quiets the loggers of their libraries, which would log phone numbers",
     "app.cli.demo": "the demonstration's channel is at a provider",
     "app.cli.default_channel": "turns a provider's settings into a channel",

@@ -1,5 +1,6 @@
 """The document at /openapi.json is valid, complete, and served without any outside host."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +8,19 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from marshmallow import Schema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.blueprints import TABLE, Guard, Kind
-from app.openapi import EXAMPLES, path_of
+from app.common.permissions import Permission
+from app.extensions import api
+from app.openapi import path_of
+from app.openapi.examples import REQUESTS
+from app.openapi.tags import TAGS
+
+STATES = ("GET /health", "GET /api/status")
+"""Their 503 has the form of their 200."""
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
@@ -60,21 +70,130 @@ def test_operation_ids_are_unique(described: dict[str, Any]) -> None:
     assert sorted(ids) == sorted(set(ids))
 
 
-def test_each_operation_has_a_summary_and_a_described_tag(described: dict[str, Any]) -> None:
-    tags = {tag["name"] for tag in described["tags"] if tag.get("description")}
-    lacking = [
-        call
+def test_each_operation_has_a_short_name_of_its_own(described: dict[str, Any]) -> None:
+    names = [operation["summary"] for _, operation in operations(described)]
+    assert [name for name in names if len(name) > 45 or re.search(r"[.;:,]", name)] == []
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_sections_are_titled_described_and_in_the_order_of_the_table(
+    app: Flask, described: dict[str, Any]
+) -> None:
+    assert [tag["name"] for tag in described["tags"]] == [tag.name for tag in TAGS]
+    assert all(tag["description"] and tag["name"][0].isupper() for tag in described["tags"])
+    used = {name for _, operation in operations(described) for name in operation["tags"]}
+    assert used == {tag.name for tag in TAGS}
+    ours = {entry.blueprint.name for entry in TABLE if entry.kind is Kind.API}
+    assert {name for tag in TAGS for name in tag.blueprints} == ours
+
+
+def test_nothing_is_filled_into_a_field_of_the_page(described: dict[str, Any]) -> None:
+    """The page would send an example of a parameter with every try, unseen."""
+    filled = [
+        (call, parameter["name"])
         for call, operation in operations(described)
-        if not operation.get("summary") or not set(operation["tags"]) <= tags
+        for parameter in operation.get("parameters", [])
+        if {"example", "examples"} & {*parameter, *parameter["schema"]}
+        or (parameter["name"] != "limit" and "default" in parameter["schema"])
     ]
-    assert lacking == []
+    assert filled == []
 
 
-def test_each_operation_answers_failures_in_the_envelope(described: dict[str, Any]) -> None:
-    for call, operation in operations(described):
-        assert operation["responses"]["default"]["$ref"].endswith("/Failure"), call
+def test_each_failure_is_in_the_envelope_and_has_an_example(described: dict[str, Any]) -> None:
     error = described["components"]["schemas"]["Error"]
     assert set(error["properties"]) == {"success", "error", "code", "details", "request_id"}
+    for call, operation in operations(described):
+        for status, answer in operation["responses"].items():
+            if status < "400" or call.startswith(STATES):
+                continue
+            content = answer["content"]["application/json"]
+            assert content["schema"]["$ref"].endswith("/Error"), (call, status)
+            assert content["examples"], (call, status)
+
+
+def test_callers_learn_what_every_guarded_operation_may_answer(
+    app: Flask, described: dict[str, Any]
+) -> None:
+    guards = guarded_routes(app)
+    for call, operation in operations(described):
+        if guards[call] is Guard.CALLER:
+            assert {"401", "403", "429", "503"} <= set(operation["responses"]), call
+        if "{" in call:
+            assert "404" in operation["responses"], call
+
+
+def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the media types of the request body and of every answer."""
+    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    yield from (content for body in bodies for content in body.get("content", {}).values())
+
+
+def shown(content: dict[str, Any], described: dict[str, Any]) -> list[Any]:
+    """Return the examples of a media type."""
+    known = described["components"]["examples"]
+    named = [
+        known[each["$ref"].rpartition("/")[2]]["value"] if "$ref" in each else each["value"]
+        for each in content.get("examples", {}).values()
+    ]
+    return [content["example"], *named] if "example" in content else named
+
+
+def test_each_body_and_each_answer_has_an_example_that_its_schema_allows(
+    described: dict[str, Any],
+) -> None:
+    for call, operation in operations(described):
+        for content in contents(operation):
+            if "schema" not in content:
+                continue
+            schema = {**content["schema"], "components": described["components"]}
+            examples = shown(content, described)
+            assert examples, call
+            for example in examples:
+                reasons = [e.message for e in Draft202012Validator(schema).iter_errors(example)]
+                assert reasons == [], (call, example)
+
+
+def test_each_example_of_a_request_is_accepted_by_the_schema_of_its_view(
+    app: Flask, described: dict[str, Any]
+) -> None:
+    """A view's schema says more than JSON Schema can, such as that text and template exclude each
+    other."""
+    loaded = 0
+    for _, operation in operations(described):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            name = content["schema"].get("$ref", "").rpartition("/")[2]
+            for example in shown(content, described) if name else ():
+                loader(name).load(example)
+                loaded += 1
+    assert loaded > 20
+
+
+def loader(name: str) -> Schema:
+    """Return the schema with this name in the document."""
+    known = api.ma_plugin.converter.refs
+    made: Schema = next(key[0]() for key, given in known.items() if given == name)
+    return made
+
+
+FREE = {"AuditEntry.subject_type", "Media.mime_type", "NewTenant.owner"}
+"""The words of these have no end; an owner is a person."""
+WORDS = ("status", "state", "mode", "role", "direction", "sender", "owner", "type", "window")
+
+
+def test_each_field_with_a_fixed_list_of_words_names_them(described: dict[str, Any]) -> None:
+    vague = {
+        f"{schema}.{name}"
+        for schema, written in described["components"]["schemas"].items()
+        for name, field in written["properties"].items()
+        if (name in WORDS or name.endswith("_type")) and "enum" not in field
+    }
+    assert vague == FREE
+
+
+def test_the_description_names_no_scope_that_grants_nothing(described: dict[str, Any]) -> None:
+    text = json.dumps(described)
+    named = set(re.findall(r"\b[a-z_]+:(?:read|write|send)\b", text))
+    assert named <= {str(each) for each in Permission}
 
 
 def test_operations_of_callers_ask_for_a_token_and_no_others(
@@ -105,9 +224,13 @@ def test_the_idempotency_key_is_described_where_it_is_honoured(
     assert described_at == honoured_at != set()
 
 
-def test_every_example_belongs_to_an_operation(described: dict[str, Any]) -> None:
-    ids = {operation["operationId"] for _, operation in operations(described)}
-    assert set(EXAMPLES) - ids == set()
+def test_every_example_belongs_to_an_operation_with_a_body(described: dict[str, Any]) -> None:
+    with_body = {
+        operation["operationId"]
+        for _, operation in operations(described)
+        if "requestBody" in operation
+    }
+    assert set(REQUESTS) == with_body
 
 
 @pytest.mark.parametrize(

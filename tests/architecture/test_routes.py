@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from app.blueprints import TABLE, Guard, Kind
-from app.common.permissions import Permission
+from app.common.permissions import SCOPES, Permission
 from app.extensions import CONTENT_POLICY, PageBlueprint
 
 OPEN = {
@@ -57,6 +57,13 @@ def unguarded(app: Flask) -> list[str]:
 
 def test_every_route_has_a_guard(app: Flask) -> None:
     assert unguarded(app) == []
+
+
+def test_every_permission_guards_a_route(app: Flask) -> None:
+    """A key must not offer a scope that means nothing."""
+    used = {getattr(view, "permission", None) for view in app.view_functions.values()}
+    assert set(Permission) - used == set()
+    assert used >= SCOPES
 
 
 def test_a_route_without_a_guard_is_noticed() -> None:

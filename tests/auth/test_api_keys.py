@@ -94,6 +94,17 @@ def test_a_field_that_does_not_validate_is_422(signed_in: ApiClient, change: dic
     assert code(answer) == (422, "validation_error")
 
 
+def test_a_stored_scope_that_is_gone_grants_nothing_and_is_not_shown(
+    app: Flask, signed_in: ApiClient, tenant: Tenant
+) -> None:
+    row, key = create_api_key(tenant.id)
+    with db.tenant_session(tenant.id) as session:
+        session.get_one(ApiKey, (tenant.id, row.id)).scopes = ["contacts:write", "messages:read"]
+    shown = signed_in.get("/auth/api-keys").json["items"][0]["scopes"]
+    own = ApiClient(app, key).get("/auth/me").json["permissions"]
+    assert (shown, own) == (["messages:read"], ["messages:read", "profile"])
+
+
 @pytest.mark.parametrize("role", [Role.AGENT, Role.VIEWER])
 def test_small_roles_make_no_keys(sign_in: SignIn, role: Role) -> None:
     assert sign_in(role).post("/auth/api-keys", {"name": "Shop"}).status_code == 403

@@ -10,11 +10,13 @@ from werkzeug.routing import Rule
 from app.blueprints import TABLE, Guard, Kind
 from app.common.schema import ErrorSchema
 from app.config import Settings
-from app.errors import InvalidInput, NotFound
 from app.extensions import api
+from app.openapi import examples, failures, tags
 
 # Must come before api.init_app, which describes errors by it.
 api.ERROR_SCHEMA = ErrorSchema
+
+Json = dict[str, Any]
 
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
@@ -23,7 +25,8 @@ Recado talks with your customers on WhatsApp: it sends, receives, answers, and t
 
 Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make an API key.
 
-- Every error has the same form: `error` says what to do next, `code` is stable.
+- Every error has the same form: `error` says what to do next, `code` is stable. Each operation
+  lists its own; a fault of ours is answered 500 in the same form.
 - Every answer carries `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`; a 429
   says in `Retry-After` how many seconds to wait.
 - A POST that creates something honours `Idempotency-Key`: the same key and body get the first
@@ -33,15 +36,14 @@ Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make 
   WhatsApp user id, and answered in E.164.
 """
 
-WRONG_FIELD = {"fields": {"to_number": ["Missing data for required field."]}}
-
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A unique text for this request. Send the same one again to retry safely.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "example": "order-1042-confirmation",
+    "description": "A unique text for this request, such as `order-1042-confirmation`. Send the "
+    "same one again to retry safely: the request is carried out once. Leave it empty to send anew.",
+    # Printable ASCII: what every HTTP client can send.
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 RATE_LIMIT_HEADERS = {
@@ -49,27 +51,8 @@ RATE_LIMIT_HEADERS = {
     "X-RateLimit-Remaining": "How many of them are left.",
     "X-RateLimit-Reset": "When the window ends, in seconds since 1970.",
 }
-
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "login": {"username": "demo", "password": "password"},
-    "send": {"to_number": "whatsapp:+15551234567", "body": "¡Hola desde la API!"},
-    "send_message": {"phone": "+15551234567", "message": "Your order is ready.", "use_queue": True},
-    "send_whatsapp": {
-        "to_number": "+15551234567",
-        "content_sid": "HX00000000000000000000000000000004",
-        "content_variables": {"1": "1042", "2": "on its way"},
-    },
-    "create_channel": {
-        "name": "Shop",
-        "provider": "twilio",
-        "phone_number": "+14155238886",
-        "credentials": {
-            "account_sid": "AC0000000000000000000000000000de30",
-            "auth_token": "<auth token>",
-        },
-    },
-}
-"""Example request bodies by operationId."""
+LIMIT_REFERENCES = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+HEADERS = {**RATE_LIMIT_HEADERS, "Retry-After": "Seconds to wait before the next try."}
 
 
 def flask_config(settings: Settings) -> dict[str, Any]:
@@ -92,34 +75,22 @@ def init_app(app: Flask) -> None:
     components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or rk_live_…"}
     )
-    components.response("Failure", failure("not_found", NotFound.message, {}))
-    components.response("Invalid", failure("validation_error", InvalidInput.message, WRONG_FIELD))
     if "Error" not in components.schemas:
         components.schema("Error", schema=ErrorSchema)
-    for name, description in RATE_LIMIT_HEADERS.items():
+    for name, description in HEADERS.items():
         components.header(name, {"description": description, "schema": {"type": "integer"}})
     app.extensions["openapi"] = cache(partial(document, app))
 
 
-def failure(code: str, message: str, details: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI response of an error, with an example."""
-    example = {
-        "success": False,
-        "error": message,
-        "code": code,
-        "details": details,
-        "request_id": "6a1f0c2be5a44d0f9b7f4f0f7c1f2d3e",
-    }
-    content = {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}
-    return {
-        "description": "What went wrong, and what to do next.",
-        "content": {"application/json": content},
-    }
-
-
-def document(app: Flask) -> dict[str, Any]:
+def document(app: Flask) -> Json:
     """Return the whole document: what flask-smorest collected, completed from our own tables."""
-    written: dict[str, Any] = api.spec.to_dict()
+    written: Json = api.spec.to_dict()
+    components = written["components"]
+    # flask-smorest adds one for each status that it knows; ours name their codes.
+    components.pop("responses", None)
+    components["schemas"].pop("PaginationMetadata", None)
+    components["examples"] = {}
+    written["tags"] = tags.in_openapi()
     guards = {entry.blueprint.name: entry.guard for entry in TABLE if entry.kind is Kind.API}
     for rule in app.url_map.iter_rules():
         guard = guards.get(rule.endpoint.rpartition(".")[0])
@@ -127,7 +98,7 @@ def document(app: Flask) -> dict[str, Any]:
             continue
         path = written["paths"][path_of(rule)]
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            complete(path[method.lower()], rule, app.view_functions[rule.endpoint], guard)
+            complete(app, path[method.lower()], rule, guard, components)
     return written
 
 
@@ -136,25 +107,54 @@ def path_of(rule: Rule) -> str:
     return PLACEHOLDER.sub(r"{\1}", rule.rule)
 
 
-def complete(operation: dict[str, Any], rule: Rule, view: Any, guard: Guard) -> None:
+def complete(app: Flask, operation: Json, rule: Rule, guard: Guard, components: Json) -> None:
     """Add what only our own tables and decorators know about an operation."""
-    operation["operationId"] = rule.endpoint.rpartition(".")[2]
+    view: Any = app.view_functions[rule.endpoint]
+    blueprint, _, name = rule.endpoint.rpartition(".")
+    operation["operationId"] = name
+    operation["tags"] = [tags.OF_BLUEPRINT[blueprint]]
     operation["security"] = [{"bearer": []}] if guard is Guard.CALLER else []
     if guard is Guard.CALLER:
         needed = f"Needs the permission `{view.permission}`."
         operation["description"] = f"{operation.get('description', '')}\n\n{needed}".strip()
+    for parameter in operation.get("parameters", []):
+        leave_empty(parameter)
     if getattr(view, "is_idempotent", False):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-    responses = operation.setdefault("responses", {"200": {"description": "OK"}})
-    responses.pop("default", None)
-    for response in responses.values():
-        if "$ref" not in response:
-            response["headers"] = {
-                name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS
-            }
-    responses["default"] = {"$ref": "#/components/responses/Failure"}
-    if "422" in responses:
-        responses["422"] = {"$ref": "#/components/responses/Invalid"}
-    example = EXAMPLES.get(operation["operationId"])
-    if example is not None:
-        operation["requestBody"]["content"]["application/json"]["example"] = example
+    add_errors(app, operation, rule, guard, components["examples"])
+    add_examples(operation, components["schemas"])
+
+
+def leave_empty(parameter: Json) -> None:
+    """Remove what the page would fill into a parameter's field: people would send it unseen."""
+    for place in (parameter, parameter["schema"]):
+        place.pop("example", None)
+        if place.get("default", ...) is None:
+            place.pop("default")
+
+
+def add_errors(app: Flask, operation: Json, rule: Rule, guard: Guard, known: Json) -> None:
+    """Describe each error that the operation may answer, by its status and code."""
+    view = app.view_functions[rule.endpoint]
+    is_limited = failures.is_limited(app, rule)
+    found = failures.of_operation(operation, rule, view, guard)
+    if is_limited:
+        found.append(failures.RATE_LIMITED)
+    known.update({each.code: failures.example(each) for each in found})
+    answers = operation.setdefault("responses", {})
+    for unspecific in ("default", "422"):
+        answers.pop(unspecific, None)
+    for status, answer in failures.responses(found).items():
+        answers.setdefault(status, answer)
+    for answer in answers.values() if is_limited else ():
+        answer.setdefault("headers", {}).update(LIMIT_REFERENCES)
+
+
+def add_examples(operation: Json, schemas: Json) -> None:
+    """Give the request body, and each answer that holds JSON, an example."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["examples"] = examples.of_requests(operation["operationId"])
+    for answer in operation["responses"].values():
+        for content in answer.get("content", {}).values():
+            if "schema" in content and not {"example", "examples"} & set(content):
+                content["example"] = examples.of_schema(content["schema"], schemas)
