@@ -141,8 +141,7 @@ def undocumented_answers(
 
 def schema_of(operation: dict[str, Any], code: int, document: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of an answer, with the components to which it may refer."""
-    responses = operation["responses"]
-    response = responses.get(str(code), responses["default"])
+    response = operation["responses"][str(code)]
     if "$ref" in response:
         response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
