@@ -38,6 +38,15 @@ def execute(page: Page, block: Locator) -> int:
     return waiting.value.status
 
 
+@pytest.fixture
+def open_phone(simulator_url: str) -> None:
+    """A phone whose 24-hour window is open."""
+    data = {"number": PHONE, "window": "open"}
+    answer = requests.post(f"{simulator_url}/control/phones", json=data, timeout=10)
+    assert answer.status_code == 201
+
+
+@pytest.mark.usefixtures("open_phone")
 def test_executing_twice_sends_twice(
     page: Page, base_url: str, api: requests.Session, operation: Callable[[str], Locator]
 ) -> None:
