@@ -6,6 +6,7 @@ loop collects requests and closes connections without waiting, so that a slow cl
 alone, and it closes a connection whose request takes too long or holds too much of that.
 """
 
+import errno
 import re
 import selectors
 import socket
@@ -24,6 +25,8 @@ from its acceptance."""
 STILL_SECONDS = 20
 """How long a thread waits for a client that takes nothing of its answer, or sends nothing more of a
 body that is too long to be collected."""
+MOST_LEAVING = 128
+"""Connections that wait for their clients to close them; beyond that the oldest is closed."""
 CLOSE_SECONDS = 2.0
 """How long a connection stays open for the client to read its last answer (RFC 9112, 9.6)."""
 LONGEST_HEAD = 32 * 1024
@@ -34,13 +37,18 @@ MOST_HELD = 64 * 1024 * 1024
 """Bytes of unfinished requests that one process holds at once."""
 PIECE = 64 * 1024
 
-END_OF_HEAD = b"\r\n\r\n"
-END_OF_CHUNKS = b"0\r\n\r\n"
-LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+END_OF_LINE = b"\r\n"
+EMPTY_LINE = b"\r\n\r\n"
+"""What ends the head, and the trailers of a body in chunks."""
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d*)[ \t]*\r\n", re.IGNORECASE)
+MOST_DIGITS = 18
+CHUNK = re.compile(rb"([0-9a-f]{1,16})[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+"""The line before a chunk: its length, and extensions."""
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+MALFORMED = b"400 Bad Request"
 TOO_SLOW = b"408 Request Timeout"
 TOO_LONG_A_HEAD = b"431 Request Header Fields Too Large"
 TOO_BUSY = b"503 Service Unavailable"
@@ -56,8 +64,11 @@ class Arrival:
     """Length of request line and headers with the empty line; 0 while they are incomplete."""
     body: int | None = 0
     """Length of the body; None if it comes in chunks."""
+    is_malformed: bool = False
     is_watched: bool = False
     """Whether the main loop is told when more arrives."""
+    _next_chunk: int = 0
+    """Where the line before the next chunk begins."""
 
     @property
     def is_whole(self) -> bool:
@@ -65,7 +76,7 @@ class Arrival:
         if not self.head:
             return False
         if self.body is None:
-            return self.received.endswith(END_OF_CHUNKS)
+            return self._has_last_chunk()
         return len(self.received) - self.head >= self.body
 
     @property
@@ -78,14 +89,32 @@ class Arrival:
         """Note where the head ends and how long the body is; return whether it just ended."""
         if self.head:
             return False
-        end = self.received.find(END_OF_HEAD)
+        end = self.received.find(EMPTY_LINE)
         if end < 0:
             return False
-        self.head = end + len(END_OF_HEAD)
+        self.head = self._next_chunk = end + len(EMPTY_LINE)
         head = bytes(self.received[: self.head])
-        length = LENGTH.search(head)
-        self.body = None if CHUNKED.search(head) else int(length[1]) if length else 0
+        self.body = None if CHUNKED.search(head) else _length_in(head)
         return True
+
+    def _has_last_chunk(self) -> bool:
+        """Go from chunk to chunk: what a chunk holds may look like the end (RFC 9112, 7.1)."""
+        while (end := self.received.find(END_OF_LINE, self._next_chunk)) >= 0:
+            line = CHUNK.fullmatch(self.received, self._next_chunk, end)
+            if line is None:
+                self.is_malformed = True
+                return False
+            length = int(line[1], 16)
+            if not length:
+                return self.received.find(EMPTY_LINE, end) >= 0
+            self._next_chunk = end + len(END_OF_LINE) + length + len(END_OF_LINE)
+        return False
+
+
+def _length_in(head: bytes) -> int:
+    """Return the length of the body. One of absurdly many digits is only longer than any other."""
+    found = LENGTH.search(head)
+    return int(found[1][:MOST_DIGITS] or 0) if found else 0
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -130,6 +159,11 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
         try:
             sock, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._make_room()
             return
         self.nr_conns += 1
         self.enqueue_req(Connection(self, sock, client, listener.getsockname()))
@@ -182,6 +216,8 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
 
     def let_leave(self, conn: Connection) -> None:
         """Close the connection when the client has, or soon."""
+        if len(self.leaving) >= MOST_LEAVING:
+            self._close_left(next(iter(self.leaving)))
         with suppress(OSError):
             conn.sock.shutdown(socket.SHUT_WR)
             conn.sock.setblocking(False)
@@ -229,11 +265,20 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
             conn.is_cut = arrival.is_cut
             conn.data_ready = True
             super().enqueue_req(conn)
+        elif arrival.is_malformed:
+            self._drop(conn, MALFORMED)
         elif not arrival.head and len(arrival.received) > LONGEST_HEAD:
             self._drop(conn, TOO_LONG_A_HEAD)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         return not conn.is_cut and bool(super()._keepalive_after(conn, keepalive))
+
+    def _make_room(self) -> None:
+        """There are no file descriptors left: close a connection that nobody works for."""
+        if self.leaving:
+            self._close_left(next(iter(self.leaving)))
+        elif self.arriving:
+            self._drop(next(iter(self.arriving)))
 
     def _drop(self, conn: Connection, status: bytes = b"") -> None:
         """Close the connection, after an answer if there is one."""

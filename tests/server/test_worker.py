@@ -46,8 +46,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 def launch(folder: Path, changed: dict[str, float]) -> tuple[int, subprocess.Popen[bytes]]:
+    """Start a server; FILES is how many file descriptors it may open."""
     settings = folder / "gunicorn.conf.py"
-    lines = [f"worker.{name} = {value!r}" for name, value in changed.items()]
+    lines = [f"worker.{name} = {value!r}" for name, value in changed.items() if name != "FILES"]
+    if files := changed.get("FILES"):
+        lines.append(f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files},) * 2)")
     ours = Path("gunicorn.conf.py").read_text()
     settings.write_text("\n".join(["from app.server import worker", *lines, ours]))
     port = free_port()
@@ -119,6 +122,15 @@ def read(sock: socket.socket) -> bytes:
             b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
             id="half a chunk",
         ),
+        pytest.param(
+            b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n0\r\n\r\n",
+            id="a chunk that looks like the end",
+        ),
+        pytest.param(
+            b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"0" * 30 + b"100\r\n\r\n",
+            id="a length of many digits",
+        ),
+        pytest.param(CLOSING, id="nothing after its answer"),
     ],
 )
 def test_slow_clients_hold_no_thread(serve: Serve, connect: Connect, sent: bytes) -> None:
@@ -149,6 +161,54 @@ def test_a_body_may_come_in_chunks(serve: Serve, connect: Connect) -> None:
     sock.sendall(b"5\r\nhello\r\n")
     sock.sendall(b"6\r\n world\r\n0\r\n\r\n")
     assert answer(sock).endswith(b"POST 11")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"b\r\nhello 0\r\n\r\n\r\n0\r\n\r\n", id="the end within a chunk"),
+        pytest.param(b"B;a=b\r\nhello world\r\n000\r\n\r\n", id="an extension"),
+        pytest.param(b"b\r\nhello world\r\n0\r\nX-Trailer: a\r\n\r\n", id="a trailer"),
+    ],
+)
+def test_chunks_end_where_they_say(serve: Serve, connect: Connect, body: bytes) -> None:
+    """A request behind them is answered too, so nothing was left over or taken from it."""
+    sock = connect(serve())
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for byte in head + body + CLOSING:
+        sock.sendall(bytes([byte]))
+    received = b""
+    while piece := sock.recv(65_536):
+        received += piece
+    assert b"POST 11" in received
+    assert received.endswith(b"GET 0")
+
+
+@pytest.mark.parametrize("line", [b"-5", b"xyz", b"", b"1_0", b"0x5", b"f" * 17])
+def test_a_chunk_without_a_length_is_refused(serve: Serve, connect: Connect, line: bytes) -> None:
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sock = connect(serve(), head + line + b"\r\nhello\r\n")
+    assert answer(sock).startswith(b"HTTP/1.1 400")
+
+
+def test_a_length_of_absurdly_many_digits_is_refused(serve: Serve, connect: Connect) -> None:
+    port = serve()
+    sock = connect(port, b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 20_000)
+    sock.sendall(b"\r\n\r\n")
+    while sock.recv(65_536):
+        pass
+    assert answer(connect(port, GET)).endswith(b"GET 0")
+
+
+def test_more_connections_than_file_descriptors_stop_nobody(serve: Serve, connect: Connect) -> None:
+    port = serve(FILES=64)
+    kept = connect(port, GET)
+    assert answer(kept).endswith(b"GET 0")
+    for _ in range(200):
+        connect(port, b"GET /x HTTP/1.1\r\nX-Ha")
+    assert answer(connect(port, GET)).endswith(b"GET 0")
+    kept.sendall(GET)
+    assert answer(kept).endswith(b"GET 0"), "The process goes on."
 
 
 def test_requests_sent_together_are_all_answered(serve: Serve, connect: Connect) -> None:
