@@ -6,7 +6,10 @@ keep a person out of their own account.
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from limits.storage import Storage
 
@@ -31,20 +34,33 @@ class Guesses:
     key: str
     known_key: str = ""
 
-    def refuse_early(self) -> None:
-        """Raises TooManyGuesses during a pause."""
+    @contextmanager
+    def counted(self, *wrong: type[Exception]) -> Iterator[None]:
+        """Count the block as a guess, which was wrong if it raises one of these.
+
+        Raises TooManyGuesses during a pause.
+        """
+        self._refuse_early()
+        try:
+            yield
+        except wrong:
+            self._note_wrong()
+            raise
+        self._note_right()
+
+    def _refuse_early(self) -> None:
         seconds = _storage().get_expiry(self._pause) - time.time()
         if _storage().get(self._pause) and seconds > 0:
             raise TooManyGuesses(headers={"Retry-After": str(int(seconds) + 1)})
 
-    def note_wrong(self) -> None:
+    def _note_wrong(self) -> None:
         """Count a wrong guess, and begin a pause after too many."""
         pause = pause_after(_storage().incr(f"wrong:{self.key}", REMEMBER_SECONDS))
         if pause:
             _storage().clear(self._pause)
             _storage().incr(self._pause, pause)
 
-    def note_right(self) -> None:
+    def _note_right(self) -> None:
         """Forget the wrong guesses, and remember the network."""
         _storage().clear(f"wrong:{self.key}")
         if self.known_key:
@@ -72,9 +88,17 @@ def sign_ins(username: str, network: str) -> Guesses:
     return Guesses(place if _storage().get(known_key) else person, known_key)
 
 
-def own_secrets(user_id: object) -> Guesses:
-    """Return the guesses of a signed-in person at their own password or code."""
-    return Guesses(f"own:{user_id}")
+def own_password(user_id: UUID) -> Guesses:
+    """Return the guesses of a signed-in person at their own password."""
+    return Guesses(f"own-password:{user_id}")
+
+
+def own_code(user_id: UUID) -> Guesses:
+    """Return the guesses of a signed-in person at the code of their second factor.
+
+    They are counted apart: whoever knows the password must not clear them by giving it.
+    """
+    return Guesses(f"own-code:{user_id}")
 
 
 def _digest(text: str) -> str:

@@ -66,8 +66,8 @@ class CodeSchema(BaseSchema):
     code = text_field(40, shortest=1, required=True, metadata={"example": "123456"})
 
 
-class RemoveSecondFactorSchema(OwnPasswordSchema):
-    code = text_field(40, shortest=1, required=True, metadata={"example": "123456"})
+class RemoveSecondFactorSchema(OwnPasswordSchema, CodeSchema):
+    pass
 
 
 class EnrolmentSchema(BaseSchema):

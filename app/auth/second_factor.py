@@ -1,6 +1,7 @@
 """The second factor of those who want one: codes of an authenticator app (TOTP, RFC 6238), and ten
 recovery codes for the day on which the phone is lost."""
 
+import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def check(session: Session, user: User, code: str | None) -> None:
         return
     if not code:
         raise SecondFactorRequired
-    given = code.replace(" ", "").replace("-", "").upper()
+    given = _plain(code)
     if not (_accepts_totp(session, user, given) or _spends_recovery_code(user, given)):
         raise SecondFactorWrong
 
@@ -78,39 +79,35 @@ def start(principal: Principal, password: str) -> Enrolment:
 def confirm(principal: Principal, code: str) -> list[str]:
     """Switch the second factor on, and return the recovery codes, only this once.
 
-    Raises SecondFactorWrong, NothingToConfirm.
+    Raises SecondFactorWrong, TooManyGuesses, NothingToConfirm.
     """
-    guesses = pauses.own_secrets(principal.id)
-    guesses.refuse_early()
-    codes = [secrets.token_hex(5).upper() for _ in range(RECOVERY_CODES)]
-    try:
-        with db.tenant_session(principal.tenant_id) as session:
-            user = _lock(session, principal)
-            if user.totp_secret is None or user.has_second_factor:
-                raise NothingToConfirm
-            if not _accepts_totp(session, user, code.replace(" ", "")):
-                raise SecondFactorWrong
-            user.totp_since = clock.now()
-            user.recovery_codes = [_digest(each) for each in codes]
-            audit.record(session, principal, "second_factor.added", ("user", user.id))
-    except SecondFactorWrong:
-        guesses.note_wrong()
-        raise
-    return [f"{each[:5]}-{each[5:]}" for each in codes]
+    codes = [base64.b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
+    with (
+        pauses.own_code(principal.id).counted(SecondFactorWrong),
+        db.tenant_session(principal.tenant_id) as session,
+    ):
+        user = _lock(session, principal)
+        if user.totp_secret is None or user.has_second_factor:
+            raise NothingToConfirm
+        if not _accepts_totp(session, user, _plain(code)):
+            raise SecondFactorWrong
+        user.totp_since = clock.now()
+        user.recovery_codes = [_digest(each) for each in codes]
+        audit.record(session, principal, "second_factor.added", ("user", user.id))
+    return ["-".join(each[at : at + 4] for at in range(0, 16, 4)) for each in codes]
 
 
 def remove(principal: Principal, password: str, code: str) -> None:
-    """Raises InvalidInput for a wrong password, SecondFactorWrong."""
+    """Raises InvalidInput for a wrong password, SecondFactorWrong, TooManyGuesses."""
     check_own_password(principal, password)
-    try:
-        with db.tenant_session(principal.tenant_id) as session:
-            user = _lock(session, principal)
-            check(session, user, code)
-            forget(user)
-            audit.record(session, principal, "second_factor.removed", ("user", user.id))
-    except SecondFactorWrong:
-        pauses.own_secrets(principal.id).note_wrong()
-        raise
+    with (
+        pauses.own_code(principal.id).counted(SecondFactorWrong),
+        db.tenant_session(principal.tenant_id) as session,
+    ):
+        user = _lock(session, principal)
+        check(session, user, code)
+        forget(user)
+        audit.record(session, principal, "second_factor.removed", ("user", user.id))
 
 
 def forget(user: User) -> None:
@@ -121,17 +118,14 @@ def forget(user: User) -> None:
 
 def check_own_password(principal: Principal, password: str) -> User:
     """Return the caller, if this is their password. Raises InvalidInput, TooManyGuesses."""
-    guesses = pauses.own_secrets(principal.id)
-    guesses.refuse_early()
-    with db.tenant_session(principal.tenant_id) as session:
-        user = repository.find_user(session, principal.id)
-    if user is None or not passwords.verify(password, user.password_hash):
-        guesses.note_wrong()
+    with pauses.own_password(principal.id).counted(InvalidInput):
+        with db.tenant_session(principal.tenant_id) as session:
+            user = repository.find_user(session, principal.id)
+        if user is not None and passwords.verify(password, user.password_hash):
+            return user
         with db.tenant_session(principal.tenant_id) as session:
             audit.record(session, principal, "user.password_wrong", ("user", principal.id))
         raise InvalidInput({"current_password": ["This is not your current password."]})
-    guesses.note_right()
-    return user
 
 
 def _accepts_totp(session: Session, user: User, code: str) -> bool:
@@ -157,8 +151,13 @@ def _spends_recovery_code(user: User, code: str) -> bool:
     return True
 
 
+def _plain(code: str) -> str:
+    """Return a code as it is compared, however a person wrote it."""
+    return code.replace(" ", "").replace("-", "").upper()
+
+
 def _digest(code: str) -> str:
-    """A code has 40 random bits and can be tried a few times an hour: a plain hash is enough."""
+    """A recovery code has 80 random bits, which nobody finds from its plain hash."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 

@@ -32,6 +32,8 @@ from app.models import RefreshToken, Role, Tenant, TenantStatus, User, UserSessi
 
 NOBODY = UUID(int=0)
 LONGEST_USER_AGENT = 200
+REFUSALS = (InvalidCredentials, SecondFactorWrong)
+"""What makes a sign-in a wrong guess."""
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,25 @@ def sign_in(request: SignInRequest) -> TokenPair:
     after the right pair.
     """
     passwords.budget.refuse_early()
-    guesses = pauses.sign_ins(request.username, request.network)
-    guesses.refuse_early()
-    user = find_sign_in_user(request.username)
+    with pauses.sign_ins(request.username, request.network).counted(*REFUSALS):
+        user = find_sign_in_user(request.username)
+        try:
+            return check_and_open(user, request)
+        except REFUSALS:
+            note_failure(user, request)
+            raise
+
+
+def check_and_open(user: SignInUser | None, request: SignInRequest) -> TokenPair:
+    """Raises InvalidCredentials, SecondFactorRequired, SecondFactorWrong."""
     is_right = passwords.verify(request.password, user.password_hash if user else None)
     if user is None or not is_right or not is_allowed(user, request):
-        guesses.note_wrong()
-        note_failure(user, request)
         raise InvalidCredentials
     new_hash = None
     if passwords.needs_rehash(user.password_hash):
         new_hash = passwords.hash_password(request.password)
-    try:
-        with db.tenant_session(user.tenant_id) as session:
-            pair = open_session(session, user, new_hash, request)
-    except SecondFactorWrong:
-        guesses.note_wrong()
-        note_failure(user, request)
-        raise
-    guesses.note_right()
-    return pair
+    with db.tenant_session(user.tenant_id) as session:
+        return open_session(session, user, new_hash, request)
 
 
 def is_allowed(user: SignInUser, request: SignInRequest) -> bool:

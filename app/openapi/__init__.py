@@ -21,7 +21,7 @@ Json = dict[str, Any]
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 DESCRIPTION = """\
-Recado talks with your customers on WhatsApp: it sends, receives, answers, and tells your systems.
+Recado talks with your customers on WhatsApp: it sends, receives and answers.
 
 Sign in at `POST /auth/login` and send `Authorization: Bearer <token>`, or make an API key.
 

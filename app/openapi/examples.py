@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from app.errors import EXAMPLE_ID as ID
+
 Json = dict[str, Any]
 
-ID = "0190f5a4-7c3e-7b1a-9f00-3c5d2e1f4a6b"
 TIME = "2026-03-02T15:04:05Z"
 CREDENTIALS = {
     "account_sid": "AC0000000000000000000000000000de30",

@@ -89,6 +89,29 @@ def test_guesses_at_the_code_are_paused(
     assert code_of(sign_in(app, owner, "000000")) == (429, "too_many_guesses")
 
 
+def test_whoever_knows_the_password_cannot_guess_the_code(
+    signed_in: ApiClient, travel: time_machine.Traveller
+) -> None:
+    """Each removal gives the right password first, which must not clear the wrong codes."""
+    enrol(signed_in, travel)
+    body = {"current_password": PASSWORD, "code": "000000"}
+    answers = [
+        code_of(signed_in.post("/auth/second-factor/remove", body))
+        for _ in range(pauses.FREE_GUESSES + 1)
+    ]
+    assert answers[:-1] == [(401, "second_factor_wrong")] * pauses.FREE_GUESSES
+    assert answers[-1] == (429, "too_many_guesses")
+
+
+def test_the_first_code_cannot_be_guessed(signed_in: ApiClient) -> None:
+    signed_in.post("/auth/second-factor", {"current_password": PASSWORD})
+    answers = [
+        code_of(signed_in.post("/auth/second-factor/confirm", {"code": "000000"}))
+        for _ in range(pauses.FREE_GUESSES + 1)
+    ]
+    assert answers[-1] == (429, "too_many_guesses")
+
+
 def test_a_recovery_code_signs_in_once(
     app: Flask, signed_in: ApiClient, owner: User, travel: time_machine.Traveller
 ) -> None:
