@@ -11,7 +11,7 @@ UV_VERSION := 0.13.8
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
-.PHONY: help setup run test lint format lock postman browser chaos bench clean
+.PHONY: help setup run test lint format lock postman fuzz browser chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,6 +72,15 @@ postman: $(INSTALLED) $(NEWMAN) ## run the Postman collection against a fresh st
 	@exec $(PYTHON) -m dev exec -- sh -c 'exec tests/postman/node_modules/.bin/newman run \
 		postman_collection.json --bail --color off --disable-unicode \
 		--env-var "base_url=$$PUBLIC_BASE_URL" --env-var "simulator_url=$$SIMULATOR_URL"'
+
+# The run makes thousands of requests as one caller, and lasts longer than a token.
+FUZZ_SETTINGS := --set "TENANT_RATE_LIMIT=1000000 per minute" \
+	--set "ANONYMOUS_RATE_LIMIT=1000000 per minute" --set "LOGIN_RATE_LIMIT=1000000 per minute" \
+	--set "LOGIN_ADDRESS_RATE_LIMIT=1000000 per minute" --set ACCESS_TOKEN_SECONDS=14400
+
+fuzz: $(INSTALLED) ## call every operation with made-up input beside a fresh stack (ARGS="--max-examples 5")
+	@echo "Calling every operation with made-up input beside a fresh stack ..."
+	@exec $(PYTHON) -m dev exec $(FUZZ_SETTINGS) -- $(PYTHON) -m tests.fuzz $(ARGS)
 
 browser: $(INSTALLED) ## try the pages in a real browser beside a fresh stack (needs Chromium)
 	@echo "Trying the pages in a browser beside a fresh stack ..."

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -50,16 +52,33 @@ def main(argv: list[str]) -> int:
     execute = commands.add_parser(
         "exec", help="run a command beside a fresh, temporary stack on free ports"
     )
+    execute.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=setting,
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="a setting of the service; may be repeated",
+    )
     execute.add_argument("argv", nargs="+", metavar="command")
     chosen = parser.parse_args(argv)
     log = standard_log()
     try:
         if chosen.command == "run":
             return run(from_environment(), log)
-        return run_beside(chosen.argv)
+        return run_beside(chosen.argv, dict(chosen.settings))
     except DevError as error:
         log.problem(str(error))
         return 1
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Split `NAME=VALUE`. Raises ValueError."""
+    name, is_given, value = text.partition("=")
+    if not (name and is_given):
+        raise ValueError(text)
+    return name, value
 
 
 def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recado) -> int:
@@ -84,8 +103,9 @@ def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recad
     return 1 if problem else 0
 
 
-def run_beside(argv: list[str]) -> int:
-    """Run a command with the stack's environment; return its exit code.
+def run_beside(argv: list[str], chosen: Mapping[str, str]) -> int:
+    """Run a command with the environment of a stack that has the chosen settings; return its exit
+    code.
 
     The stack's log is shown only if the command or the stack fails.
     """
@@ -94,7 +114,9 @@ def run_beside(argv: list[str]) -> int:
     code = 1
     try:
         with log_path.open("w", encoding="utf-8") as file:
-            code = _run_beside(argv, Stack(temporary(folder), MergedLog(file)))
+            settings = temporary(folder)
+            settings = replace(settings, environ={**settings.environ, **chosen})
+            code = _run_beside(argv, Stack(settings, MergedLog(file)))
     finally:
         if code:
             last = log_path.read_text(encoding="utf-8").splitlines()[-60:]

@@ -1,6 +1,6 @@
 from marshmallow import fields, validate
 
-from app.common.schema import BaseSchema, PageSchema, text_field, words_field
+from app.common.schema import BaseSchema, Flag, PageSchema, text_field, words_field
 from app.messages.content import LONGEST_TEXT
 
 MOST_KEYWORDS = 50
@@ -17,7 +17,7 @@ class KeywordReplyArgs(BaseSchema):
         },
     )
     reply = words_field(LONGEST_TEXT, required=True)
-    is_enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    is_enabled = Flag(load_default=True)
 
 
 class KeywordReplyChange(BaseSchema):
@@ -25,7 +25,7 @@ class KeywordReplyChange(BaseSchema):
         text_field(60, shortest=1), validate=validate.Length(min=1, max=MOST_KEYWORDS)
     )
     reply = words_field(LONGEST_TEXT)
-    is_enabled = fields.Boolean(truthy={True}, falsy={False})
+    is_enabled = Flag()
 
 
 class KeywordReplySchema(BaseSchema):

@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from app.channels.providers.registry import PROVIDERS
-from app.common.schema import BaseSchema, PageSchema, PhoneField, choice, text_field
+from app.common.schema import BaseSchema, Flag, PageSchema, PhoneField, choice, text_field
 from app.models import ChannelStatus
 
 FASTEST = 400
@@ -38,7 +38,7 @@ class _ChannelSettings(BaseSchema):
         validate=validate.Range(min=1, max=FASTEST),
         metadata={"description": "Messages per second that this sender may send."},
     )
-    is_default = fields.Boolean(
+    is_default = Flag(
         metadata={"description": "The channel that is used when no from_number is given."}
     )
     status = choice(ChannelStatus)

@@ -76,13 +76,22 @@ def is_storable(text: str) -> bool:
     return True
 
 
+class Flag(fields.Boolean):
+    """`true` or `false` in JSON. Refuses texts and numbers, even 0 and 1."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class AddressField(fields.String):
     """A phone number with its country code, or a WhatsApp user id; loads to `Address`."""
 
     read = staticmethod(parse_address)
 
     def __init__(self, **kwargs: Any) -> None:
-        metadata = {"example": "+15551234567", **kwargs.pop("metadata", {})}
+        metadata = {"format": "phone", "example": "+15551234567", **kwargs.pop("metadata", {})}
         super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -101,6 +110,10 @@ class KnownAddressField(AddressField):
 
 class PhoneField(fields.String):
     """A phone number with its country code; loads to E.164."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"format": "phone", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -149,8 +162,13 @@ class PageArgs(BaseSchema):
         validate=validate.Range(min=1, max=pagination.LARGEST_LIMIT),
         metadata={"description": "Rows of one page."},
     )
-    cursor = text_field(
-        600, load_default=None, metadata={"description": "`next_cursor` of the page before."}
+    cursor = fields.String(
+        load_default=None,
+        validate=[
+            validate.Length(max=600),
+            validate.Regexp("^[A-Za-z0-9_-]*$", error=pagination.NOT_OURS),
+        ],
+        metadata={"description": "`next_cursor` of the page before."},
     )
 
 

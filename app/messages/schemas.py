@@ -5,6 +5,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.common.schema import (
     AddressField,
     BaseSchema,
+    Flag,
     KnownAddressField,
     MomentField,
     PageArgs,
@@ -22,21 +23,25 @@ from app.models import Direction, Policy, Sender, Status
 CREDENTIALS = ("account_sid", "auth_token")
 
 
-def strict_boolean(**kwargs: Any) -> fields.Boolean:
-    return fields.Boolean(truthy={True}, falsy={False}, **kwargs)
+def content_sid_field(**kwargs: Any) -> fields.String:
+    metadata = {
+        "description": "The template's id at the provider: HX and 32 hexadecimal digits.",
+        "pattern": "^HX[0-9a-fA-F]{32}$",
+    }
+    return text_field(34, metadata=metadata, **kwargs)
 
 
 class TemplateArgs(BaseSchema):
     """A template to fall back on."""
 
-    content_sid = text_field(34, required=True)
+    content_sid = content_sid_field(required=True)
     content_variables = fields.Raw(load_default=None, allow_none=True)
 
 
 class SendOptions(BaseSchema):
     """The options of every send."""
 
-    use_queue = strict_boolean(
+    use_queue = Flag(
         load_default=True,
         metadata={"description": "With false, wait up to 8 s for the provider's answer."},
     )
@@ -63,8 +68,8 @@ class SendArgs(SendOptions):
         metadata={"description": "Instead of to_number: the conversation to write in."}
     )
     body = text_field(LONGEST_TEXT, metadata={"example": "¡Hola desde la API!"})
-    media_url = text_field(2048)
-    content_sid = text_field(34)
+    media_url = text_field(2048, metadata={"format": "uri"})
+    content_sid = content_sid_field()
     content_variables = fields.Raw(
         allow_none=True, metadata={"description": "An object, or its JSON text."}
     )
@@ -89,7 +94,7 @@ class SendMessageArgs(SendOptions):
 
     phone = AddressField(required=True)
     message = words_field(LONGEST_TEXT, required=True)
-    use_queue = strict_boolean(
+    use_queue = Flag(
         load_default=False,
         metadata={"description": "With false, wait up to 8 s for the provider's answer."},
     )
@@ -99,7 +104,7 @@ class SendWhatsAppArgs(BaseSchema):
     """`POST /send_whatsapp`: a template. `account_sid` and `auth_token` are refused."""
 
     to_number = AddressField(required=True)
-    content_sid = text_field(34, required=True)
+    content_sid = content_sid_field(required=True)
     content_variables = fields.Raw(load_default=None, allow_none=True)
     twilio_number = PhoneField(load_default=None)
     account_sid = fields.Raw(metadata={"description": "Refused: store it with POST /channels."})

@@ -5,11 +5,13 @@ from functools import cache, partial
 from typing import Any
 
 from flask import Flask
+from marshmallow import Schema, ValidationError
 from werkzeug.routing import Rule
 
 from app.blueprints import TABLE, Guard, Kind
 from app.common.schema import ErrorSchema
 from app.config import Settings
+from app.errors import AppError
 from app.extensions import api
 from app.openapi import examples, failures, tags
 
@@ -121,6 +123,7 @@ def complete(app: Flask, operation: Json, rule: Rule, guard: Guard, components: 
         leave_empty(parameter)
     if getattr(view, "is_idempotent", False):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+    describe_body(operation)
     add_errors(app, operation, rule, guard, components["examples"])
     add_examples(operation, components["schemas"])
 
@@ -131,6 +134,31 @@ def leave_empty(parameter: Json) -> None:
         place.pop("example", None)
         if place.get("default", ...) is None:
             place.pop("default")
+
+
+def describe_body(operation: Json) -> None:
+    """Say that a body may be left out where an empty object is accepted."""
+    body = operation.get("requestBody", {})
+    reference = body.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
+    if reference:
+        body["required"] = not accepts_nothing(schema_of(reference))
+
+
+def accepts_nothing(schema: Schema) -> bool:
+    """Return whether the schema loads an empty object."""
+    try:
+        schema.load({})
+    except (ValidationError, AppError):
+        return False
+    return True
+
+
+def schema_of(reference: str) -> Schema:
+    """Return the schema that a reference of the document names."""
+    named = api.ma_plugin.converter.refs.items()
+    name = reference.rpartition("/")[2]
+    found: Schema = next(key[0]() for key, given in named if given == name)
+    return found
 
 
 def add_errors(app: Flask, operation: Json, rule: Rule, guard: Guard, known: Json) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from app.common.schema import BaseSchema, PageSchema, choice, text_field
+from app.common.schema import BaseSchema, Flag, PageSchema, choice, text_field
 from app.models import ActorType, Role, TenantStatus, UserStatus
 from app.models.tenant import LANGUAGES
 from app.tenants.naming import is_timezone, is_username
@@ -121,7 +121,7 @@ class UserChangesSchema(BaseSchema):
     role = fields.Enum(Role, by_value=True)
     status = fields.Enum(UserStatus, by_value=True)
     password = password_field()
-    has_second_factor = fields.Boolean(
+    has_second_factor = Flag(
         validate=validate.Equal(False, error="Only the person can set one up."),
         metadata={"description": "`false` removes it, for somebody who lost the phone."},
     )

@@ -169,6 +169,8 @@ def test_who_may_keep_replies(sign_in: SignIn, role: Role, read: int, written: i
         {"keywords": ["hola"], "reply": "  "},
         {"keywords": ["hola"], "reply": "x" * 1601},
         {"keywords": ["hola"], "reply": "x", "is_enabled": "yes"},
+        {"keywords": ["hola"], "reply": "x", "is_enabled": 1},
+        {"keywords": ["hola"], "reply": "x", "is_enabled": 0.0},
         {"keywords": ["hola"], "reply": "x", "id": "mine"},
     ],
 )

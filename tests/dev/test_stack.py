@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from dev import ports
+from dev.__main__ import setting
 from dev.errors import DevError
 from dev.log import MergedLog
 from dev.postgres import EmbeddedPostgres
@@ -57,6 +58,13 @@ def test_a_temporary_stack_ignores_the_settings_of_outside(
     assert settings.starts_postgres
     assert settings.starts_valkey
     assert "production" not in settings.environ.values()
+
+
+def test_a_setting_is_given_to_a_command_by_name_and_value() -> None:
+    assert setting("TENANT_RATE_LIMIT=9 per minute") == ("TENANT_RATE_LIMIT", "9 per minute")
+    for wrong in ("TENANT_RATE_LIMIT", "=9"):
+        with pytest.raises(ValueError, match=wrong):
+            setting(wrong)
 
 
 def test_the_servers_of_a_test_run_leave_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:

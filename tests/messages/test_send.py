@@ -311,6 +311,7 @@ def test_a_key_needs_the_scope_to_send(signed_in: ApiClient, channel: Channel) -
         {**TEXT, "unheard_of": 1},
         {**TEXT, "use_queue": "false"},
         {**TEXT, "use_queue": None},
+        {**TEXT, "use_queue": 0},
         {**TEXT, "policy": "hope"},
         {**TEXT, "priority": "first"},
         {**TEXT, "content_sid": TEMPLATE},

@@ -244,6 +244,13 @@ def test_a_request_has_to_arrive_in_time(serve: Serve, connect: Connect) -> None
     assert silent.recv(10) == b""
 
 
+def test_the_longest_cursor_is_read_whatever_its_letters(serve: Serve, connect: Connect) -> None:
+    """Percent-encoded, a letter has up to twelve bytes."""
+    query = b"cursor=" + b"%F0%9F%98%8D" * 600
+    sock = connect(serve(), GET.replace(b"/x", b"/api/messages?" + query))
+    assert answer(sock).endswith(b"GET 0")
+
+
 def test_a_head_has_an_end(serve: Serve, connect: Connect) -> None:
     sock = connect(serve(), b"GET /x HTTP/1.1\r\n" + b"X-Long: " + b"x" * 40_000)
     assert answer(sock).startswith(b"HTTP/1.1 431")

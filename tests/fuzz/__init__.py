@@ -1,0 +1,1 @@
+"""Requests made from the API's description, and answers compared with it: `make fuzz`."""
