@@ -167,15 +167,15 @@ def add_errors(app: Flask, operation: Json, rule: Rule, guard: Guard, known: Jso
     is_limited = failures.is_limited(app, rule)
     found = failures.of_operation(operation, rule, view, guard)
     if is_limited:
-        found.append(failures.RATE_LIMITED)
+        found.insert(0, failures.RATE_LIMITED)
     known.update({each.code: failures.example(each) for each in found})
     answers = operation.setdefault("responses", {})
     for unspecific in ("default", "422"):
         answers.pop(unspecific, None)
-    for status, answer in failures.responses(found).items():
-        answers.setdefault(status, answer)
     for answer in answers.values() if is_limited else ():
         answer.setdefault("headers", {}).update(LIMIT_REFERENCES)
+    for status, answer in failures.responses(found).items():
+        answers.setdefault(status, answer)
 
 
 def add_examples(operation: Json, schemas: Json) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from flask import Flask
@@ -56,7 +57,7 @@ def of_operation(operation: Json, rule: Rule, view: Any, guard: Guard) -> list[F
     that follow from its guard and its input."""
     own = [Failure.of(error) for error in getattr(view, "errors", ())]
     is_idempotent = getattr(view, "is_idempotent", False)
-    found = [*own, *_by_guard(guard), *_by_input(operation, is_idempotent=is_idempotent)]
+    found = [*_by_guard(guard), *_by_input(operation, is_idempotent=is_idempotent), *own]
     if rule.arguments and all(each.status != 404 for each in own):
         found.append(Failure.of(NotFound))
     return found
@@ -93,7 +94,7 @@ def is_limited(app: Flask, rule: Rule) -> bool:
 def responses(failures: Iterable[Failure]) -> Json:
     """Return status → OpenAPI response, which refers to one example for each code."""
     found: Json = {}
-    for failure in sorted(failures):
+    for failure in sorted(failures, key=attrgetter("status")):
         described = found.setdefault(str(failure.status), response(failure.status))
         examples = described["content"]["application/json"]["examples"]
         examples[failure.code] = {"$ref": f"#/components/examples/{failure.code}"}
