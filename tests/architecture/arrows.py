@@ -18,6 +18,9 @@ FOUNDATION = frozenset(
 ) | {"db_deadline", "openapi"}
 """The parts of app/ that are not features."""
 
+UNKNOWN_TO_AI = ("flask", "sqlalchemy", "redis", "celery")
+"""The model client is a library: whoever calls it passes what it needs."""
+
 EDGES = frozenset({"endpoints", "tasks"})
 """Where a request or a task enters; only the tables that list them import them."""
 
@@ -50,6 +53,7 @@ OPEN_MODULES = {
     "app.messages.attempt_token": "names an attempt and proves that we made it; pure",
     "app.messages.content": "our own words for what a message holds; pure data",
     "app.health.backlog": "what waits in the whole installation, and its dataclass",
+    "app.ai": "the model client: a library of ours, which knows no feature",
     "app.auth.passwords": "hashing; pure",
     "app.auth.guards": "the guards that app/blueprints.py puts before routes",
     "app.auth.tokens": "set up by the application factory",
@@ -80,6 +84,8 @@ def arrow_problem(importer: str, target: str) -> str | None:
         return "imports are absolute"
     if other in OUTSIDERS.get(package, ()):
         return f"{package}/ knows nothing of {other}/"
+    if in_package(importer, "app.ai"):
+        return ai_problem(target)
     if package != "app" or other != "app":
         return None
     mine, theirs = (f"{importer}..".split(".")[1], f"{target}..".split(".")[1])
@@ -97,6 +103,16 @@ def arrow_problem(importer: str, target: str) -> str | None:
     if mine == "cli":
         return command_problem(target)
     return feature_problem(importer, target)
+
+
+def ai_problem(target: str) -> str | None:
+    """The model client knows itself, the egress client, and no tenant."""
+    known = in_package(target, "app.ai") or in_package(target, "app.common.egress")
+    if target.partition(".")[0] == "app" and not known:
+        return "app/ai knows only itself and the egress client"
+    if any(in_package(target, library) for library in UNKNOWN_TO_AI):
+        return f"app/ai knows nothing of {', '.join(UNKNOWN_TO_AI)}"
+    return None
 
 
 def command_problem(target: str) -> str | None:

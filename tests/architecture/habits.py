@@ -11,7 +11,9 @@ NAMELESS = frozenset({"utils", "util", "helpers", "helper", "misc", "common_util
 SECRET_WORDS = frozenset({"body", "token", "password", "secret", "auth_token", "credentials"})
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "bind"})
 
-LATE_IMPORTS: dict[tuple[str, str], str] = {}
+LATE_IMPORTS: dict[tuple[str, str], str] = {
+    ("app.ai.client", "app.ai.vendor"): "OpenAI's library takes a second and 60 MB to import",
+}
 """(module, imported): why this import is inside a function."""
 
 READS_ENVIRONMENT = {

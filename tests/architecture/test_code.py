@@ -63,6 +63,10 @@ WRONG_ARROWS = (
     ("app.webhook.endpoints", "from tests.factories import create_message"),
     ("simulator.world", "from app.common import ids"),
     ("dev.stack", "import app"),
+    ("app.ai.client", "from flask import g"),
+    ("app.ai.client", "from app.models import Bot"),
+    ("app.ai.client", "from app import config"),
+    ("app.ai.client", "from app.common import clock"),
 )
 
 RIGHT_ARROWS = (
@@ -78,6 +82,9 @@ RIGHT_ARROWS = (
     ("app.cli.demo", "from app.tenants.users import NewUser"),
     ("app.blueprints", "from app.auth.endpoints import account"),
     ("app", "from app.tasks import celery_app"),
+    ("app.ai.vendor", "import openai"),
+    ("app.ai.vendor", "from app.common.egress import Call"),
+    ("app.bots.service", "from app.ai.catalogue import catalogue"),
     ("dev.processes", "from simulator.demo import demo_accounts"),
 )
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app import config
 from app.common.egress import (
+    Call,
     EgressFailed,
     EgressRefused,
     Limits,
@@ -252,3 +253,16 @@ def test_the_name_is_asked_once_so_a_second_answer_changes_nothing(
 def test_a_name_that_does_not_resolve_is_a_failure() -> None:
     with pytest.raises(EgressFailed):
         fetch(Outgoing("https://nowhere.invalid/"), Limits(seconds=2))
+
+
+def test_whether_the_request_was_written_is_known(loopback_allowed: None) -> None:
+    """A caller must know whether a call that failed may have been done."""
+    with serve(hanging) as server:
+        call = Call(0.3)
+        with pytest.raises(EgressFailed):
+            fetch(Outgoing(f"{server.url}/a"), call=call)
+        assert call.is_written
+    refused = Call(2.0)
+    with pytest.raises(EgressFailed):
+        fetch(Outgoing(f"http://127.0.0.1:{closed_port()}/a"), call=refused)
+    assert not refused.is_written

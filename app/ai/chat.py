@@ -1,0 +1,111 @@
+"""OpenAI's Chat Completions API, for servers that have no Responses API."""
+
+from typing import Any
+
+from app.ai.catalogue import Usage
+from app.ai.responses import most_tokens
+from app.ai.types import (
+    Endpoint,
+    Item,
+    Outcome,
+    Question,
+    Replied,
+    Reply,
+    Role,
+    Said,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+OUTCOMES = {"length": Outcome.CUT, "content_filter": Outcome.FILTERED}
+
+
+def request(question: Question, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the body of POST /chat/completions.
+
+    OpenAI takes the limit as `max_completion_tokens`; other servers know `max_tokens`.
+    """
+    messages = [{"role": "system", "content": question.instructions}]
+    messages += [message for item in question.items for message in _messages(item)]
+    limit = "max_completion_tokens" if endpoint.is_openai else "max_tokens"
+    body: dict[str, Any] = {
+        "model": question.model,
+        "messages": messages,
+        limit: most_tokens(question),
+    }
+    if question.temperature is not None:
+        body["temperature"] = question.temperature
+    if question.tools:
+        body["tools"] = [_tool(tool) for tool in question.tools]
+        body["tool_choice"] = "auto" if question.may_call_tools else "none"
+    if not endpoint.is_openai:
+        return body
+    if any(tool.is_strict for tool in question.tools):
+        body["parallel_tool_calls"] = False
+    body |= {"reasoning_effort": question.effort, "verbosity": "low", "store": False}
+    if question.cache_key:
+        body["prompt_cache_key"] = question.cache_key
+    if question.person:
+        body["safety_identifier"] = question.person
+    return body
+
+
+def _messages(item: Item) -> list[dict[str, Any]]:
+    match item:
+        case Said(role, text):
+            return [{"role": "system" if role == Role.DEVELOPER else str(role), "content": text}]
+        case ToolResult(call_id, text):
+            return [{"role": "tool", "tool_call_id": call_id, "content": text}]
+        case Replied(items):
+            return list(items)
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": tool.is_strict,
+    }
+    return {"type": "function", "function": function}
+
+
+def read(answer: Any, request_id: str) -> Reply:
+    """Read a ChatCompletion of OpenAI's library."""
+    choice = answer.choices[0] if answer.choices else None
+    if choice is None:
+        return Reply("", None, (), Outcome.FAILED, _usage(answer.usage), (), error="no_choices")
+    message = choice.message
+    calls = tuple(
+        ToolCall(each.id, each.function.name, each.function.arguments or "")
+        for each in message.tool_calls or ()
+        if each.type == "function"
+    )
+    outcome = OUTCOMES.get(choice.finish_reason, Outcome.COMPLETE)
+    return Reply(
+        text=(message.content or "").strip(),
+        refusal=message.refusal,
+        tool_calls=calls,
+        outcome=outcome,
+        usage=_usage(answer.usage),
+        items=(message.model_dump(mode="json", exclude_none=True, exclude={"annotations"}),),
+        response_id=answer.id or "",
+        request_id=request_id,
+        error="" if outcome is Outcome.COMPLETE else choice.finish_reason,
+    )
+
+
+def _usage(usage: Any) -> Usage | None:
+    if usage is None:
+        return None
+    cached = getattr(usage.prompt_tokens_details, "cached_tokens", 0) or 0
+    written = getattr(usage.prompt_tokens_details, "cache_write_tokens", 0) or 0
+    reasoning = getattr(usage.completion_tokens_details, "reasoning_tokens", 0) or 0
+    return Usage(
+        input=usage.prompt_tokens or 0,
+        cached=cached,
+        cache_written=written,
+        output=usage.completion_tokens or 0,
+        reasoning=reasoning,
+    )
