@@ -72,7 +72,11 @@ def wrong_arrows(source: Source) -> list[str]:
     """Return `file:line: importer imports target: why not` for each wrong import."""
     found = []
     for each in source.imports:
-        if why := arrow_problem(source.name, each.target):
+        if in_package(source.name, "app.ai"):
+            why = ai_problem(each.target)
+        else:
+            why = arrow_problem(source.name, each.target)
+        if why:
             found.append(f"{source.name}:{each.line} imports {each.target}: {why}")
     return found
 
@@ -84,8 +88,6 @@ def arrow_problem(importer: str, target: str) -> str | None:
         return "imports are absolute"
     if other in OUTSIDERS.get(package, ()):
         return f"{package}/ knows nothing of {other}/"
-    if in_package(importer, "app.ai"):
-        return ai_problem(target)
     if package != "app" or other != "app":
         return None
     mine, theirs = (f"{importer}..".split(".")[1], f"{target}..".split(".")[1])
