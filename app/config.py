@@ -118,6 +118,7 @@ class Settings:
     event_retention_days: int = env("EVENT_RETENTION_DAYS", 90, parse=days)
     audit_retention_days: int = env("AUDIT_RETENTION_DAYS", 730, parse=days)
     inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
+    human_idle_hours: int = env("HUMAN_IDLE_HOURS", 24, parse=positive_number)
     auto_replies_per_hour: int = env("AUTO_REPLIES_PER_HOUR", 6, parse=positive_number)
     inbox_lanes: int = env("INBOX_LANES", 1, parse=positive_number)
     metrics_token: str = env("METRICS_TOKEN", "")

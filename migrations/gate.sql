@@ -29,6 +29,7 @@ shown (role_name, table_name, columns) AS (VALUES
     ('recado_system',   'messages',    ARRAY['tenant_id', 'channel_id', 'status', 'priority', 'created_at', 'due_at', 'retry_at', 'lease_until', 'is_held', 'valid_until']),
     ('recado_system',   'inbox_items', ARRAY['tenant_id', 'state', 'due_at', 'finished_at']),
     ('recado_system',   'channels',    ARRAY['tenant_id', 'id', 'status', 'repair_at', 'repair_tries', 'paused_until']),
+    ('recado_system',   'conversations', ARRAY['tenant_id', 'owner', 'last_message_at', 'owner_since']),
     ('recado_system',   'idempotency_keys', ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'user_sessions',    ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'refresh_tokens',   ARRAY['tenant_id', 'expires_at']),

@@ -52,10 +52,16 @@ class Estate:
 def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
     channel = create_channel(tenant_id, name=CANARY)
     contact = create_contact(tenant_id, name=CANARY, profile_name=CANARY)
-    conversation = create_conversation(
-        tenant_id, channel=channel, contact=contact, address=random_number()
-    )
     user = create_user(tenant_id, name=CANARY, role=role)
+    conversation = create_conversation(
+        tenant_id,
+        channel=channel,
+        contact=contact,
+        address=random_number(),
+        owner="human",
+        owner_reason=CANARY,
+        assigned_to=user.id,
+    )
     return Estate(
         tenant_id=tenant_id,
         user=user,
@@ -245,11 +251,14 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
         Own({}, status=202),
         Foreign(channel_id, body={}, field="channel_id"),
     ),
-    f"GET {CONVERSATIONS}": (Own(),),
+    f"GET {CONVERSATIONS}": (Own(), Foreign(user_id, 200, query="assigned_to")),
     f"GET {CONVERSATION}": (Foreign(conversation_id),),
     f"GET {CONVERSATION}/history": (Foreign(conversation_id),),
     f"POST {CONVERSATION}/close": (Foreign(conversation_id),),
     f"POST {CONVERSATION}/reopen": (Foreign(conversation_id),),
+    f"POST {CONVERSATION}/take-over": (Foreign(conversation_id, body={}),),
+    f"POST {CONVERSATION}/assign": (Foreign(conversation_id, body={"user_id": None}),),
+    f"POST {CONVERSATION}/release": (Foreign(conversation_id, body={}),),
     "GET /api/keyword-replies": (Own(),),
     "POST /api/keyword-replies": (Own({"keywords": ["hola"], "reply": "¡Hola!"}, status=201),),
     f"GET {REPLY}": (Foreign(reply_id),),

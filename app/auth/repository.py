@@ -1,11 +1,11 @@
 """Queries about users' sign-ins and API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.common.pagination import Page, PageRequest, fetch_page
@@ -36,6 +36,11 @@ def commit_without_waiting(session: Session) -> None:
 def find_user(session: Session, user_id: UUID, *, lock: bool = False) -> User | None:
     query = select(User).where(User.id == user_id)
     return session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
+
+
+def members(session: Session, ids: Collection[UUID]) -> Sequence[Row[UUID, str, str]]:
+    """Return (id, username, name) of each of these users that exists."""
+    return session.execute(select(User.id, User.username, User.name).where(User.id.in_(ids))).all()
 
 
 def find_user_and_tenant(session: Session, user_id: UUID) -> tuple[User, Tenant] | None:

@@ -1,6 +1,7 @@
 """Authentication: reads the caller from a request, then confirms it with the database."""
 
 import hmac
+from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -45,6 +46,14 @@ class KeyFacts(NamedTuple):
     tenant_id: UUID
     id: UUID
     secret_hash: str
+
+
+class MemberSummary(NamedTuple):
+    """What other answers show of a member."""
+
+    id: UUID
+    username: str
+    name: str
 
 
 def caller_of_request() -> Caller | None:
@@ -176,6 +185,18 @@ def find_username(username: str) -> tuple[UUID, UUID] | None:
     """Return (tenant, user) of a username, or None."""
     with db.anonymous_session() as session:
         return repository.resolve_username(session, username)
+
+
+def members(session: Session, ids: Collection[UUID]) -> dict[UUID, MemberSummary]:
+    """Return the summary of each of these members, by id."""
+    found = repository.members(session, ids) if ids else ()
+    return {row.id: MemberSummary(row.id, row.username, row.name) for row in found}
+
+
+def active_member(session: Session, user_id: UUID) -> User | None:
+    """Return the member of this tenant, or None for somebody who may not sign in."""
+    user = repository.find_user(session, user_id)
+    return user if user is not None and user.status == UserStatus.ACTIVE else None
 
 
 def is_password_of(user: User, password: str) -> bool:

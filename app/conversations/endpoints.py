@@ -8,10 +8,12 @@ from app.common.schema import PageArgs
 from app.conversations import service
 from app.conversations.errors import ConversationNotFound
 from app.conversations.schemas import (
+    AssignArgs,
     ConversationArgs,
     ConversationPage,
     ConversationSchema,
     HistoryPage,
+    ReasonArgs,
 )
 from app.conversations.service import ConversationDetails, ConversationFilter
 from app.errors import fails_with
@@ -69,7 +71,7 @@ def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
 def close_conversation(conversation_id: UUID) -> ConversationDetails:
     """Close a conversation
 
-    The next message of either side reopens it.
+    The next message of either side reopens it. A person who owned it owns it no more.
     """
     return service.describe(session(), service.close(session(), principal(), conversation_id))
 
@@ -84,3 +86,48 @@ def reopen_conversation(conversation_id: UUID) -> ConversationDetails:
     This also ends a pause of automatic replies.
     """
     return service.describe(session(), service.reopen(session(), principal(), conversation_id))
+
+
+@conversations.post("/conversations/<uuid:conversation_id>/take-over")
+@requires(Permission.CONVERSATIONS_WRITE)
+@fails_with(ConversationNotFound)
+@conversations.arguments(ReasonArgs)
+@conversations.response(200, ConversationSchema)
+def take_over_conversation(body: dict[str, Any], conversation_id: UUID) -> ConversationDetails:
+    """Take over a conversation
+
+    A person answers from now on, and nothing answers automatically: the member who calls this or,
+    for an API key, no certain one. It ends when the conversation is released or closed, or when
+    nobody has written in it for a day (HUMAN_IDLE_HOURS).
+    """
+    taken = service.take_over(session(), principal(), conversation_id, body["reason"])
+    return service.describe(session(), taken)
+
+
+@conversations.post("/conversations/<uuid:conversation_id>/assign")
+@requires(Permission.CONVERSATIONS_WRITE)
+@fails_with(ConversationNotFound)
+@conversations.arguments(AssignArgs)
+@conversations.response(200, ConversationSchema)
+def assign_conversation(body: dict[str, Any], conversation_id: UUID) -> ConversationDetails:
+    """Assign a conversation to a member
+
+    Like taking it over, for somebody else.
+    """
+    given = service.assign(session(), principal(), conversation_id, body["user_id"], body["reason"])
+    return service.describe(session(), given)
+
+
+@conversations.post("/conversations/<uuid:conversation_id>/release")
+@requires(Permission.CONVERSATIONS_WRITE)
+@fails_with(ConversationNotFound)
+@conversations.arguments(ReasonArgs)
+@conversations.response(200, ConversationSchema)
+def release_conversation(body: dict[str, Any], conversation_id: UUID) -> ConversationDetails:
+    """Release a conversation
+
+    The next message of the customer may be answered automatically again. Changes nothing where no
+    person owns the conversation.
+    """
+    released = service.release(session(), principal(), conversation_id, body["reason"])
+    return service.describe(session(), released)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.conversations import repository
-from app.models import Conversation, ConversationStatus, Owner, Status
+from app.conversations import ownership, repository
+from app.models import Conversation, ConversationStatus, Status
 
 LATEST = (
     "last_inbound_at",
@@ -53,8 +53,7 @@ def _give(session: Session, thread: Conversation, keep_id: UUID) -> None:
 def _join(session: Session, target: Conversation, source: Conversation) -> None:
     target.message_count += source.message_count
     target.last_message_at = max(target.last_message_at, source.last_message_at)
-    if Owner.HUMAN in {target.owner, source.owner}:
-        target.owner = Owner.HUMAN
+    ownership.join(target, source)
     if ConversationStatus.ACTIVE in {target.status, source.status}:
         target.status, target.closed_at = ConversationStatus.ACTIVE, None
     for name in LATEST:

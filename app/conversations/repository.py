@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -82,6 +82,24 @@ def lock(session: Session, tenant_id: UUID, conversation_id: UUID) -> Conversati
         with_for_update={"key_share": True},
         populate_existing=True,
     )
+
+
+def lock_idle(session: Session, idle: timedelta, most: int) -> Sequence[Conversation]:
+    """Lock, and return, the conversations that people own and in which nobody has written for so
+    long. Those that somebody else has locked are left out."""
+    query = (
+        select(Conversation)
+        .where(
+            Conversation.owner == Owner.HUMAN,
+            Conversation.last_message_at < func.now() - idle,
+            Conversation.owner_since < func.now() - idle,
+        )
+        .order_by(Conversation.id)
+        .limit(most)
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).all()
 
 
 def get_or_create(
@@ -216,24 +234,27 @@ def last_text(session: Session, conversation_id: UUID, span: timedelta) -> str |
 def list_page(
     session: Session,
     page: PageRequest,
-    *,
-    status: str | None,
-    owner: str | None,
-    channel_id: UUID | None,
+    equal: Mapping[str, Any],
     address: tuple[str, str] | None,
 ) -> Page[Conversation]:
-    """Return one page, the conversation with the newest message first."""
+    """Return one page, the conversation with the newest message first.
+
+    `equal` maps columns to their wanted values.
+    """
     # The tenant is given as a value, so that the planner knows how many rows it has.
     run = select(Conversation).where(Conversation.tenant_id == db.tenant_of(session))
-    if owner == Owner.HUMAN:
-        # These are few, and have an index of their own.
-        run, owner = run.where(Conversation.owner == owner), None
     if address is not None:
         run = run.where(Conversation.contact_id.in_(_contacts_at(address)))
-    given = {"status": status, "owner": owner, "channel_id": channel_id}
+    rest = {}
+    for name, value in equal.items():
+        if name == "assigned_to" or value == Owner.HUMAN:
+            # These are few, and have an index of their own.
+            run = run.where(getattr(Conversation, name) == value)
+        else:
+            rest[name] = value
 
     def wanted(row: Any) -> list[ColumnElement[bool]]:
-        return [getattr(row, name) == value for name, value in given.items() if value is not None]
+        return [getattr(row, name) == value for name, value in rest.items()]
 
     sort = (Conversation.last_message_at, Conversation.id)
     return fetch_wanted(session, [run], sort, page, wanted)

@@ -1,7 +1,14 @@
 from marshmallow import fields, validate
 
 from app.channels.providers.registry import PROVIDERS
-from app.common.schema import BaseSchema, KnownAddressField, PageArgs, PageSchema, choice
+from app.common.schema import (
+    BaseSchema,
+    KnownAddressField,
+    PageArgs,
+    PageSchema,
+    choice,
+    text_field,
+)
 from app.conversations.window import Window
 from app.messages.schemas import MessageSchema
 from app.models import ConversationStatus, Owner
@@ -14,6 +21,9 @@ OWNERS = (Owner.NOBODY, Owner.HUMAN)
 class ConversationArgs(PageArgs):
     status = choice(STATUSES)
     owner = choice(OWNERS)
+    assigned_to = fields.UUID(
+        metadata={"description": "The id of a member (`GET /tenants/me/users`)."}
+    )
     channel_id = fields.UUID()
     phone = KnownAddressField()
 
@@ -32,6 +42,34 @@ class ChannelSummarySchema(BaseSchema):
     phone_number = fields.String(required=True)
 
 
+class MemberSummarySchema(BaseSchema):
+    id = fields.UUID(required=True)
+    username = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+def reason_field() -> fields.String:
+    return text_field(
+        500,
+        load_default="",
+        metadata={"description": "Why. It is kept, and stands in the event and the audit log."},
+    )
+
+
+class ReasonArgs(BaseSchema):
+    reason = reason_field()
+
+
+class AssignArgs(ReasonArgs):
+    user_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "An active member (`GET /tenants/me/users`); null for no certain one."
+        },
+    )
+
+
 class ConversationSchema(BaseSchema):
     id = fields.UUID(required=True)
     contact = fields.Nested(ContactSummarySchema, required=True)
@@ -40,7 +78,21 @@ class ConversationSchema(BaseSchema):
     owner = choice(
         OWNERS,
         required=True,
-        metadata={"description": "With `human`, keyword replies are silent."},
+        metadata={"description": "Who answers. With `human`, nothing answers automatically."},
+    )
+    owner_since = fields.DateTime(required=True, allow_none=True)
+    owner_reason = fields.String(
+        required=True,
+        metadata={
+            "description": "Why this owner got it: the reason that was given, `closed`, or `idle` "
+            "when nobody had written for HUMAN_IDLE_HOURS."
+        },
+    )
+    assigned_to = fields.Nested(
+        MemberSummarySchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The member who answers; null for no certain one."},
     )
     message_count = fields.Integer(required=True)
     last_message_at = fields.DateTime(required=True)

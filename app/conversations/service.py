@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app import db
+from app.auth import service as auth
+from app.auth.service import MemberSummary
 from app.channels import service as channels
 from app.channels.service import ChannelSummary
 from app.common import audit, clock
@@ -16,7 +18,7 @@ from app.common.phone import Address
 from app.common.principal import Principal
 from app.contacts import service as contacts
 from app.contacts.service import ContactSummary
-from app.conversations import auto_replies, repository, window
+from app.conversations import auto_replies, ownership, repository, window
 from app.conversations.errors import ConversationNotFound
 from app.conversations.window import Window
 from app.events import service as events
@@ -35,6 +37,7 @@ business wrote the message, which ends a pause of automatic replies.
 class ConversationFilter:
     status: str | None = None
     owner: str | None = None
+    assigned_to: UUID | None = None
     channel_id: UUID | None = None
     phone: Address | None = None
 
@@ -48,6 +51,9 @@ class ConversationDetails:
     channel: ChannelSummary | None
     status: str
     owner: str
+    owner_since: datetime | None
+    owner_reason: str
+    assigned_to: MemberSummary | None
     message_count: int
     last_message_at: datetime
     window: Window
@@ -115,7 +121,9 @@ def may_reply_by_itself(
 
 
 def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
-    """Close the conversation. Closing a closed one changes nothing."""
+    """Close the conversation, which nobody owns from then on. Closing it again changes nothing."""
+    hold(session, conversation_id)
+    ownership.end(session, conversation_id)
     return _set_status(session, actor, conversation_id, ConversationStatus.CLOSED)
 
 
@@ -126,6 +134,30 @@ def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Convers
         subject = ("conversation", conversation_id)
         audit.record(session, actor, "conversation.auto_replies_resumed", subject)
     return _set_status(session, actor, conversation_id, ConversationStatus.ACTIVE)
+
+
+def take_over(
+    session: Session, actor: Principal, conversation_id: UUID, reason: str
+) -> Conversation:
+    """See `app/conversations/ownership.py`."""
+    return ownership.take_over(session, actor, conversation_id, reason)
+
+
+def assign(
+    session: Session, actor: Principal, conversation_id: UUID, user_id: UUID | None, reason: str
+) -> Conversation:
+    """See `app/conversations/ownership.py`."""
+    return ownership.assign(session, actor, conversation_id, user_id, reason)
+
+
+def release(session: Session, actor: Principal, conversation_id: UUID, reason: str) -> Conversation:
+    """See `app/conversations/ownership.py`."""
+    return ownership.release(session, actor, conversation_id, reason)
+
+
+def return_idle(session: Session) -> bool:
+    """Release some conversations that people have left idle; return whether more may be."""
+    return ownership.return_idle(session) == ownership.MOST_AT_ONCE
 
 
 def _set_status(
@@ -152,14 +184,9 @@ def list_page(
     session: Session, wanted: ConversationFilter, page: PageRequest
 ) -> Page[ConversationDetails]:
     address = (str(wanted.phone.kind), wanted.phone.value) if wanted.phone else None
-    found = repository.list_page(
-        session,
-        page,
-        status=wanted.status,
-        owner=wanted.owner,
-        channel_id=wanted.channel_id,
-        address=address,
-    )
+    filters = {"status", "owner", "assigned_to", "channel_id"}
+    equal = {name: value for name in filters if (value := getattr(wanted, name)) is not None}
+    found = repository.list_page(session, page, equal, address)
     return Page(_describe_all(session, found.items), found.next_cursor)
 
 
@@ -171,17 +198,28 @@ def describe(session: Session, conversation: Conversation) -> ConversationDetail
 def _describe_all(
     session: Session, conversations: Sequence[Conversation]
 ) -> list[ConversationDetails]:
-    """Describe them by one query for all contacts and one for all channels."""
+    """Describe them by one query for all contacts, one for all channels and one for all members."""
     people = contacts.summaries(session, [each.contact_id for each in conversations])
     senders = channels.summaries(session, [each.channel_id for each in conversations])
+    members = auth.members(
+        session, {each.assigned_to for each in conversations if each.assigned_to}
+    )
     return [
-        _describe(each, people.get(each.contact_id), senders.get(each.channel_id))
+        _describe(
+            each,
+            people.get(each.contact_id),
+            senders.get(each.channel_id),
+            members.get(each.assigned_to) if each.assigned_to else None,
+        )
         for each in conversations
     ]
 
 
 def _describe(
-    conversation: Conversation, contact: ContactSummary | None, channel: ChannelSummary | None
+    conversation: Conversation,
+    contact: ContactSummary | None,
+    channel: ChannelSummary | None,
+    assigned_to: MemberSummary | None,
 ) -> ConversationDetails:
     state = window.state_of(conversation, clock.now())
     return ConversationDetails(
@@ -190,6 +228,9 @@ def _describe(
         channel=channel,
         status=conversation.status,
         owner=conversation.owner,
+        owner_since=conversation.owner_since,
+        owner_reason=conversation.owner_reason,
+        assigned_to=assigned_to,
         message_count=conversation.message_count,
         last_message_at=conversation.last_message_at,
         window=state.window,

@@ -13,7 +13,7 @@ from uuid import UUID
 from marshmallow import fields
 
 from app.common.schema import BaseSchema, choice
-from app.models import Direction, Status
+from app.models import Direction, Owner, Status
 
 
 class EventType(StrEnum):
@@ -31,6 +31,7 @@ class EventType(StrEnum):
     MESSAGE_CANCELED = "message.canceled"
     CONVERSATION_CLOSED = "conversation.closed"
     CONVERSATION_REOPENED = "conversation.reopened"
+    CONVERSATION_OWNER_CHANGED = "conversation.owner_changed"
     AUTO_REPLIES_PAUSED = "conversation.auto_replies_paused"
     CONTACT_MERGED = "contact.merged"
     CHANNEL_PAUSED = "channel.paused"
@@ -72,6 +73,17 @@ class TroubledMessagePayload(MessagePayload):
 
 class ConversationPayload(BaseSchema):
     conversation_id = _id("The conversation.")
+
+
+class ChangedOwnerPayload(ConversationPayload):
+    owner = choice(Owner, required=True, metadata={"description": "Who answers from now on."})
+    previous_owner = choice(Owner, required=True, metadata={"description": "Who did before."})
+    assigned_to = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The member who answers; null for no certain one."},
+    )
+    reason = _text("Why, in the words of whoever changed it, or a code of ours.")
 
 
 class PausedRepliesPayload(ConversationPayload):
@@ -147,6 +159,9 @@ CATALOGUE: Mapping[EventType, Entry] = {
     EventType.CONVERSATION_CLOSED: Entry(ConversationPayload, "A person closed a conversation."),
     EventType.CONVERSATION_REOPENED: Entry(
         ConversationPayload, "A person reopened a closed conversation."
+    ),
+    EventType.CONVERSATION_OWNER_CHANGED: Entry(
+        ChangedOwnerPayload, "A conversation was taken over, assigned or released."
     ),
     EventType.AUTO_REPLIES_PAUSED: Entry(
         PausedRepliesPayload,

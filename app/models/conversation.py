@@ -28,6 +28,11 @@ class Conversation(TenantScoped):
     closed. `auto_replies_paused_until`: no automatic reply is sent before then.
     `auto_replies_counted_from`: when a person of the business last stepped in; earlier replies do
     not count.
+
+    `owner` says who answers. `assigned_to` is the person of the business who does, if it is a
+    certain one. `owner_since` and `owner_reason` say when and why this owner got it. `owner_fence`
+    rises with each change of the owner or the person, so whoever began an answer under an earlier
+    value must not send it.
     """
 
     __tablename__ = "conversations"
@@ -35,6 +40,7 @@ class Conversation(TenantScoped):
         belongs_to_tenant(),
         refers_to("channels", "channel_id"),
         refers_to("contacts", "contact_id"),
+        refers_to("users", "assigned_to", "SET NULL"),
         one_of("status", ConversationStatus),
         one_of("owner", Owner),
         UniqueConstraint("tenant_id", "channel_id", "contact_id"),
@@ -48,6 +54,15 @@ class Conversation(TenantScoped):
             "id",
             postgresql_where=text("owner = 'human'"),
         ),
+        # The clean-up: those that people have left idle.
+        Index("ix_conversations_idle", "last_message_at", postgresql_where=text("owner = 'human'")),
+        # Members who leave: the conversations assigned to them.
+        Index(
+            "ix_conversations_assigned_to",
+            "tenant_id",
+            "assigned_to",
+            postgresql_where=text("assigned_to is not null"),
+        ),
         # Conversations of one contact.
         Index("ix_conversations_contact_id", "tenant_id", "contact_id"),
     )
@@ -57,6 +72,10 @@ class Conversation(TenantScoped):
     address: Mapped[str]
     status: Mapped[str] = mapped_column(default=ConversationStatus.ACTIVE)
     owner: Mapped[str] = mapped_column(default=Owner.NOBODY)
+    owner_since: Mapped[datetime | None]
+    owner_reason: Mapped[str] = mapped_column(default="", server_default="")
+    owner_fence: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    assigned_to: Mapped[UUID | None]
     message_count: Mapped[int] = mapped_column(default=0)
     last_message_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_inbound_at: Mapped[datetime | None]

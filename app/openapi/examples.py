@@ -93,6 +93,12 @@ REQUESTS: dict[str, dict[str, Json]] = {
         "quota": {"daily_message_quota": 5000},
         "reopen": {"status": "active"},
     },
+    "take_over_conversation": {"complaint": {"reason": "A complaint: a person should answer."}},
+    "assign_conversation": {
+        "member": {"user_id": ID, "reason": "She knows this customer."},
+        "team": {"user_id": None},
+    },
+    "release_conversation": {"solved": {"reason": "Solved."}},
     "replay_inbox": {"parked": {"since": TIME, "state": "parked"}},
     "repair_inbox": {"since": {"since": TIME}},
     "webhook": {"message": {"MessageSid": "SM00000000000000000000000000000001", "Body": "hola"}},
@@ -158,12 +164,13 @@ VALUES: Json = {
     "replayed": 3,
     "channels": 1,
     "latency_ms": 1.4,
+    "owner_reason": "A complaint: a person should answer.",
 }
 """Name of a field → its example. A field's own `example`, its enum and its format come first."""
 
 NULL = frozenset(
     {"next_cursor", "trouble", "error", "expires_at", "closed_at", "reason", "mode", "user_id"}
-) | {"auto_replies_paused_until", "revoked_at"}
+) | {"auto_replies_paused_until", "revoked_at", "assigned_to", "owner_since"}
 """Fields whose ordinary value is null."""
 
 IS_TRUE = frozenset({"success", "is_enabled", "is_default", "is_current", "verified"}) | {

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from app import config, db
 from app.auth import due as auth
 from app.common import idempotency
+from app.conversations import due as conversations
 from app.delivery import due as delivery
 from app.events import due as events
 from app.extensions import celery
@@ -60,7 +61,11 @@ def _rings(row: Row[Any]) -> Iterator[Ring]:
     yield names.CLEAN_TENANT, row.tenant_id
 
 
-OVER = (*delivery.OVER, DueWork("clean", OLD, ("tenant_id",), _rings, parameters=_parameters))
+OVER = (
+    *delivery.OVER,
+    *conversations.OVER,
+    DueWork("clean", OLD, ("tenant_id",), _rings, parameters=_parameters),
+)
 
 
 @celery.task(name=names.CLEAN_UP)

@@ -37,6 +37,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.REPAIR_CHANNEL: Queue.HOUSEKEEPING,
     names.EXPIRE_CHANNEL: Queue.HOUSEKEEPING,
     names.CLEAN_TENANT: Queue.HOUSEKEEPING,
+    names.RETURN_IDLE: Queue.HOUSEKEEPING,
     names.KEEP_MONTHS: Queue.HOUSEKEEPING,
     names.INDEX_TEXT: Queue.HOUSEKEEPING,
 }

@@ -226,6 +226,36 @@ def is_status_written(node: ast.AST) -> bool:
             return False
 
 
+OWNER_HOMES = {
+    "app.conversations.ownership": "the one place that changes who answers a conversation",
+}
+
+
+def writes_owner(source: Source) -> list[str]:
+    """Who answers a conversation changes in app/conversations/ownership.py, which also writes the
+    event."""
+    if source.package != "app" or source.name in OWNER_HOMES:
+        return []
+    return [
+        f"{source.name}:{getattr(node, 'lineno', 0)} writes an owner"
+        for node in ast.walk(source.tree)
+        if is_owner_written(node)
+    ]
+
+
+def is_owner_written(node: ast.AST) -> bool:
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr="owner" | "assigned_to")]):
+            return True
+        case ast.Assign(targets=[ast.Tuple(elts=targets)]):
+            names = {getattr(target, "attr", "") for target in targets}
+            return bool(names & {"owner", "assigned_to"})
+        case ast.Call(func=ast.Attribute(attr="values"), keywords=keywords):
+            return any(keyword.arg in {"owner", "assigned_to"} for keyword in keywords)
+        case _:
+            return False
+
+
 def other_dialect(source: Source) -> list[str]:
     """Routes are declared by `@blueprint.get` and its like; pages of a list share one schema."""
     if source.package != "app" or source.name == "app.common.schema":

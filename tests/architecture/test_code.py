@@ -25,6 +25,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     "SQL stands in repositories": (habits.sql_outside_repositories, OURS),
     "repositories know no service": (habits.repositories_that_know_services, OURS),
     "lifecycle alone changes a status": (habits.writes_status, OURS),
+    "ownership alone changes an owner": (habits.writes_owner, OURS),
     "routes and pages have one dialect": (habits.other_dialect, OURS),
 }
 
@@ -34,6 +35,7 @@ EXCEPTIONS: tuple[tuple[Rule, dict[str, str]], ...] = (
     (habits.speaks_vendor, habits.VENDOR_HOMES),
     (habits.sql_outside_repositories, habits.SQL_HOMES),
     (habits.writes_status, habits.STATUS_HOMES),
+    (habits.writes_owner, habits.OWNER_HOMES),
 )
 
 WRONG_ARROWS = (
@@ -136,6 +138,9 @@ VIOLATIONS = (
         "app.auth.schemas",
         "class P(Schema):\n    next_cursor = fields.String()",
     ),
+    ("ownership alone changes an owner", "app.bots.turns", "conversation.owner = Owner.BOT"),
+    ("ownership alone changes an owner", "app.conversations.merging", "a.owner, a.b = c"),
+    ("ownership alone changes an owner", "app.bots.turns", "update(C).values(owner='bot')"),
     ("lifecycle alone changes a status", "app.delivery.settle", "message.status = Status.SENT"),
     ("lifecycle alone changes a status", "app.inbox.apply", "update(M).values(status='sent')"),
     (
