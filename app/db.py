@@ -8,6 +8,7 @@ row-level security. A statement in a transaction that is not pinned raises `Unpi
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +31,20 @@ POOL_SECONDS = 5
 
 PIN = text(
     "select set_config('role', :role, true), set_config('app.tenant_id', :tenant, true),"
-    " set_config('statement_timeout', :timeout, true)"
+    " set_config('app.mode', :mode, true), set_config('statement_timeout', :timeout, true)"
 )
+
+
+class Mode(StrEnum):
+    """Which messages and conversations of the tenant a transaction sees and writes.
+
+    ANY is for the workers, who deliver both.
+    """
+
+    ANY = ""
+    LIVE = "live"
+    TEST = "test"
+
 
 IN_INDEX_ORDER = "select set_config('enable_sort', 'off', true)"
 """For a query of the first rows in an order that an index has, in a transaction of its own.
@@ -111,9 +124,10 @@ def _refuse_unpinned(
         raise UnpinnedTransaction(statement[:80])
 
 
-def _pin(session: Session, role: str, tenant: str) -> None:
+def _pin(session: Session, role: str, tenant: str, mode: Mode) -> None:
     connection = session.connection()
-    connection.execute(PIN, {"role": role, "tenant": tenant, "timeout": _statement_timeout()})
+    given = {"role": role, "tenant": tenant, "mode": str(mode), "timeout": _statement_timeout()}
+    connection.execute(PIN, given)
     connection.info["pinned"] = role
     connection.info["tenant_id"] = UUID(tenant) if tenant else None
 
@@ -122,7 +136,7 @@ def _statement_timeout() -> str:
     return f"{db_deadline.STATEMENT_SECONDS}s"
 
 
-def _begin(role: str, tenant: str) -> Session:
+def _begin(role: str, tenant: str, mode: Mode) -> Session:
     """Open a pinned transaction.
 
     If the pooled connection turns out to be dead (Postgres was restarted), the first statement
@@ -132,7 +146,7 @@ def _begin(role: str, tenant: str) -> Session:
     for last_try in (False, True):
         session = Session(Database.engine, expire_on_commit=False, autoflush=True)
         try:
-            _pin(session, role, tenant)
+            _pin(session, role, tenant, mode)
         except DBAPIError as error:
             session.close()
             is_silent = isinstance(error.orig, DeadlineExceeded)
@@ -149,8 +163,8 @@ def _begin(role: str, tenant: str) -> Session:
 
 
 @contextmanager
-def _transaction(role: str, tenant: str) -> Iterator[Session]:
-    session = _begin(role, tenant)
+def _transaction(role: str, tenant: str, mode: Mode = Mode.ANY) -> Iterator[Session]:
+    session = _begin(role, tenant, mode)
     try:
         yield session
         finish(session)
@@ -174,9 +188,10 @@ def finish(session: Session) -> None:
 
 
 @contextmanager
-def tenant_session(tenant_id: UUID) -> Iterator[Session]:
-    """Open a transaction that sees one tenant. Commits at the end, rolls back on an error."""
-    with _transaction(APP_ROLE, str(tenant_id)) as session:
+def tenant_session(tenant_id: UUID, mode: Mode = Mode.ANY) -> Iterator[Session]:
+    """Open a transaction that sees one tenant, of its messages those of `mode`. Commits at the end,
+    rolls back on an error."""
+    with _transaction(APP_ROLE, str(tenant_id), mode) as session:
         session.info["tenant_id"] = tenant_id
         yield session
 
@@ -212,6 +227,7 @@ def run_alone(tenant_id: UUID, statement: str, given: Mapping[str, Any]) -> Sequ
     pinned = {
         "pinned_role": APP_ROLE,
         "pinned_tenant": str(tenant_id),
+        "pinned_mode": str(Mode.ANY),
         "pinned_timeout": _statement_timeout(),
     }
     together = f"{DRIVER_PIN};\n{statement}"

@@ -100,6 +100,14 @@ class PermissionDenied(Forbidden):
     message = "This needs a permission that your role or key lacks."
 
 
+class WrongMode(Forbidden):
+    code = "wrong_mode"
+    message = (
+        "Recado-Mode is live or test, and an API key has the mode that it was created with. Leave "
+        "the header out, or use a key of the other mode."
+    )
+
+
 class NotFound(AppError):
     status = 404
     code = "not_found"

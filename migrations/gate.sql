@@ -64,6 +64,11 @@ tenant_policy (expression) AS (VALUES (
     '(tenant_id = ( SELECT (NULLIF(current_setting(''app.tenant_id''::text, true), ''''::text))::uuid AS "nullif"))'
 )),
 
+-- The policy of tables with live and test rows (migrations/tenancy.py), as Postgres prints it.
+mode_policy (expression) AS (VALUES (
+    '(( SELECT (COALESCE(current_setting(''app.mode''::text, true), ''''::text) = ''''::text)) OR (is_test = ( SELECT (current_setting(''app.mode''::text, true) = ''test''::text))))'
+)),
+
 relation AS (
     SELECT c.oid, c.relname::text AS name, c.relkind AS kind, c.relacl, c.relowner,
            c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
@@ -91,13 +96,17 @@ policy AS (
                AND p.polroles = ARRAY[to_regrole('recado_app')::oid]
                AND pg_get_expr(p.polqual, p.polrelid) = t.expression
                AND pg_get_expr(p.polwithcheck, p.polrelid) = t.expression AS is_tenant,
+           p.polcmd = '*' AND NOT p.polpermissive
+               AND p.polroles = ARRAY[to_regrole('recado_app')::oid]
+               AND pg_get_expr(p.polqual, p.polrelid) = m.expression
+               AND pg_get_expr(p.polwithcheck, p.polrelid) = m.expression AS is_mode,
            EXISTS (
                SELECT FROM shown s
                WHERE s.table_name = r.name AND p.polroles = ARRAY[to_regrole(s.role_name)::oid]
                    AND p.polcmd = 'r' AND p.polpermissive AND p.polwithcheck IS NULL
                    AND pg_get_expr(p.polqual, p.polrelid) = 'true'
            ) AS is_shown
-    FROM pg_policy p JOIN relation r ON r.oid = p.polrelid CROSS JOIN tenant_policy t
+    FROM pg_policy p JOIN relation r ON r.oid = p.polrelid CROSS JOIN tenant_policy t CROSS JOIN mode_policy m
 ),
 
 function AS (
@@ -202,8 +211,16 @@ defect (kind, object, defect) AS (
     LEFT JOIN pg_type inner_type ON inner_type.oid IN (t.typelem, t.typbasetype)
     WHERE r.is_table AND 'e' IN (t.typtype, inner_type.typtype)
 
-    UNION ALL SELECT 'policy', p.label, 'is neither the tenant policy nor a declared view of headers'
-    FROM policy p WHERE NOT (p.is_tenant OR p.is_shown)
+    UNION ALL SELECT 'policy', p.label,
+        'is neither the tenant policy, nor that of modes, nor a declared view of headers'
+    FROM policy p WHERE NOT (p.is_tenant OR p.is_mode OR p.is_shown)
+
+    UNION ALL SELECT 'policy', r.label, 'has a column is_test and no policy of modes'
+    FROM relation r
+    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = 'is_test' AND NOT a.attisdropped
+    WHERE r.is_table AND NOT EXISTS (
+        SELECT FROM policy p WHERE p.polrelid = r.oid AND p.is_mode
+    )
 
     UNION ALL SELECT 'policy', r.label, 'has not exactly one tenant policy'
     FROM relation r

@@ -18,6 +18,14 @@ PINNED = "tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')
 is evaluated once per statement instead of once per row."""
 
 
+IN_MODE = (
+    "((SELECT coalesce(current_setting('app.mode', true), '') = '')"
+    " OR is_test = (SELECT current_setting('app.mode', true) = 'test'))"
+)
+"""A transaction of the mode `live` or `test` sees and writes only rows of that kind; one without a
+mode, a worker's, both."""
+
+
 def as_owner(step: Callable[[], None]) -> Callable[[], None]:
     """Run a migration's step as recado_owner, so that what it creates belongs to that role.
 
@@ -40,6 +48,14 @@ def protect(table: str) -> None:
     op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY tenant ON {name} TO {APP} USING ({PINNED}) WITH CHECK ({PINNED})")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {APP}")
+
+
+def part_modes(table: str) -> None:
+    """Keep live and test rows apart, by the column `is_test`."""
+    op.execute(
+        f"CREATE POLICY mode ON {SCHEMA}.{table} AS RESTRICTIVE TO {APP}"
+        f" USING ({IN_MODE}) WITH CHECK ({IN_MODE})"
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, make_response, request
 from app.auth import service
 from app.common.permissions import WITHOUT_SECOND_FACTOR, Permission
 from app.common.principal import Principal, request_transaction
-from app.errors import Forbidden, PermissionDenied, Unauthenticated
+from app.errors import Forbidden, PermissionDenied, Unauthenticated, WrongMode
 
 View = Callable[..., Any]
 
@@ -21,7 +21,7 @@ def identify() -> None:
     g.caller, g.refusal = None, None
     try:
         g.caller = service.caller_of_request()
-    except Unauthenticated as refusal:
+    except (Unauthenticated, WrongMode) as refusal:
         g.refusal = refusal
 
 
@@ -39,7 +39,7 @@ def caller_only(view: View) -> View:
             raise g.refusal or Unauthenticated()
         # Read before the transaction opens, so that a slow client holds no connection.
         request.get_data(cache=True)
-        with request_transaction(g.caller.tenant_id) as session:
+        with request_transaction(g.caller) as session:
             g.principal = service.confirm(session, g.caller)
             if not g.principal.may(permission):
                 raise refusal(g.principal, permission)

@@ -73,7 +73,6 @@ SIGN_IN_FACTS = (
 API_KEY_FACTS = (
     select(
         ApiKey.name,
-        ApiKey.mode,
         ApiKey.scopes,
         ApiKey.revoked_at,
         ApiKey.expires_at,
@@ -194,5 +193,7 @@ def find_api_key(session: Session, key_id: UUID) -> ApiKey | None:
     return session.scalars(query).one_or_none()
 
 
-def api_key_hash(session: Session, key_id: UUID) -> str | None:
-    return session.scalar(select(ApiKey.secret_hash).where(ApiKey.id == key_id))
+def fixed_key_facts(session: Session, key_id: UUID) -> Row[str, str] | None:
+    """Return what never changes of a key: `secret_hash` and `mode`."""
+    query = select(ApiKey.secret_hash, ApiKey.mode).where(ApiKey.id == key_id)
+    return session.execute(query).one_or_none()

@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 from app import db
 from app.auth import api_keys, passwords, repository, second_factor, tokens
 from app.auth.api_keys import KEY, hash_key
-from app.auth.errors import ApiKeyExpired, ApiKeyInvalid, ApiKeyRevoked, TokenRevoked
+from app.auth.errors import (
+    ApiKeyExpired,
+    ApiKeyInvalid,
+    ApiKeyRevoked,
+    TokenRevoked,
+)
 from app.auth.tokens import TokenType
 from app.common import clock
 from app.common.permissions import (
@@ -23,8 +28,8 @@ from app.common.permissions import (
     WITHOUT_SECOND_FACTOR,
     Permission,
 )
-from app.common.principal import Caller, CallerType, Principal
-from app.errors import Unauthenticated
+from app.common.principal import MODE_HEADER, Caller, CallerType, Principal
+from app.errors import Unauthenticated, WrongMode
 from app.models import (
     KeyMode,
     RefreshToken,
@@ -46,6 +51,7 @@ class KeyFacts(NamedTuple):
     tenant_id: UUID
     id: UUID
     secret_hash: str
+    is_test: bool
 
 
 class MemberSummary(NamedTuple):
@@ -76,18 +82,30 @@ def caller_of_request() -> Caller | None:
 def caller_of_token(text: str) -> Caller:
     """Raises TokenInvalid, TokenExpired."""
     facts = tokens.decode(text, TokenType.ACCESS)
-    return Caller(CallerType.USER, facts.tenant_id, facts.user_id, facts.session_id)
+    is_test = wanted_mode() == KeyMode.TEST
+    return Caller(CallerType.USER, facts.tenant_id, facts.user_id, facts.session_id, is_test)
 
 
 def caller_of_key(text: str) -> Caller:
-    """Raises ApiKeyInvalid."""
+    """Raises ApiKeyInvalid, WrongMode."""
     match = KEY.fullmatch(text)
     if match is None:
         raise ApiKeyInvalid
     facts = find_key(match["prefix"])
     if not hmac.compare_digest(facts.secret_hash, hash_key(text)):
         raise ApiKeyInvalid
-    return Caller(CallerType.API_KEY, facts.tenant_id, facts.id)
+    if wanted_mode() not in {None, KeyMode.TEST if facts.is_test else KeyMode.LIVE}:
+        raise WrongMode
+    return Caller(CallerType.API_KEY, facts.tenant_id, facts.id, is_test=facts.is_test)
+
+
+def wanted_mode() -> KeyMode | None:
+    """Return the mode that the request's header asks for. Raises WrongMode for an unknown one."""
+    wanted = request.headers.get(MODE_HEADER)
+    try:
+        return KeyMode(wanted.strip().lower()) if wanted else None
+    except ValueError as error:
+        raise WrongMode from error
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
@@ -98,10 +116,10 @@ def find_key(prefix: str) -> KeyFacts:
     if found is None:
         raise ApiKeyInvalid
     with db.tenant_session(found[0]) as session:
-        secret_hash = repository.api_key_hash(session, found[1])
-    if secret_hash is None:
+        row = repository.fixed_key_facts(session, found[1])
+    if row is None:
         raise ApiKeyInvalid
-    return KeyFacts(*found, secret_hash)
+    return KeyFacts(*found, row.secret_hash, row.mode == KeyMode.TEST)
 
 
 def confirm(session: Session, caller: Caller) -> Principal:
@@ -141,11 +159,10 @@ def confirm_key(session: Session, caller: Caller) -> Principal:
         raise ApiKeyExpired
     if row.note_use:
         repository.note_use(session, caller.id)
-    is_test = row.mode == KeyMode.TEST
-    allowed = TEST_SCOPES if is_test else SCOPES
+    allowed = TEST_SCOPES if caller.is_test else SCOPES
     permissions = frozenset(scope for scope in allowed if scope in row.scopes)
     permissions |= {Permission.PROFILE}
-    return Principal(caller, row.name, "api_key", permissions, is_test=is_test)
+    return Principal(caller, row.name, "api_key", permissions)
 
 
 def hash_new_password(password: str, field: str = "password", username: str = "") -> str:

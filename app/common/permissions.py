@@ -83,5 +83,5 @@ SCOPES = frozenset(
 TEST_SCOPES = frozenset(
     {each for each in SCOPES if each.endswith(":read")} | {Permission.MESSAGES_SEND}
 )
-"""The permissions that a test key may have: it reads, and sends test messages, and changes nothing
-else."""
+"""The permissions that a test key may have: it reads the settings, sends and reads test messages,
+and changes nothing else."""

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 from app import db
 from app.common.permissions import Permission
 
+MODE_HEADER = "Recado-Mode"
+"""A signed-in person says by this header which messages a request is about: live or test."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -25,13 +28,19 @@ class CallerType(StrEnum):
 class Caller:
     """What a verified token or key says, before the database was asked.
 
-    `session_id` is the sign-in of a user's token, and None for an API key.
+    `session_id` is the sign-in of a user's token, and None for an API key. `is_test`: it sees and
+    makes test messages, and no live ones.
     """
 
     type: CallerType
     tenant_id: UUID
     id: UUID
     session_id: UUID | None = None
+    is_test: bool = False
+
+    @property
+    def mode(self) -> db.Mode:
+        return db.Mode.TEST if self.is_test else db.Mode.LIVE
 
     @property
     def limit_key(self) -> str:
@@ -46,7 +55,10 @@ class Principal:
     name: str
     role: str
     permissions: frozenset[Permission]
-    is_test: bool = False
+
+    @property
+    def is_test(self) -> bool:
+        return self.caller.is_test
 
     @property
     def id(self) -> UUID:
@@ -90,10 +102,10 @@ def session() -> Session:
 
 
 @contextmanager
-def request_transaction(tenant_id: UUID) -> Iterator[Session]:
+def request_transaction(caller: Caller) -> Iterator[Session]:
     """Open the transaction of a request. It commits when the view returns, unless the view did so
     before."""
-    with db.tenant_session(tenant_id) as opened:
+    with db.tenant_session(caller.tenant_id, caller.mode) as opened:
         g.session = opened
         try:
             yield opened

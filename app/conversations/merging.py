@@ -30,18 +30,23 @@ def merge(session: Session, keep_id: UUID, lose_id: UUID) -> dict[UUID, UUID] | 
     in_flight = Counter(row.channel_id for row in waiting if row.status != Status.QUEUED)
     if any(number > 1 for number in in_flight.values()):
         return None
-    kept = {thread.channel_id: thread for thread in threads if thread.contact_id == keep_id}
+    kept = {_place(thread): thread for thread in threads if thread.contact_id == keep_id}
     merged = {}
     for thread in threads:
         if thread.contact_id != lose_id:
             continue
-        target = kept.get(thread.channel_id)
+        target = kept.get(_place(thread))
         if target is None:
             _give(session, thread, keep_id)
         else:
             _join(session, target, thread)
             merged[thread.id] = target.id
     return merged
+
+
+def _place(thread: Conversation) -> tuple[UUID, bool]:
+    """A contact has one conversation for each of these."""
+    return thread.channel_id, thread.is_test
 
 
 def _give(session: Session, thread: Conversation, keep_id: UUID) -> None:

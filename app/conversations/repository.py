@@ -103,14 +103,17 @@ def lock_idle(session: Session, idle: timedelta, most: int) -> Sequence[Conversa
 
 
 def get_or_create(
-    session: Session, channel_id: UUID, contact_id: UUID, address: str
+    session: Session, channel_id: UUID, contact_id: UUID, address: str, *, is_test: bool
 ) -> Conversation:
-    """Return the conversation of a contact on a channel; concurrent transactions get the same one.
+    """Return the conversation of a contact on a channel, or its test conversation; concurrent
+    transactions get the same one.
 
     The caller holds the contact.
     """
     query = select(Conversation).where(
-        Conversation.channel_id == channel_id, Conversation.contact_id == contact_id
+        Conversation.channel_id == channel_id,
+        Conversation.contact_id == contact_id,
+        Conversation.is_test.is_(is_test),
     )
     found = session.scalars(query).one_or_none()
     if found is not None:
@@ -118,8 +121,14 @@ def get_or_create(
     session.flush()
     session.execute(
         insert(Conversation)
-        .values(id=new_id(), channel_id=channel_id, contact_id=contact_id, address=address)
-        .on_conflict_do_nothing(index_elements=["tenant_id", "channel_id", "contact_id"])
+        .values(
+            id=new_id(),
+            channel_id=channel_id,
+            contact_id=contact_id,
+            address=address,
+            is_test=is_test,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "channel_id", "contact_id", "is_test"])
     )
     return session.scalars(query).one()
 

@@ -72,6 +72,9 @@ class AssignArgs(ReasonArgs):
 
 class ConversationSchema(BaseSchema):
     id = fields.UUID(required=True)
+    is_test = fields.Boolean(
+        required=True, metadata={"description": "It holds test messages only."}
+    )
     contact = fields.Nested(ContactSummarySchema, required=True)
     channel = fields.Nested(ChannelSummarySchema, required=True)
     status = choice(STATUSES, required=True)

@@ -47,6 +47,7 @@ class ConversationDetails:
     """A conversation with its contact, its channel and the state of its 24-hour window."""
 
     id: UUID
+    is_test: bool
     contact: ContactSummary | None
     channel: ChannelSummary | None
     status: str
@@ -85,13 +86,22 @@ def hold(session: Session, conversation_id: UUID) -> Conversation:
     raise contacts.busy()
 
 
-def thread(session: Session, channel_id: UUID, contact_id: UUID, address: Address) -> Conversation:
+def thread(
+    session: Session,
+    channel_id: UUID,
+    contact_id: UUID,
+    address: Address,
+    *,
+    is_test: bool = False,
+) -> Conversation:
     """Return the conversation of this contact on this channel; `address` is the contact's current
-    one.
+    one. Test messages have a conversation of their own.
 
     The caller holds the contact.
     """
-    found = repository.get_or_create(session, channel_id, contact_id, address.value)
+    found = repository.get_or_create(
+        session, channel_id, contact_id, address.value, is_test=is_test
+    )
     move(found, address)
     return found
 
@@ -224,6 +234,7 @@ def _describe(
     state = window.state_of(conversation, clock.now())
     return ConversationDetails(
         id=conversation.id,
+        is_test=conversation.is_test,
         contact=contact,
         channel=channel,
         status=conversation.status,

@@ -62,12 +62,14 @@ def find(session: Session, order: Order) -> Route:
     if order.to is None:
         raise AssertionError("an order names an address or a conversation")
     number = channels.sender_number(order.from_number)
-    found = repository.find_route(session, number, order.to)
+    found = repository.find_route(session, number, order.to, is_test=order.is_test)
     channel = channels.sending(found.Channel, number)
     conversation = found.Conversation
     if conversation is None:
         contact_id = found.contact_id or contacts.find_or_create(session, [order.to])
-        conversation = conversations.thread(session, channel.id, contact_id, order.to)
+        conversation = conversations.thread(
+            session, channel.id, contact_id, order.to, is_test=order.is_test
+        )
     else:
         conversations.move(conversation, order.to)
     limits = (found.daily_message_quota, found.timezone, found.queued)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Insert,
     Row,
@@ -132,6 +133,7 @@ def _route_query(is_sender: ColumnElement[bool]) -> Any:
                 Conversation.tenant_id == Tenant.tenant_id,
                 Conversation.channel_id == Channel.id,
                 Conversation.contact_id == _PERSON.c.id,
+                Conversation.is_test.is_(bindparam("is_test", type_=Boolean())),
             ),
         )
         .options(*_NEEDED)
@@ -145,14 +147,14 @@ _ROUTE_FROM_DEFAULT = _route_query(Channel.is_default.is_(True))
 _ROUTE_FROM_NUMBER = _route_query(Channel.phone_number == bindparam("number"))
 
 
-def find_route(session: Session, number: str | None, to: Address) -> Row[Any]:
+def find_route(session: Session, number: str | None, to: Address, *, is_test: bool) -> Row[Any]:
     """Return everything that a send needs from the database, by one query.
 
     The row has `daily_message_quota`, `timezone` and `queued` (see `limits`), and as far as they
     exist `Channel` (the one with `number`, or the default), `contact_id` and `Conversation`. The
     contact is held as by `contacts.find_or_create`; one that has just been merged is not found.
     """
-    given = {"kind": to.kind, "address": to.value}
+    given = {"kind": to.kind, "address": to.value, "is_test": is_test}
     if number is None:
         return session.execute(_ROUTE_FROM_DEFAULT, given).one()
     return session.execute(_ROUTE_FROM_NUMBER, {**given, "number": number}).one()

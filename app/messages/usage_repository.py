@@ -25,7 +25,11 @@ class Day:
 _SENT = (
     select(func.count())
     .select_from(Message)
-    .where(Message.id >= bindparam("floor"), Message.direction == Direction.OUTGOING)
+    .where(
+        Message.id >= bindparam("floor"),
+        Message.direction == Direction.OUTGOING,
+        Message.is_test.is_(False),
+    )
     .scalar_subquery()
 )
 _IS_COUNTED = select(DailyUsage.day).where(DailyUsage.day == bindparam("day")).exists()

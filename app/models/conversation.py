@@ -21,7 +21,8 @@ class Owner(StrEnum):
 
 
 class Conversation(TenantScoped):
-    """The one conversation between a contact and a channel; a new message reopens it.
+    """The one conversation between a contact and a channel; a new message reopens it. Test messages
+    have a conversation of their own (`is_test`).
 
     `address` is the contact's last address on this channel: a phone number or a WhatsApp user id.
     `window_closed_at` is when the provider last refused a message because the 24-hour window was
@@ -43,10 +44,10 @@ class Conversation(TenantScoped):
         refers_to("users", "assigned_to", "SET NULL"),
         one_of("status", ConversationStatus),
         one_of("owner", Owner),
-        UniqueConstraint("tenant_id", "channel_id", "contact_id"),
+        UniqueConstraint("tenant_id", "channel_id", "contact_id", "is_test"),
         # The list of conversations, newest first.
         Index("ix_conversations_last_message_at", "tenant_id", "last_message_at", "id"),
-        # The list of those that a person answers.
+        # The list of those that a person answers, and those that people have left idle.
         Index(
             "ix_conversations_of_people",
             "tenant_id",
@@ -54,8 +55,6 @@ class Conversation(TenantScoped):
             "id",
             postgresql_where=text("owner = 'human'"),
         ),
-        # The clean-up: those that people have left idle.
-        Index("ix_conversations_idle", "last_message_at", postgresql_where=text("owner = 'human'")),
         # Members who leave: the conversations assigned to them.
         Index(
             "ix_conversations_assigned_to",
@@ -70,6 +69,7 @@ class Conversation(TenantScoped):
     channel_id: Mapped[UUID]
     contact_id: Mapped[UUID]
     address: Mapped[str]
+    is_test: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     status: Mapped[str] = mapped_column(default=ConversationStatus.ACTIVE)
     owner: Mapped[str] = mapped_column(default=Owner.NOBODY)
     owner_since: Mapped[datetime | None]

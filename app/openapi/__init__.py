@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 from werkzeug.routing import Rule
 
 from app.blueprints import TABLE, Guard, Kind
+from app.common.principal import MODE_HEADER
 from app.common.schema import ErrorSchema
 from app.config import Settings
 from app.errors import AppError
@@ -47,6 +48,17 @@ IDEMPOTENCY_KEY = {
     # Printable ASCII: what every HTTP client can send.
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+
+MODE = {
+    "name": MODE_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "`live` or `test`: which messages and conversations this is about. A signed-in "
+    "person chooses, and live is the default; an API key has the mode that it was created with.",
+    "schema": {"type": "string", "enum": ["live", "test"]},
+}
+OF_MODES = frozenset({"sending", "send_whatsapp", "messages", "conversations"})
+"""Blueprints whose operations are about one mode."""
 
 RATE_LIMIT_HEADERS = {
     "X-RateLimit-Limit": "How many requests a window allows.",
@@ -123,6 +135,8 @@ def complete(app: Flask, operation: Json, rule: Rule, guard: Guard, components: 
         leave_empty(parameter)
     if getattr(view, "is_idempotent", False):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+    if blueprint in OF_MODES:
+        operation.setdefault("parameters", []).append(MODE)
     describe_body(operation)
     add_errors(app, operation, rule, guard, components["examples"])
     add_examples(operation, components["schemas"])

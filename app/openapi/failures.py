@@ -20,6 +20,7 @@ from app.errors import (
     PermissionDenied,
     Unauthenticated,
     Unavailable,
+    WrongMode,
 )
 from app.extensions import limiter
 
@@ -67,6 +68,7 @@ def _by_guard(guard: Guard) -> Iterator[Failure]:
     if guard is Guard.CALLER:
         yield Failure.of(Unauthenticated)
         yield Failure.of(PermissionDenied)
+        yield Failure.of(WrongMode)
     if guard in {Guard.CALLER, Guard.SIGNATURE}:
         yield DATABASE_AWAY
 

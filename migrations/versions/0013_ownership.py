@@ -36,13 +36,6 @@ def upgrade() -> None:
         " ON DELETE SET NULL (assigned_to)"
     )
     op.create_index(
-        "ix_conversations_idle",
-        "conversations",
-        ["last_message_at"],
-        schema=SCHEMA,
-        postgresql_where=sa.text("owner = 'human'"),
-    )
-    op.create_index(
         "ix_conversations_assigned_to",
         "conversations",
         ["tenant_id", "assigned_to"],
@@ -55,6 +48,5 @@ def upgrade() -> None:
 @as_owner
 def downgrade() -> None:
     hide_columns("conversations", SYSTEM, SHOWN)
-    op.drop_index("ix_conversations_idle", "conversations", schema=SCHEMA)
     for column in columns():
         op.drop_column("conversations", column.name, schema=SCHEMA)

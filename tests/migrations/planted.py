@@ -27,7 +27,7 @@ reset role;
 
 MESSAGES = "recado.messages"
 NO_POLICY = "has not exactly one tenant policy"
-STRANGE_POLICY = "is neither the tenant policy nor a declared view of headers"
+STRANGE_POLICY = "is neither the tenant policy, nor that of modes, nor a declared view of headers"
 
 PLANTED = (
     Planted(

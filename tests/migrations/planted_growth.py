@@ -1,8 +1,20 @@
-"""Defects that let tables grow or make lists slow, each of which the gate must report."""
+"""Defects that let tables grow, make lists slow or mix modes, each of which the gate must report."""
 
-from tests.migrations.planted import MESSAGES, NO_POLICY, Planted
+from tests.migrations.planted import MESSAGES, NO_POLICY, STRANGE_POLICY, Planted
+
+NO_MODES = "has a column is_test and no policy of modes"
 
 PLANTED_GROWTH = (
+    Planted(
+        "live and test rows together",
+        "drop policy mode on recado.messages",
+        (f"policy: {MESSAGES} {NO_MODES}",),
+    ),
+    Planted(
+        "a policy of modes that keeps only writes apart",
+        "alter policy mode on recado.messages using (true)",
+        (f"policy: {MESSAGES} {NO_MODES}", f"policy: {MESSAGES}.mode {STRANGE_POLICY}"),
+    ),
     Planted(
         "a partition without row-level security",
         "alter table recado.events_default disable row level security",
