@@ -1,4 +1,4 @@
-"""Defects that let tables grow, make lists slow or mix modes, each of which the gate must report."""
+"""Defects that let tables grow, make lists slow or mix modes; the gate must report each."""
 
 from tests.migrations.planted import MESSAGES, NO_POLICY, STRANGE_POLICY, Planted
 
