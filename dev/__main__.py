@@ -46,6 +46,19 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: list[str]) -> int:
+    chosen = arguments(argv)
+    log = standard_log()
+    try:
+        if chosen.command == "run":
+            return run(from_environment(), log)
+        return run_beside(chosen.argv, dict(chosen.settings))
+    except DevError as error:
+        log.problem(str(error))
+        return 1
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Return the parsed command line. Raises SystemExit if it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the whole stack until Ctrl-C (make run)")
@@ -62,15 +75,7 @@ def main(argv: list[str]) -> int:
         help="a setting of the service; may be repeated",
     )
     execute.add_argument("argv", nargs="+", metavar="command")
-    chosen = parser.parse_args(argv)
-    log = standard_log()
-    try:
-        if chosen.command == "run":
-            return run(from_environment(), log)
-        return run_beside(chosen.argv, dict(chosen.settings))
-    except DevError as error:
-        log.problem(str(error))
-        return 1
+    return parser.parse_args(argv)
 
 
 def setting(text: str) -> tuple[str, str]:
