@@ -1,5 +1,7 @@
 """The pages of the documentation, and the code in them."""
 
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,6 +46,23 @@ def inline_code(text: str) -> Iterator[tuple[int, str]]:
         for child in token.children or []:
             if child.type == "code_inline":
                 yield (token.map[0] + 1 if token.map else 0), child.content
+
+
+def links(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the target of each link and picture."""
+    for token in MARKDOWN.parse(text):
+        for child in token.children or []:
+            if target := child.attrGet("href") or child.attrGet("src"):
+                yield (token.map[0] + 1 if token.map else 0), str(target)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    tokens = MARKDOWN.parse(text)
+    headings = [
+        after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"
+    ]
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def all_blocks() -> list[Block]:

@@ -3,16 +3,11 @@
 `make docs` runs what can be run: see tests/docs/live.
 """
 
-import re
-
 import pytest
-from flask import Flask
 
 from tests.docs import commands, languages
 from tests.docs.commands import Wrong
 from tests.docs.pages import Block, all_blocks, blocks, inline_code, pages
-
-CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[^\s?]*)")
 
 PAGE = """
 ```sh
@@ -50,23 +45,6 @@ def test_the_commands_within_sentences_are_right(page: str) -> None:
         except ValueError:
             """A text with an open quotation mark is no command."""
     assert found == []
-
-
-def test_the_calls_within_sentences_are_routes(app: Flask) -> None:
-    """`GET /channels/{id}` and its like; the names of the parts in braces do not count."""
-    routes = {
-        f"{method} {re.sub('<.+?>', '{}', rule.rule).rstrip('/')}"
-        for rule in app.url_map.iter_rules()
-        for method in rule.methods or ()
-    }
-    unknown = [
-        f"{page}:{line}: {text}"
-        for page in pages()
-        for line, text in inline_code(pages()[page])
-        if (call := CALL.match(text)) and not call[2].startswith("/control")
-        if f"{call[1]} {re.sub('{.+?}', '{}', call[2]).rstrip('/')}" not in routes
-    ]
-    assert unknown == []
 
 
 def test_all_blocks_of_a_page_are_found() -> None:
