@@ -11,7 +11,7 @@ UV_VERSION := 0.13.8
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
-.PHONY: help setup run test lint format lock postman fuzz browser chaos bench clean
+.PHONY: help setup run test lint format lock postman fuzz docs browser chaos bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -82,6 +82,11 @@ fuzz: $(INSTALLED) ## call every operation with made-up input beside a fresh sta
 	@echo "Calling every operation with made-up input beside a fresh stack ..."
 	@exec $(PYTHON) -m dev exec $(FUZZ_SETTINGS) -- $(PYTHON) -m tests.fuzz $(ARGS)
 
+docs: $(INSTALLED) ## run the commands of the docs against a fresh stack (ARGS="-k README")
+	@echo "Following the docs beside a fresh stack ..."
+	@exec $(PYTHON) -m dev exec -- $(PYTHON) -m pytest -o addopts= --import-mode=importlib \
+		--confcutdir=tests/docs tests/docs/live $(ARGS)
+
 browser: $(INSTALLED) ## try the pages in a real browser beside a fresh stack (needs Chromium)
 	@echo "Trying the pages in a browser beside a fresh stack ..."
 	@exec $(PYTHON) -m dev exec -- $(PYTHON) -m pytest -o addopts= --import-mode=importlib \
@@ -96,7 +101,7 @@ $(NEWMAN): tests/postman/package-lock.json
 	@cd tests/postman && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-bench: $(INSTALLED) ## measure the service under load, 8 minutes (ARGS=--short: that it runs, for CI)
+bench: $(INSTALLED) ## measure the service under load, half an hour (ARGS=--short: that it runs, for CI)
 	@echo "Measuring ..."
 	@exec $(PYTHON) -m bench $(ARGS)
 

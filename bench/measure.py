@@ -52,25 +52,32 @@ def main(arguments: list[str]) -> int:
 
     Raises RuntimeError if a measurement breaks: nothing is answered, or messages are missing.
     """
+    chosen = parse(arguments)
+    scale = SHORT if chosen.short else FULL
+    if chosen.memory_messages:
+        scale = replace(scale, memory_messages=chosen.memory_messages)
+    if chosen.growth_messages:
+        scale = replace(scale, growth_messages=chosen.growth_messages)
+    sheet = asyncio.run(_measure(chosen.only, scale))
+    caption = describe_run()
+    print(f"\n{caption}\n\n{figures.plain(sheet.figures)}")
+    _keep(sheet, caption)
+    return 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the options; `only` is a list of names. Raises SystemExit for wrong ones."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="seconds of load: shows that it runs")
     parser.add_argument("--only", default=",".join(MEASURES), help="comma-separated measurements")
     parser.add_argument("--memory-messages", type=int, help="how many the memory run sends")
     parser.add_argument("--growth-messages", type=int, help="to how many the database grows")
     chosen = parser.parse_args(arguments)
-    scale = SHORT if chosen.short else FULL
-    if chosen.memory_messages:
-        scale = replace(scale, memory_messages=chosen.memory_messages)
-    if chosen.growth_messages:
-        scale = replace(scale, growth_messages=chosen.growth_messages)
     names = chosen.only.split(",")
     if unknown := [name for name in names if name not in MEASURES]:
         parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
-    sheet = asyncio.run(_measure(names, scale))
-    caption = describe_run()
-    print(f"\n{caption}\n\n{figures.plain(sheet.figures)}")
-    _keep(sheet, caption)
-    return 0
+    chosen.only = names
+    return chosen
 
 
 async def _measure(names: list[str], scale: Scale) -> Sheet:

@@ -22,17 +22,17 @@ PANEL = """
   Recado runs.
 
     API and its docs   {web}/docs
-    Phone to type on   {simulator}/
+    {provider}
     Sign in            {sign_in}
     Data and logs      {data}
 
-  A first message (the phone shows it):
+  {first_message}:
 
     TOKEN=$(curl -s {web}/auth/login -H 'Content-Type: application/json' \\
       -d '{{"username": "demo", "password": "{password}"}}' \\
       | sed 's/.*"access_token": *"\\([^"]*\\).*/\\1/')
     curl -s {web}/api/send -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-      -d '{{"to_number": "whatsapp:+15551234567", "body": "¡Hola desde la API!"}}'
+      -d '{{"to_number": "whatsapp:{number}", "body": "¡Hola desde la API!"}}'
 
   Ctrl-C stops everything.
 """
@@ -42,10 +42,26 @@ SIGN_IN = """user demo, password password
     Administrator      user admin, password password (runs the platform)"""
 PUBLIC_SIGN_IN = """users demo and admin, with the passwords that the seed printed at the
                        first start with a public address"""
+FIRST_MESSAGE = "A first message (the phone shows it)"
+REAL_FIRST_MESSAGE = """A first message (NUMBER is yours, in the form +15551234567; write to your
+  sender from it first, or send a template)"""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: list[str]) -> int:
+    chosen = arguments(argv)
+    log = standard_log()
+    try:
+        if chosen.command == "run":
+            return run(from_environment(), log)
+        return run_beside(chosen.argv, dict(chosen.settings))
+    except DevError as error:
+        log.problem(str(error))
+        return 1
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Return the parsed command line. Raises SystemExit if it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the whole stack until Ctrl-C (make run)")
@@ -62,15 +78,7 @@ def main(argv: list[str]) -> int:
         help="a setting of the service; may be repeated",
     )
     execute.add_argument("argv", nargs="+", metavar="command")
-    chosen = parser.parse_args(argv)
-    log = standard_log()
-    try:
-        if chosen.command == "run":
-            return run(from_environment(), log)
-        return run_beside(chosen.argv, dict(chosen.settings))
-    except DevError as error:
-        log.problem(str(error))
-        return 1
+    return parser.parse_args(argv)
 
 
 def setting(text: str) -> tuple[str, str]:
@@ -89,7 +97,7 @@ def run(settings: StackSettings, log: MergedLog, table_maker: TableMaker = recad
         problem = None
         try:
             stack.start()
-            log.notice(_panel(settings))
+            log.notice(panel(settings))
             problem = stack.wait()
         except Interrupted:
             log.notice("Stopped while starting.")
@@ -136,11 +144,17 @@ def _run_beside(argv: list[str], stack: Stack) -> int:
         stack.stop()
 
 
-def _panel(settings: StackSettings) -> str:
+def panel(settings: StackSettings) -> str:
+    """Return what a person needs to know once everything runs."""
     is_public = urlsplit(settings.public_base_url).hostname not in LOOPBACK
+    real = settings.real_provider
     return PANEL.format(
         web=settings.web_url,
-        simulator=settings.simulator_url,
+        provider=f"Provider           {real}"
+        if real
+        else f"Phone to type on   {settings.simulator_url}/",
+        first_message=REAL_FIRST_MESSAGE if real else FIRST_MESSAGE,
+        number="NUMBER" if real else "+15551234567",
         data=settings.data_dir,
         sign_in=PUBLIC_SIGN_IN if is_public else SIGN_IN,
         password="PASSWORD" if is_public else "password",

@@ -107,7 +107,7 @@ def _worker(queue: str, threads: int) -> Command:
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
         ),
         # In a container a developer is often root, about which Celery warns at length.
-        env={"PYTHONWARNINGS": "ignore:You're running the worker with superuser:RuntimeWarning"},
+        env={"PYTHONWARNINGS": "ignore::UserWarning:celery.platforms"},
         stop_stage=1,
         niceness=NICENESS.get(queue, 0),
     )

@@ -47,6 +47,12 @@ class StackSettings:
     def simulator_url(self) -> str:
         return f"http://{ports.HOST}:{self.simulator_port}"
 
+    @property
+    def real_provider(self) -> str | None:
+        """The address of the provider if it is not the simulator."""
+        chosen = self.environ.get("TWILIO_API_BASE_URL", "").rstrip("/")
+        return chosen if chosen not in {"", self.simulator_url} else None
+
 
 def from_environment(
     environ: Mapping[str, str] | None = None, env_file: Path = PROJECT / ".env"

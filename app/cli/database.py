@@ -16,6 +16,10 @@ from app.db import APP_ROLE, SYSTEM_ROLE, normalise_url
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN_ATTRIBUTES = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT"
+HAS_PRIVILEGES = text(
+    "select rolsuper or rolbypassrls or rolcreatedb or rolcreaterole or rolinherit "
+    "from pg_roles where rolname = :name"
+)
 GRANT = f"GRANT {APP_ROLE}, {SYSTEM_ROLE} TO {{name}}"
 GATE = ROOT / "migrations" / "gate.sql"
 
@@ -90,9 +94,11 @@ def create_login() -> None:
     with engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
         secret = encrypt_password(service.password, name, driver, "scram-sha-256")
-        found = connection.scalar(text("select to_regrole(quote_ident(:name))"), {"name": name})
-        change = "CREATE" if found is None else "ALTER"
-        for statement in (f"{change} ROLE {{name}} {LOGIN_ATTRIBUTES} PASSWORD {{secret}}", GRANT):
+        has_privileges = connection.scalar(HAS_PRIVILEGES, {"name": name})
+        change = "ALTER" if has_privileges is not None else "CREATE"
+        # Only a superuser may name these attributes of an existing login, even to leave them off.
+        attributes = "LOGIN" if has_privileges is False else LOGIN_ATTRIBUTES
+        for statement in (f"{change} ROLE {{name}} {attributes} PASSWORD {{secret}}", GRANT):
             composed = SQL(statement).format(name=Identifier(name), secret=Literal(secret))
             connection.exec_driver_sql(composed.as_string(driver).replace("%", "%%"))
     click.echo(f"The login {name} may take the roles {APP_ROLE} and {SYSTEM_ROLE} only.")

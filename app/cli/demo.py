@@ -6,16 +6,17 @@ address, such as that of a tunnel, they are generated.
 
 import secrets
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
 from app import config
 from app.auth import passwords
 from app.auth import service as auth
-from app.auth.sign_in import is_local_development
+from app.auth.sign_in import is_local_development, is_loopback
 from app.cli.default_channel import channel_of_settings, ensure_channel, twilio_channel
 from app.cli.group import CommandGroup
-from app.config import Environment
+from app.config import Environment, Settings
 from app.models import Role
 from app.tenants import service as tenants
 from app.tenants import users
@@ -48,6 +49,9 @@ group = CommandGroup("demo", help="Demonstration data, for development on one's 
 def seed() -> None:
     """Create the tenants demo and otra, each with its user and channel, and the user admin.
 
+    The channels are the simulator's; where TWILIO_API_BASE_URL names another provider, they are not
+    created. demo has the channel of the TWILIO_ settings instead, if all of them are set.
+
     All passwords are "password" if PUBLIC_BASE_URL is on loopback; otherwise they are generated and
     printed once. Other existing data is not changed.
     """
@@ -62,8 +66,9 @@ def seed() -> None:
     except ValueError as error:
         raise click.ClickException(f"TWILIO_WHATSAPP_FROM: {error}") from error
     is_public = not is_local_development(settings)
-    seed_tenant("demo", own or twilio_channel(*DEMO), is_public)
-    seed_tenant("otra", twilio_channel(*OTRA), is_public)
+    simulated = is_simulated(settings)
+    seed_tenant("demo", own or (twilio_channel(*DEMO) if simulated else None), is_public)
+    seed_tenant("otra", twilio_channel(*OTRA) if simulated else None, is_public)
     if auth.tenant_of_username("admin") is None:
         tenants.create_platform_admin(demo_user("admin", Role.PLATFORM_ADMIN, is_public))
     elif is_public:
@@ -72,15 +77,21 @@ def seed() -> None:
         click.echo("Sign in as demo, otra or admin (the platform) with the password 'password'.")
 
 
-def seed_tenant(name: str, channel: dict[str, Any], is_public: bool) -> None:
-    """Create a tenant with one channel and an owner of the same name."""
+def is_simulated(settings: Settings) -> bool:
+    """Return whether Twilio's API is on this machine: then it is the simulator."""
+    return is_loopback(urlsplit(settings.twilio_api_base_url).hostname or "")
+
+
+def seed_tenant(name: str, channel: dict[str, Any] | None, is_public: bool) -> None:
+    """Create a tenant with an owner of the same name and, if one is given, a channel."""
     tenant_id = auth.tenant_of_username(name)
     if tenant_id is None:
         new = tenants.NewTenant(name, owner=demo_user(name, Role.OWNER, is_public))
         tenant_id = tenants.create_tenant(new).id
     elif is_public:
         protect(name)
-    ensure_channel(tenant_id, channel)
+    if channel is not None:
+        ensure_channel(tenant_id, channel)
 
 
 def demo_user(username: str, role: Role, is_public: bool) -> NewUser:

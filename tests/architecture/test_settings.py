@@ -1,6 +1,7 @@
 """Every setting is documented, and everything documented is a setting."""
 
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -23,6 +24,16 @@ OTHERS = {
 }
 """Variables that are not read by app/config.py."""
 
+NOT_CONSTANT = {
+    "DIRECT_URL": "DATABASE_URL",
+    "TRUSTED_PROXIES": "0 in development, required in production",
+    "ENCRYPTION_KEYS": "its example has gaps",
+}
+"""Settings whose default, or example, is not a value."""
+
+PARSERS = {name: item for item in fields(config.Settings) for name in item.metadata["names"]}
+"""Variable → the field of app/config.py that reads it."""
+
 EXAMPLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 
 
@@ -39,6 +50,19 @@ def documented(text: str) -> list[str]:
     """Return the variables that the headings of a guide name, in order."""
     lines = [line for line in text.splitlines() if line.startswith("### ")]
     return [name for line in lines for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", line)]
+
+
+def values_in_guide(word: str) -> dict[str, str]:
+    """Return variable → the value in the line `- <word>: `, where it is one."""
+    sections = re.split(r"^### `", guide_text(), flags=re.MULTILINE)[1:]
+    found = {
+        each.partition("`")[0]: re.search(rf"^- {word}: `(.+?)`", each, re.M) for each in sections
+    }
+    return {
+        name: match[1]
+        for name, match in found.items()
+        if match and name in PARSERS and name not in NOT_CONSTANT
+    }
 
 
 def example_text() -> str:
@@ -68,6 +92,26 @@ def test_guide_and_example_have_the_same_order() -> None:
     in_example = exampled(example_text())
     in_guide = [name for name in documented(guide_text()) if name in in_example]
     assert in_guide == in_example
+
+
+def test_the_defaults_in_the_guide_are_those_of_the_code() -> None:
+    for name, text in values_in_guide("Default").items():
+        assert PARSERS[name].metadata["parse"](text) == PARSERS[name].default, name
+
+
+def test_the_defaults_in_the_example_are_those_of_the_code() -> None:
+    pairs = re.findall(r"^# ([A-Z][A-Z0-9_]+)=(.+)$", example_text(), re.MULTILINE)
+    for name, text in pairs:
+        if name in PARSERS and name not in NOT_CONSTANT:
+            assert PARSERS[name].metadata["parse"](text) == PARSERS[name].default, name
+    assert len(pairs) > 20
+
+
+def test_the_examples_in_the_guide_are_accepted() -> None:
+    examples = values_in_guide("Example")
+    assert len(examples) > 30
+    for name, text in examples.items():
+        PARSERS[name].metadata["parse"](text)
 
 
 def test_no_variable_is_documented_twice() -> None:

@@ -68,6 +68,15 @@ def test_every_queue_has_a_worker_where_we_start_some() -> None:
     assert set(queues.QUEUE_OF.values()) == set(Queue)
 
 
+def test_the_guide_names_the_threads_that_we_start() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z]+)` \| (\d+) \|", guide, re.MULTILINE)
+    assert {queue: int(threads) for queue, threads in rows} == WORKERS
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    started = re.findall(r"--queues=([a-z]+), --pool=threads, --concurrency=(\d+)", compose)
+    assert {queue: int(threads) for queue, threads in started} == WORKERS
+
+
 def test_a_task_goes_to_its_queue(app: object) -> None:
     for task, queue in queues.QUEUE_OF.items():
         assert celery.amqp.router.route({}, task)["queue"].name == queue

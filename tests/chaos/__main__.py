@@ -42,13 +42,7 @@ EXTRA_SECONDS = 60.0
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("form", choices=tuple(FORMS), nargs="?", default="short")
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
-    for name in COUNTS:
-        parser.add_argument(f"--{name}", type=int, default=None)
-    chosen = parser.parse_args(argv)
+    chosen = parse(argv)
     given = {name: value for name in COUNTS if (value := getattr(chosen, name)) is not None}
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
     plan = replace(FORMS[chosen.form], seed=seed, **given)
@@ -63,6 +57,17 @@ def main(argv: list[str]) -> int:
         else:
             say(f"Logs and data are in {folder}.")
     return 0 if kept else 1
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the options. Raises SystemExit for wrong ones."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("form", choices=tuple(FORMS), nargs="?", default="short")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
+    for name in COUNTS:
+        parser.add_argument(f"--{name}", type=int, default=None)
+    return parser.parse_args(argv)
 
 
 def say(text: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.__main__ import panel
 from dev.errors import DevError
 from dev.ports import free_port
 from dev.processes import recado
@@ -126,3 +127,13 @@ def test_the_simulator_knows_the_demonstration_accounts_and_the_developers_own(
             "inbound_url": "http://127.0.0.1:58000/webhook/twilio",
         }
     ]
+
+
+def test_the_start_says_which_provider_gets_the_messages(tmp_path: Path) -> None:
+    simulated = settings_of({"TWILIO_API_BASE_URL": "http://127.0.0.1:58001/"}, tmp_path)
+    real = settings_of({"TWILIO_API_BASE_URL": "https://api.twilio.com"}, tmp_path)
+
+    assert "Phone to type on   http://127.0.0.1:58001/" in panel(simulated)
+    assert "Provider           https://api.twilio.com" in panel(real)
+    assert "Phone to type on" not in panel(real)
+    assert "whatsapp:NUMBER" in panel(real)

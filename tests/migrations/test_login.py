@@ -66,10 +66,17 @@ def test_the_login_can_serve_and_do_nothing_else(app: Flask, service: Settings) 
     assert refused("set role recado_owner")
 
 
-def test_it_may_be_run_again_for_another_password(app: Flask, service: Settings) -> None:
+@pytest.mark.parametrize("is_superuser", [True, False])
+def test_it_may_be_run_again_for_another_password(
+    app: Flask, service: Settings, settings: Settings, is_superuser: bool
+) -> None:
+    """A provider such as Supabase gives a login for migrations that is no superuser."""
+    admin = service.direct_url if is_superuser else settings.database_url
+    config.use(replace(service, direct_url=admin))
     assert create_login(app)[0] == 0
     url = make_url(service.database_url).set(password="another")
-    config.use(replace(service, database_url=url.render_as_string(hide_password=False)))
+    another = url.render_as_string(hide_password=False)
+    config.use(replace(service, direct_url=admin, database_url=another))
     assert create_login(app)[0] == 0
     db.init(config.current())
     assert db.verify_pin() == []

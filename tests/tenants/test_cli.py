@@ -19,7 +19,11 @@ from app.models import AuditEntry, Channel, KeywordReply, User
 from simulator import demo as simulated
 from tests.factories import PASSWORD, ApiClient
 
-LOCAL = {"app_env": Environment.DEVELOPMENT, "public_base_url": "http://127.0.0.1:8000"}
+LOCAL = {
+    "app_env": Environment.DEVELOPMENT,
+    "public_base_url": "http://127.0.0.1:8000",
+    "twilio_api_base_url": "http://127.0.0.1:8001",
+}
 
 
 def run(app: Flask, *args: str, typed: str | None = None) -> Result:
@@ -90,6 +94,16 @@ def test_the_demo_channel_takes_the_environments_account(
     assert run(app, "demo", "seed").exit_code == 0
     default = [each.account for each in channels_of("demo") if each.is_default]
     assert default == [sid]
+
+
+def test_with_the_real_provider_nobody_gets_a_channel_of_the_simulator(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_settings(monkeypatch, **{**LOCAL, "twilio_api_base_url": "https://api.twilio.com"})
+    created: list[str] = []
+    monkeypatch.setattr(demo, "ensure_channel", lambda _, data: created.append(data["name"]))
+    assert run(app, "demo", "seed").exit_code == 0
+    assert created == []
 
 
 @pytest.mark.parametrize(
