@@ -42,14 +42,14 @@ class EventLog:
     def last(self) -> int:
         return self._next - 1
 
-    def after(self, n: int, kinds: frozenset[str], limit: int) -> Iterator[bytes]:
+    def after(self, n: int, kinds: frozenset[str], limit: int | None = None) -> Iterator[bytes]:
         """Return the encoded entries with a number above n, oldest first."""
         if not self._entries:
             return
         start = max(0, n + 1 - self._entries[0].n)
         given = 0
         for index in range(start, len(self._entries)):
-            if given >= limit:
+            if limit is not None and given >= limit:
                 return
             entry = self._entries[index]
             if not kinds or entry.kind in kinds:

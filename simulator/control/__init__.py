@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from simulator.control import accounts, faults, log, phones
+from simulator.control import accounts, faults, log, openai, phones
 
 __all__ = ["control_routes"]
 
@@ -33,4 +33,14 @@ def control_routes() -> list[web.RouteDef]:
         web.post("/control/phones/{key}/messages", phones.write_message),
         web.post("/control/phones/{key}/read", phones.read_chat),
         web.post("/control/phones/{key}/window", phones.change_window),
+        web.get("/control/openai", openai.get_state),
+        web.delete("/control/openai", openai.reset),
+        web.put("/control/openai/today", openai.put_today),
+        web.put("/control/openai/keys/{key}", openai.put_key),
+        web.delete("/control/openai/keys/{key}", openai.delete_key),
+        web.put("/control/openai/rules", openai.put_rules),
+        web.post("/control/openai/rules", openai.add_rule),
+        web.delete("/control/openai/rules", openai.clear_rules),
+        web.get("/control/openai/log", openai.get_log),
+        web.delete("/control/openai/log", openai.clear_log),
     ]
