@@ -1,5 +1,6 @@
 """The log: everything that crossed the wire, in order, for tests to compare with."""
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 #: json.dumps would build an encoder for each of the thousands of entries a second.
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+_LONGEST_TEXT: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,19 @@ class EventLog:
         """Remove the entries; numbers continue, so that a reader's `after` stays valid."""
         self._entries.clear()
         self.counts.clear()
+
+
+def fingerprint(key: str) -> str:
+    """Return what stands for an API key in a log."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def shortened(value: Any) -> Any:
+    """Return a body for the log, in which long texts, such as pictures, are cut."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{value[:200]}… ({len(value)} characters)"
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, dict):
+        return {name: shortened(item) for name, item in value.items()}
+    return value

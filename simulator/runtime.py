@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ClientSession, web
 
+from simulator.business.state import BusinessState
 from simulator.eventlog import EventLog
 from simulator.faults import Faults
 from simulator.openai.state import OpenAIState
@@ -30,6 +31,7 @@ class Runtime:
     log: EventLog
     faults: Faults
     openai: OpenAIState
+    business: BusinessState = field(default_factory=BusinessState)
     in_flight: Counter[str] = field(default_factory=Counter)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp import web
 
+from simulator.business.endpoints import business_routes
 from simulator.control import control_routes
 from simulator.guard import guard
 from simulator.openai.errors import openai_errors
@@ -52,7 +53,8 @@ def create_app(settings: Settings) -> web.Application:
     runtime = Runtime.from_settings(settings)
     app = web.Application(middlewares=[refusals, guard, openai_errors], client_max_size=_MAX_BODY)
     app[RUNTIME] = runtime
-    app.add_routes([*twilio_routes(), *openai_routes(), *control_routes(), *phone_routes()])
+    app.add_routes([*twilio_routes(), *openai_routes(), *business_routes()])
+    app.add_routes([*control_routes(), *phone_routes()])
     app.cleanup_ctx.append(_life)
     return app
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from simulator.control import accounts, faults, log, openai, phones
+from simulator.control import accounts, business, faults, log, openai, phones
 
 __all__ = ["control_routes"]
 
@@ -43,4 +43,12 @@ def control_routes() -> list[web.RouteDef]:
         web.delete("/control/openai/rules", openai.clear_rules),
         web.get("/control/openai/log", openai.get_log),
         web.delete("/control/openai/log", openai.clear_log),
+        web.get("/control/business/accounts", business.list_accounts),
+        web.get("/control/business/accounts/{key}", business.get_account),
+        web.put("/control/business/accounts/{key}", business.put_account),
+        web.delete("/control/business/accounts/{key}", business.delete_account),
+        web.put("/control/business/accounts/{key}/faults", business.put_faults),
+        web.delete("/control/business/accounts/{key}/faults", business.clear_faults),
+        web.get("/control/business/log", business.get_log),
+        web.delete("/control/business/log", business.clear_log),
     ]

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from simulator.control.log import log_page
 from simulator.control.requests import read_json, refuse
-from simulator.openai.state import OpenAIState, fingerprint, read_key
+from simulator.eventlog import fingerprint
+from simulator.openai.state import OpenAIState, read_key
 from simulator.runtime import RUNTIME
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from simulator.eventlog import shortened
 from simulator.openai.catalogue import MODELS, Model
 from simulator.openai.errors import ApiError, bad_request, json_response, missing, wrong_type
 from simulator.openai.script import FAULTS, Rule
-from simulator.openai.state import Key, OpenAIState, shortened
+from simulator.openai.state import Key, OpenAIState
 from simulator.runtime import RUNTIME
 from simulator.twilio.errors import cut
 
@@ -56,7 +57,8 @@ class Exchange:
             raise ApiError(401, message, "invalid_api_key")
 
     def check_quota(self) -> None:
-        if not self.key.quota:
+        """Without a quota a key may still list the models."""
+        if not self.key.quota and self.endpoint != "models":
             raise no_quota()
 
     def model(self, kind: str) -> Model:

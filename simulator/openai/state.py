@@ -1,13 +1,12 @@
 """What the server remembers: keys, the script, the log, stored responses. All of it in memory."""
 
 import base64
-import hashlib
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from simulator.eventlog import EventLog
+from simulator.eventlog import EventLog, fingerprint
 from simulator.openai.script import BRAINS, Script
 from simulator.openai.tokens import PrefixCache
 
@@ -15,7 +14,6 @@ DEMO_KEY: Final = "sk-simulator-demo"
 
 _LOG_SIZE: Final = 5_000
 _MOST_RESPONSES: Final = 1_000
-_LONGEST_LOGGED: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -35,10 +33,6 @@ class Key:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "fingerprint": self.fingerprint}
-
-
-def fingerprint(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def read_key(name: str, data: dict[str, Any]) -> Key:
@@ -111,14 +105,3 @@ class OpenAIState:
 def encrypted_reasoning(reasoning_id: str) -> str:
     """Return what stands for the vendor's encrypted reasoning; only this text is taken back."""
     return "simulator:" + base64.b64encode(reasoning_id.encode()).decode()
-
-
-def shortened(value: Any) -> Any:
-    """Return a body for the log, in which long texts, such as pictures, are cut."""
-    if isinstance(value, str) and len(value) > _LONGEST_LOGGED:
-        return f"{value[:200]}… ({len(value)} characters)"
-    if isinstance(value, list):
-        return [shortened(item) for item in value]
-    if isinstance(value, dict):
-        return {name: shortened(item) for name, item in value.items()}
-    return value
