@@ -14,6 +14,7 @@ from simulator.openai.checks import Body, Check
 from simulator.openai.errors import ApiError, bad_request
 from simulator.openai.messages import read_messages
 from simulator.openai.prompt import Ask, Prompt, Refuse, Reply, Say
+from simulator.openai.schemas import read_format
 from simulator.openai.script import Rule
 from simulator.openai.serving import Exchange, serve
 from simulator.openai.tools import read_choice, read_tools
@@ -52,6 +53,12 @@ _FIELDS: Final[dict[str, Check]] = {
     "stream": checks.boolean,
     "stream_options": checks.anything,
     "user": checks.text(),
+}
+_JSON_SCHEMA: Final[dict[str, Check]] = {
+    "name": checks.text(64),
+    "description": checks.text(),
+    "schema": checks.anything,
+    "strict": checks.boolean,
 }
 
 
@@ -110,9 +117,10 @@ def _schema(body: Body) -> dict[str, Any] | None:
         return None
     if kind == "json_object":
         return {}
-    described = checks.require(wanted, "json_schema")
-    checks.require(described, "name")
-    return dict(described.get("schema") or {})
+    described = checks.require(wanted, "json_schema", "response_format.")
+    checks.fields(_JSON_SCHEMA)("response_format.json_schema", described)
+    checks.require(described, "name", "response_format.json_schema.")
+    return read_format(described.get("schema") or {}, "response_format.json_schema.schema")
 
 
 @dataclass(frozen=True)

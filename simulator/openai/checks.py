@@ -157,7 +157,7 @@ def _only_the_default(name: str, value: Any) -> ApiError:
     return bad_request(message, "unsupported_value", name)
 
 
-def require(body: Body, param: str) -> Any:
-    if body.get(param) is None:
-        raise missing(param)
-    return body[param]
+def require(body: Body, name: str, prefix: str = "") -> Any:
+    if body.get(name) is None:
+        raise missing(prefix + name)
+    return body[name]

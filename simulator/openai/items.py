@@ -41,7 +41,7 @@ def _read_item(item: Any, param: str) -> Turn | None:
     kind = item.get("type") or ("message" if "role" in item else None)
     if kind is None:
         raise missing(f"{param}.type")
-    reader = _READERS.get(kind)
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is None:
         raise wrong_value(f"{param}.type", kind, tuple(_READERS))
     for name in item:

@@ -74,14 +74,14 @@ def _plain(message: Message, param: str) -> list[Turn]:
 
 
 def _assistant(message: Message, param: str) -> list[Turn]:
-    calls = message.get("tool_calls")
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise wrong_type(f"{param}.tool_calls", "an array of objects", calls)
     turns = [] if message.get("content") is None and calls else _plain(message, param)
     if turns and calls:
         # What stands beside a call is not the answer.
         turns = [Turn("message", turns[0].text, role="assistant", phase="commentary")]
-    return turns + [
-        _call(call, f"{param}.tool_calls[{index}]") for index, call in enumerate(calls or [])
-    ]
+    return turns + [_call(call, f"{param}.tool_calls[{index}]") for index, call in enumerate(calls)]
 
 
 def _call(call: Any, param: str) -> Turn:

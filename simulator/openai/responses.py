@@ -14,6 +14,7 @@ from simulator.openai.errors import ApiError, bad_request, json_response
 from simulator.openai.items import Item, read_items
 from simulator.openai.prompt import Ask, Output, Prompt, Refuse, Reply, Turn
 from simulator.openai.reasoning import check_reasoning
+from simulator.openai.schemas import read_format
 from simulator.openai.script import Rule
 from simulator.openai.serving import Exchange, serve
 from simulator.openai.state import StoredResponse, encrypted_reasoning
@@ -150,8 +151,9 @@ def _schema(body: Body) -> dict[str, Any] | None:
         return None
     if kind == "json_object":
         return {}
-    checks.require(wanted, "name")
-    return dict(checks.require(wanted, "schema"))
+    checks.require(wanted, "name", "text.format.")
+    schema = checks.require(wanted, "schema", "text.format.")
+    return read_format(schema, "text.format.schema")
 
 
 @dataclass(frozen=True)

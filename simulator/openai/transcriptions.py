@@ -1,6 +1,9 @@
 """Transcriptions of voice notes. The vendor judges a file by its name."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Any, Final
 
 from aiohttp import web
@@ -36,21 +39,30 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 async def _read_form(request: web.Request) -> dict[str, Any]:
     """Return the fields; `file` becomes its name, type and size."""
-    if not request.content_type.startswith("multipart/"):
+    head = Message()
+    head["Content-Type"] = request.headers.get("Content-Type", "")
+    boundary = head.get_boundary()
+    if boundary is None:
         raise bad_request("The request must be multipart/form-data.", None, None)
-    form = await request.post()
     body: dict[str, Any] = {}
-    for name in form:
-        values = form.getall(name)
-        body[name] = list(values) if name.endswith("[]") else values[0]
-        if isinstance(values[0], web.FileField):
-            field = values[0]
-            body[name] = {
-                "name": field.filename,
-                "type": field.content_type,
-                "bytes": len(field.file.read()),
-            }
+    for part, data in _parts(await request.read(), boundary.encode()):
+        name = str(part.get_param("name", "", "Content-Disposition"))
+        filename = part.get_filename()
+        if filename is not None:
+            kind = part.get_content_type()
+            body[name] = {"name": filename, "type": kind, "bytes": len(data)}
+        elif name.endswith("[]"):
+            body.setdefault(name, []).append(data.decode(errors="replace"))
+        else:
+            body[name] = data.decode(errors="replace")
     return body
+
+
+def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[Message, bytes]]:
+    """Return the headers and the data of each part. aiohttp's own reader warns of itself."""
+    for part in (b"\r\n" + raw).split(b"\r\n--" + boundary)[1:-1]:
+        headers, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        yield BytesHeaderParser().parsebytes(headers), data
 
 
 def prepare(exchange: Exchange) -> "TranscriptionQuestion":

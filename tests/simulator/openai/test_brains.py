@@ -1,10 +1,13 @@
 """The default model's rules, and the obedient one's."""
 
 import json
+from enum import StrEnum
 from typing import Any
 
+import openai
 import pytest
 from openai import OpenAI
+from pydantic import BaseModel
 
 from tests.simulator.harness import Simulator
 from tests.simulator.openai.asking import GET_ORDER, HANDOFF, KEY, Script, ask, calls, function
@@ -104,6 +107,29 @@ def test_results_become_sentences(ai: OpenAI, output: str, answer: str) -> None:
         {"type": "function_call_output", "call_id": "c", "output": output},
     ]
     assert ask(ai, items, tools=TOOLS).output_text == answer
+
+
+class Size(StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Parcel(BaseModel):
+    size: Size
+    order_number: str
+
+
+class Shipment(BaseModel):
+    parcel: Parcel
+    note: str | None
+
+
+def test_functions_made_by_the_official_client_are_filled(ai: OpenAI) -> None:
+    made = openai.pydantic_function_tool(Shipment, name="ship_order")["function"]
+    tool = {"type": "function", **made}
+    (call,) = calls(ask(ai, "Ship order 1042 in a large parcel", tools=[tool]))
+    read = Shipment.model_validate_json(call.arguments)
+    assert (read.parcel.size, read.parcel.order_number) == (Size.LARGE, "1042")
 
 
 def test_tool_choice_is_honoured(ai: OpenAI) -> None:

@@ -7,6 +7,7 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion
+from pydantic import BaseModel
 
 from tests.simulator.harness import Simulator
 from tests.simulator.openai.asking import GET_ORDER, KEY, MODEL, Script, nested
@@ -129,6 +130,27 @@ def test_older_models_take_max_tokens(ai: OpenAI, simulator: Simulator) -> None:
 def test_a_model_that_reasons_calls_functions_here_if_it_may(ai: OpenAI) -> None:
     values: Any = {"model": "gpt-5.6-luna", "reasoning_effort": "low", "tools": TOOLS}
     assert chat(ai, "order 1042", **values).choices[0].finish_reason == "tool_calls"
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def test_parsed_answers(ai: OpenAI, script: Script) -> None:
+    asked: Any = {
+        "model": MODEL,
+        "reasoning_effort": "none",
+        "messages": [{"role": "user", "content": "hello"}],
+        "response_format": Answer,
+    }
+    parsed = ai.chat.completions.parse(**asked).choices[0].message.parsed
+    assert parsed is not None
+    assert parsed.text.startswith("Hello!")
+    script({"do": "incomplete", "next": 1}, {"do": "incomplete", "reason": "content_filter"})
+    with pytest.raises(openai.LengthFinishReasonError):
+        ai.chat.completions.parse(**asked)
+    with pytest.raises(openai.ContentFilterFinishReasonError):
+        ai.chat.completions.parse(**asked)
 
 
 def test_a_server_without_the_responses_api(
