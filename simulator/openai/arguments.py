@@ -16,7 +16,7 @@ _ISO_DATE: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST: Final = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
 _CLOCK: Final = re.compile(r"\b(\d{1,2}):(\d{2})\s*(am|pm)?\b|\b(\d{1,2})\s*(am|pm)\b", re.I)
 _AT: Final = re.compile(r"\b(?:a las|a la|at)\s+(\d{1,2})\b", re.I)
-_CODE: Final = re.compile(r"\b(?:[A-Za-z]{1,4}-)?\d{2,}\b")
+_CODE: Final = re.compile(r"\b[A-Za-z]{0,4}-?\d+\b")
 _NUMBER: Final = re.compile(r"\b\d+(?:\.\d+)?\b")
 _NAMED: Final = re.compile(
     r"\b(?:me llamo|mi nombre es|my name is|soy|i am|i'm)\s+([^\W\d_]+)", re.I
@@ -140,6 +140,11 @@ def _code(source: Source) -> str | None:
     return match[0].upper() if match else None
 
 
+def _count(source: Source) -> str | None:
+    match = _NUMBER.search(source.without_times)
+    return match[0] if match else None
+
+
 def _day(source: Source) -> str | None:
     text = source.text
     if match := _ISO_DATE.search(text):
@@ -188,6 +193,6 @@ _FINDERS: Final[tuple[tuple[frozenset[str], Callable[[Source], str | None]], ...
         _code,
     ),
     (frozenset({"name", "nombre"}), _first(_NAMED)),
-    (frozenset({"quantity", "amount", "count", "cantidad", "people", "personas"}), _code),
+    (frozenset({"quantity", "amount", "count", "cantidad", "people", "personas"}), _count),
 )
 """The words of an argument's name, and what looks for its value. Other texts get it all."""

@@ -19,12 +19,13 @@ _O_SERIES: Final = ("low", "medium", "high")
 class Model:
     """`efforts` is empty for a model that does not reason. `samples`: whether it takes temperature,
     top_p and logprobs at all. `context` is the greatest input in tokens. `chat_tools`: whether
-    functions work in Chat Completions while it reasons."""
+    functions work in Chat Completions while it reasons. `old_max_tokens`: whether it takes
+    `max_tokens` there. `dimensions` is the length of an embedding."""
 
     name: str
-    kind: str = "text"
     efforts: tuple[str, ...] = ()
-    default_effort: str = "none"
+    reasons_by_default: bool = True
+    kind: str = "text"
     samples: bool = True
     shutdown: date | None = None
     context: int = 272_000
@@ -32,13 +33,16 @@ class Model:
     old_max_tokens: bool = False
     dimensions: int = 0
 
+    @property
+    def default_effort(self) -> str:
+        return "medium" if self.efforts and self.reasons_by_default else "none"
+
     def is_shut_down(self, today: date) -> bool:
         return self.shutdown is not None and today >= self.shutdown
 
 
-def _reasoning(name: str, efforts: tuple[str, ...], **rest: object) -> Model:
-    values: dict[str, object] = {"default_effort": "medium", **rest}
-    return Model(name, efforts=efforts, **values)  # type: ignore[arg-type]
+def _never_samples(name: str, efforts: tuple[str, ...], shutdown: date) -> Model:
+    return Model(name, efforts, samples=False, shutdown=shutdown)
 
 
 def _plain(name: str, shutdown: date, context: int = 128_000) -> Model:
@@ -58,24 +62,24 @@ _APRIL_2027: Final = date(2027, 4, 1)
 MODELS: Final = {
     model.name: model
     for model in (
-        _reasoning("gpt-6-luna", _FROM_NONE, context=922_000, chat_tools=False),
-        _reasoning("gpt-6.1-terra", _FROM_NONE),
-        _reasoning("gpt-6.1-sol", _FROM_LOW),
-        _reasoning("gpt-6-sol", _FROM_NONE),
-        _reasoning("gpt-6-astra", _FROM_LOW),
-        _reasoning("gpt-5.6-luna", _FROM_NONE),
-        _reasoning("gpt-5.6-terra", _FROM_NONE),
-        _reasoning("gpt-5.6-sol", _FROM_NONE),
-        _reasoning("gpt-5.4-mini", _FROM_NONE[:-1], default_effort="none"),
-        _reasoning("gpt-5.4-nano", _FROM_NONE[:-1], default_effort="none", shutdown=_APRIL_2027),
-        _reasoning("gpt-5.1", _FROM_NONE[:-2], default_effort="none", shutdown=_APRIL_2027),
-        _reasoning("gpt-5", _FIRST_GPT_5, samples=False, shutdown=_DECEMBER_2026),
-        _reasoning("gpt-5-mini", _FIRST_GPT_5, samples=False, shutdown=_DECEMBER_2026),
-        _reasoning("gpt-5-nano", _FIRST_GPT_5, samples=False, shutdown=_DECEMBER_2026),
-        _reasoning("o3", _O_SERIES, samples=False, shutdown=_DECEMBER_2026),
-        _reasoning("o1", _O_SERIES, samples=False, shutdown=_OCTOBER_2026),
-        _reasoning("o3-mini", _O_SERIES, samples=False, shutdown=_OCTOBER_2026),
-        _reasoning("o4-mini", _O_SERIES, samples=False, shutdown=_OCTOBER_2026),
+        Model("gpt-6-luna", _FROM_NONE, context=922_000, chat_tools=False),
+        Model("gpt-6.1-terra", _FROM_NONE),
+        Model("gpt-6.1-sol", _FROM_LOW),
+        Model("gpt-6-sol", _FROM_NONE),
+        Model("gpt-6-astra", _FROM_LOW),
+        Model("gpt-5.6-luna", _FROM_NONE),
+        Model("gpt-5.6-terra", _FROM_NONE),
+        Model("gpt-5.6-sol", _FROM_NONE),
+        Model("gpt-5.4-mini", _FROM_NONE[:-1], reasons_by_default=False),
+        Model("gpt-5.4-nano", _FROM_NONE[:-1], reasons_by_default=False, shutdown=_APRIL_2027),
+        Model("gpt-5.1", _FROM_NONE[:-2], reasons_by_default=False, shutdown=_APRIL_2027),
+        _never_samples("gpt-5", _FIRST_GPT_5, _DECEMBER_2026),
+        _never_samples("gpt-5-mini", _FIRST_GPT_5, _DECEMBER_2026),
+        _never_samples("gpt-5-nano", _FIRST_GPT_5, _DECEMBER_2026),
+        _never_samples("o3", _O_SERIES, _DECEMBER_2026),
+        _never_samples("o1", _O_SERIES, _OCTOBER_2026),
+        _never_samples("o3-mini", _O_SERIES, _OCTOBER_2026),
+        _never_samples("o4-mini", _O_SERIES, _OCTOBER_2026),
         _plain("gpt-4.1", _JANUARY_2027, 1_000_000),
         _plain("gpt-4.1-mini", _JANUARY_2027, 1_000_000),
         _plain("gpt-4o", _JANUARY_2027),

@@ -156,8 +156,7 @@ async def _vanish(exchange: Exchange, rule: Rule) -> web.StreamResponse:
 
 def _rendered(answer: dict[str, Any], tokens: int, rule: Rule | None) -> web.Response:
     response = json_response(answer, headers=_rate_limit(tokens))
-    if rule is not None and rule.do == "malformed":
-        assert isinstance(response.body, bytes)  # noqa: S101
+    if rule is not None and rule.do == "malformed" and isinstance(response.body, bytes):
         response.body = response.body[: len(response.body) // 2]
     return response
 
@@ -187,7 +186,9 @@ def _scripted(rule: Rule) -> ApiError:
 
 def _rate_limited(_: Rule) -> ApiError:
     message = "Rate limit reached in organization simulator on requests per min (RPM)."
-    return ApiError(429, message, "rate_limit_exceeded", kind="requests")
+    error = ApiError(429, message, "rate_limit_exceeded", kind="requests")
+    error.headers = {**_rate_limit(0), "x-ratelimit-remaining-requests": "0"}
+    return error
 
 
 def _failed(_: Rule) -> ApiError:

@@ -319,7 +319,15 @@ def test_a_rate_limit_is_retried_after_its_time(simulator: Simulator, script: Sc
 
 
 def test_no_quota_and_500(ai: OpenAI, script: Script) -> None:
-    script({"do": "no_quota", "next": 1}, {"do": "fail_500", "next": 1})
+    script(
+        {"do": "rate_limit", "next": 1},
+        {"do": "no_quota", "next": 1},
+        {"do": "fail_500", "next": 1},
+    )
+    with pytest.raises(openai.RateLimitError) as limited:
+        ask(ai)
+    assert limited.value.response.headers["x-ratelimit-remaining-requests"] == "0"
+    assert "retry-after" not in limited.value.response.headers
     with pytest.raises(openai.RateLimitError) as poor:
         ask(ai)
     assert poor.value.code == "insufficient_quota"
