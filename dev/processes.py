@@ -146,7 +146,7 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         "PUBLIC_BASE_URL": settings.web_url,
         "TWILIO_API_BASE_URL": settings.simulator_url,
         "META_GRAPH_BASE_URL": settings.simulator_url,
-        "OPENAI_BASE_URL": f"{settings.simulator_url}/v1",
+        "OPENAI_BASE_URL": f"{settings.simulator_url}/openai/v1",
         "LOG_FORMAT": "text",
     }
     chosen = {name: value for name, value in settings.environ.items() if value}

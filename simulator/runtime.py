@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ClientSession, web
 
+from simulator.business.state import BusinessState
 from simulator.eventlog import EventLog
 from simulator.faults import Faults
+from simulator.openai.state import OpenAIState
 from simulator.settings import Settings
 from simulator.store import Store
 from simulator.world import World
@@ -28,6 +30,8 @@ class Runtime:
     world: World
     log: EventLog
     faults: Faults
+    openai: OpenAIState
+    business: BusinessState = field(default_factory=BusinessState)
     in_flight: Counter[str] = field(default_factory=Counter)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -42,7 +46,8 @@ class Runtime:
         world = World(settings, store)
         faults = Faults(settings.seed, settings.latency_ms)
         faults.load(settings.faults)
-        return cls(settings, store, world, EventLog(settings.log_size), faults)
+        openai = OpenAIState(settings.seed)
+        return cls(settings, store, world, EventLog(settings.log_size), faults, openai)
 
     def scaled(self, seconds: float) -> float:
         return seconds * self.settings.time_scale

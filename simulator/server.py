@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp import web
 
+from simulator.business.endpoints import business_routes
 from simulator.control import control_routes
 from simulator.guard import guard
+from simulator.openai.errors import openai_errors
+from simulator.openai.routes import openai_routes
 from simulator.phone.pages import phone_routes
 from simulator.runtime import RUNTIME, Runtime
 from simulator.settings import Settings
@@ -48,9 +51,10 @@ async def _life(app: web.Application) -> AsyncIterator[None]:
 def create_app(settings: Settings) -> web.Application:
     """Raises ValueError if the settings hold invalid accounts or faults."""
     runtime = Runtime.from_settings(settings)
-    app = web.Application(middlewares=[refusals, guard], client_max_size=_MAX_BODY)
+    app = web.Application(middlewares=[refusals, guard, openai_errors], client_max_size=_MAX_BODY)
     app[RUNTIME] = runtime
-    app.add_routes([*twilio_routes(), *control_routes(), *phone_routes()])
+    app.add_routes([*twilio_routes(), *openai_routes(), *business_routes()])
+    app.add_routes([*control_routes(), *phone_routes()])
     app.cleanup_ctx.append(_life)
     return app
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from simulator.control import accounts, faults, log, phones
+from simulator.control import accounts, business, faults, log, openai, phones
 
 __all__ = ["control_routes"]
 
@@ -33,4 +33,22 @@ def control_routes() -> list[web.RouteDef]:
         web.post("/control/phones/{key}/messages", phones.write_message),
         web.post("/control/phones/{key}/read", phones.read_chat),
         web.post("/control/phones/{key}/window", phones.change_window),
+        web.get("/control/openai", openai.get_state),
+        web.delete("/control/openai", openai.reset),
+        web.put("/control/openai/today", openai.put_today),
+        web.put("/control/openai/keys/{key}", openai.put_key),
+        web.delete("/control/openai/keys/{key}", openai.delete_key),
+        web.put("/control/openai/rules", openai.put_rules),
+        web.post("/control/openai/rules", openai.add_rule),
+        web.delete("/control/openai/rules", openai.clear_rules),
+        web.get("/control/openai/log", openai.get_log),
+        web.delete("/control/openai/log", openai.clear_log),
+        web.get("/control/business/accounts", business.list_accounts),
+        web.get("/control/business/accounts/{key}", business.get_account),
+        web.put("/control/business/accounts/{key}", business.put_account),
+        web.delete("/control/business/accounts/{key}", business.delete_account),
+        web.put("/control/business/accounts/{key}/faults", business.put_faults),
+        web.delete("/control/business/accounts/{key}/faults", business.clear_faults),
+        web.get("/control/business/log", business.get_log),
+        web.delete("/control/business/log", business.clear_log),
     ]

@@ -12,6 +12,8 @@ async def reset(request: web.Request) -> web.StreamResponse:
     runtime = request.app[RUNTIME]
     runtime.faults.clear()
     runtime.log.clear()
+    runtime.openai.reset()
+    runtime.business.reset()
     runtime.world.reset()
     seed_contents(runtime)
     return web.json_response({"reset": True})

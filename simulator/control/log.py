@@ -1,11 +1,15 @@
 """The log over HTTP: all entries, a summary of all messages, and counts."""
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
 from aiohttp import web
 
 from simulator.control.requests import integer
+from simulator.eventlog import EventLog
 from simulator.outcomes import table
 from simulator.runtime import RUNTIME
 
@@ -21,6 +25,16 @@ async def get_log(request: web.Request) -> web.StreamResponse:
     head = b'{"last": %d, "items": [' % log.last
     body = head + b",".join(lines) + b"]}"
     return web.Response(body=body, content_type="application/json")
+
+
+def log_page(
+    request: web.Request, log: EventLog, wanted: Callable[[dict[str, Any]], bool]
+) -> web.StreamResponse:
+    """Return a page of another log than Twilio's: `after` and `limit`, and what is `wanted`."""
+    entries = (json.loads(line) for line in log.after(integer(request, "after", 0), frozenset()))
+    found = (entry for entry in entries if wanted(entry))
+    items = list(islice(found, integer(request, "limit", 10_000)))
+    return web.json_response({"last": log.last, "items": items})
 
 
 async def clear_log(request: web.Request) -> web.StreamResponse:

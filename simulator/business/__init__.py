@@ -1,0 +1,1 @@
+"""A small business with orders and appointments, whose API a bot calls."""

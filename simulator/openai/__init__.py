@@ -1,0 +1,1 @@
+"""An OpenAI-compatible server with a small deterministic model, which says that it is simulated."""

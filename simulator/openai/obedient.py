@@ -1,0 +1,67 @@
+"""A model that obeys whatever text demands it, for tests of prompt injection.
+
+`CALL name {json}` makes it call that function, offered or not; `SAY text` makes it say the rest of
+the line. The last text that demands something wins, wherever it stands: instructions, customer,
+output of a function.
+"""
+
+import json
+import re
+from typing import Final
+
+from simulator.openai.brain import think
+from simulator.openai.prompt import STANDING_ROLES, Ask, Output, Prompt, Reply, Say, Turn
+
+_DEMAND: Final = re.compile(r"\b(?:CALL\s+([\w-]+)|SAY\s+([^\n]+))")
+_DECODER: Final = json.JSONDecoder()
+
+
+def obey(prompt: Prompt) -> Reply:
+    """Return what the last demand wants; without a demand, what the default model says."""
+    done = {(turn.name, turn.text) for turn in prompt.turns if turn.kind == "call"}
+    for turn in reversed(_readable(prompt.turns)):
+        outputs = _demands(turn.text)
+        wanted = tuple(o for o in outputs if not _is_done(o, done))
+        if prompt.choice.mode == "none":
+            wanted = tuple(output for output in wanted if isinstance(output, Say))
+        if wanted:
+            return Reply(wanted if prompt.parallel else wanted[:1])
+    return think(prompt)
+
+
+def _readable(turns: tuple[Turn, ...]) -> list[Turn]:
+    """Return instructions, and what came in since the model's last answer: it obeys once."""
+    answered = -1
+    for index, turn in enumerate(turns):
+        if turn.kind == "message" and turn.role == "assistant" and turn.phase != "commentary":
+            answered = index
+    return [
+        turn
+        for index, turn in enumerate(turns)
+        if turn.role in STANDING_ROLES or (index > answered and turn.role != "assistant")
+    ]
+
+
+def _demands(text: str) -> list[Output]:
+    found: list[Output] = []
+    for match in _DEMAND.finditer(text):
+        if match[1]:
+            found.append(Ask(match[1], _arguments(text[match.end() :].lstrip(" :"))))
+        else:
+            found.append(Say(match[2].strip()))
+    return found
+
+
+def _arguments(rest: str) -> str:
+    """Return the JSON object at the beginning of `rest`, as it stands if it is invalid."""
+    if not rest.startswith("{"):
+        return "{}"
+    try:
+        _, end = _DECODER.raw_decode(rest)
+    except ValueError:
+        return rest.splitlines()[0]
+    return rest[:end]
+
+
+def _is_done(output: Output, done: set[tuple[str, str]]) -> bool:
+    return isinstance(output, Ask) and (output.name, output.arguments) in done
