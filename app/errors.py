@@ -173,6 +173,7 @@ HTTP_MESSAGES = {
 
 def envelope(status: int, code: str, message: str, details: dict[str, Any]) -> Response:
     """Return the response of an error; all errors have this form."""
+    g.error_code = code
     response = jsonify(
         success=False,
         error=message,

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import string
 import threading
 import time
 import unicodedata
@@ -15,6 +16,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.errors import InvalidInput, Unavailable
+
+OF_THE_PRODUCT = frozenset({"recado", "whatsapp"})
+"""Words that an attacker tries first here."""
+
+AROUND = string.digits + string.punctuation
+"""What people put around a word to make a password of it."""
 
 SHORTEST = 8
 LONGEST = 200
@@ -110,8 +117,10 @@ def check_rules(password: str, field: str = "password", username: str = "") -> N
     if given in common_passwords():
         reason = "This is one of the passwords that everybody tries first. Choose another one."
         raise InvalidInput({field: [reason]})
-    if username and given in {username.casefold(), username.casefold().partition("@")[0]}:
-        raise InvalidInput({field: ["This is the username. Choose another password."]})
+    known = {username.casefold(), username.casefold().partition("@")[0], *OF_THE_PRODUCT} - {""}
+    if known & {given, given.strip(AROUND)}:
+        reason = "This is the username or the product's name. Choose another password."
+        raise InvalidInput({field: [reason]})
 
 
 @lru_cache(maxsize=1)

@@ -101,7 +101,9 @@ def finish_request(response: Response) -> Response:
         route=request.url_rule.rule if request.url_rule else None,
         status=response.status_code,
         ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        code=g.get("error_code"),
         tenant_id=str(caller.tenant_id) if caller else None,
+        caller=f"{caller.type}:{caller.id}" if caller else None,
     )
     return response
 

@@ -94,7 +94,13 @@ def test_common_passwords_are_refused(signed_in: ApiClient, password: str) -> No
 
 def test_the_username_is_no_password(signed_in: ApiClient) -> None:
     new = {"username": "somebody@example.com", "role": "agent"}
-    for password in ("somebody", "Somebody@example.com"):
+    for password in (
+        "somebody",
+        "Somebody@example.com",
+        "somebody2026",
+        "!Recado#2026",
+        "whatsapp",
+    ):
         answer = signed_in.post("/tenants/me/users", {**new, "password": password})
         assert (answer.status_code, "username" in answer.json["error"]) == (422, True)
 

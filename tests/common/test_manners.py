@@ -112,6 +112,9 @@ def test_every_answer_has_the_headers_that_protect_a_browser(
     headers = nobody.get(path).headers
     assert headers["Strict-Transport-Security"].startswith("max-age=31536000")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] in {"no-store", "no-cache"}
     assert "microphone=()" in headers["Permissions-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
 

@@ -4,7 +4,6 @@ SwaggerUIBundle({
   deepLinking: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
-  persistAuthorization: true,
   tryItOutEnabled: true,
   validatorUrl: null,
 });
