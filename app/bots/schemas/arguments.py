@@ -66,7 +66,7 @@ class FunctionSchema(BaseSchema):
     name = fields.String(
         required=True,
         validate=validate.Regexp(
-            "^[a-zA-Z0-9_-]{1,64}$", error="1 to 64 letters, digits, '_' and '-'."
+            r"^[a-zA-Z0-9_-]{1,64}$(?!\n)", error="1 to 64 letters, digits, '_' and '-'."
         ),
         metadata={"example": "find_order"},
     )
@@ -157,7 +157,9 @@ class ServerArgs(BaseSchema):
     )
     api_key = fields.String(
         allow_none=True,
-        validate=validate.Regexp("^[!-~]{1,500}$", error="1 to 500 characters without spaces."),
+        validate=validate.Regexp(
+            r"^[!-~]{1,500}$(?!\n)", error="1 to 500 characters without spaces."
+        ),
         metadata={"description": "Write only: answers show the last characters. Null removes it."},
     )
 
