@@ -26,6 +26,7 @@ LONGEST_REASON = 200
 CONTACT_FIELDS = frozenset({"contact.phone", "contact.id"})
 """Placeholders that the service fills in: a model must not choose whose data it asks for."""
 
+BRACES = frozenset("{}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|\{[^{}]*\})*)+")
 LOCAL_REFERENCE = re.compile(r"#/(?:\$defs|definitions)/[^#?]+")
@@ -45,6 +46,13 @@ def object_problem(value: Json) -> str | None:
     if depth_of(value) > DEEPEST_OBJECT:
         return f"Nested more than {DEEPEST_OBJECT} levels deep."
     return None
+
+
+def query_problem(query: Json) -> str | None:
+    """Check that each parameter of a query is one value."""
+    if not all(isinstance(value, str | int | float) for value in query.values()):
+        return "Each value must be a text, a number, true or false."
+    return object_problem(query)
 
 
 def depth_of(value: Any) -> int:
@@ -75,17 +83,20 @@ def schema_problem(parameters: Json) -> str | None:
 def strict_problem(parameters: Json) -> str | None:
     """Check what the model's server demands of a strict tool, for every object in the schema."""
     for schema in _objects(parameters):
-        names = set(schema.get("properties", {}))
         if schema.get("additionalProperties") is not False:
             return 'A strict tool needs "additionalProperties": false in every object.'
-        if names - set(schema.get("required", [])):
+        required = schema.get("required", [])
+        if any(name not in required for name in schema.get("properties", {})):
             return "A strict tool must list every property in `required`."
     return None
 
 
 def _objects(value: Any) -> Iterator[Json]:
+    """Yield the schemas of objects. A constant may only look like one, so forms are checked."""
     if isinstance(value, dict):
-        if value.get("type") == "object" and isinstance(value.get("properties", {}), dict):
+        properties, required = value.get("properties", {}), value.get("required", [])
+        well_formed = isinstance(properties, dict) and isinstance(required, list)
+        if value.get("type") == "object" and well_formed:
             yield value
         for inner in value.values():
             yield from _objects(inner)
@@ -151,12 +162,17 @@ def _tool_problems(definition: Definition) -> Problems:
         reason = f"Another function is called {definition.tools[place].name}."
         problems[f"assistant_functions.{place}.name"] = [reason]
     for place, tool in enumerate(definition.tools):
-        problem = schema_problem(tool.parameters)
-        if problem is None and tool.is_strict:
-            problem = strict_problem(tool.parameters)
-        if problem:
+        if problem := _parameters_problem(tool):
             problems[f"assistant_functions.{place}.parameters"] = [problem]
     return problems
+
+
+def _parameters_problem(tool: Tool) -> str | None:
+    if problem := schema_problem(tool.parameters):
+        return problem
+    if CONTACT_FIELDS & set(tool.parameters.get("properties", {})):
+        return "contact.phone and contact.id are filled in for you: rename this property."
+    return strict_problem(tool.parameters) if tool.is_strict else None
 
 
 def _action_problems(definition: Definition) -> Problems:
@@ -180,25 +196,24 @@ def _template_problems(action: Action, tool: Tool) -> Iterator[tuple[str, str]]:
     """Yield (part of the action, reason) for each part with a placeholder that nothing fills."""
     known = {*tool.parameters.get("properties", {}), *CONTACT_FIELDS}
     for part, value in (("path", action.path), ("query", action.query), ("body", action.body)):
+        if any(set(name or "") & BRACES for name, _ in _members(value)):
+            yield part, "A name cannot hold a placeholder, only a value can."
         for text in _texts(value):
             unknown = [name for name in PLACEHOLDER.findall(text) if name not in known]
             if unknown:
                 name = f"{{{unknown[0][:64]}}}"
                 yield part, f"{name} is neither a parameter of {tool.name} nor a contact's."
-            elif set(PLACEHOLDER.sub("", text)) & {"{", "}"}:
+            elif set(PLACEHOLDER.sub("", text)) & BRACES:
                 yield part, "A brace must belong to a placeholder such as {order_id}."
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a template, the names of its members included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from (name, *_texts(inner))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+def _texts(template: Any) -> Iterator[str]:
+    """Yield the texts in a template, without the names of its members."""
+    if isinstance(template, str):
+        yield template
+    for _, value in _members(template):
+        if isinstance(value, str):
+            yield value
 
 
 def repeated(names: Iterable[str]) -> list[int]:

@@ -6,7 +6,7 @@ A new field needs a default, which versions that were stored without it get.
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from app.ai.catalogue import NONE
 from app.ai.types import Tool
@@ -14,6 +14,8 @@ from app.ai.types import Tool
 Json = dict[str, Any]
 Texts = Mapping[str, str]
 """Language (es, en) → text."""
+
+Made = TypeVar("Made", Tool, "Action", "Span", "Definition")
 
 DISCLOSURE: Texts = {
     "es": "Soy un asistente virtual. Escribe *persona* para hablar con alguien del equipo.",
@@ -129,25 +131,30 @@ def to_json(definition: Definition) -> Json:
 
 
 def from_json(stored: Json) -> Definition:
-    """Return the definition that `to_json` wrote, now or in an earlier release."""
-    known = {each.name for each in fields(Definition)}
-    values = {name: value for name, value in stored.items() if name in known}
+    """Return the definition that `to_json` wrote, now or in another release."""
+    values = dict(stored)
     for name, read in _READERS.items():
         if values.get(name) is not None:
             values[name] = read(values[name])
-    return Definition(**values)
+    return _made(Definition, values)
+
+
+def _made(kind: type[Made], stored: Json) -> Made:
+    """Return an object of the stored values; those that this release does not know are left out."""
+    known = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in stored.items() if name in known})
 
 
 def _action(stored: Json) -> Action:
-    return Action(**{**stored, "effect": Effect(stored["effect"])})
+    return _made(Action, {**stored, "effect": Effect(stored["effect"])})
 
 
 def _hours(stored: Json) -> BusinessHours:
-    return BusinessHours(stored["timezone"], tuple(Span(**each) for each in stored["spans"]))
+    return BusinessHours(stored["timezone"], tuple(_made(Span, each) for each in stored["spans"]))
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "tools": lambda stored: tuple(Tool(**each) for each in stored),
+    "tools": lambda stored: tuple(_made(Tool, each) for each in stored),
     "actions": lambda stored: tuple(_action(each) for each in stored),
     "escalation": lambda stored: Escalation(EscalationKind(stored["kind"]), stored["value"]),
     "handover_keywords": tuple,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import db
 from app.bots import bots_repository as repository
-from app.bots import cache, checks, models, servers
+from app.bots import cache, checks, model_choice, servers
 from app.bots.definition import Definition, Json, from_json, to_json
 from app.bots.errors import BotExists, BotNotFound, UnknownChannel
 from app.bots.servers import Server, ServerDetails
@@ -153,8 +153,8 @@ def check(bot: Bot, definition: Definition) -> None:
     """Raises InvalidInput."""
     checks.check_definition(definition)
     try:
-        models.choose(definition, bot.model_base_url)
-    except models.UnknownModel as error:
+        model_choice.choose(definition, bot.model_base_url)
+    except model_choice.UnknownModel as error:
         raise InvalidInput({"openai_model": [str(error)]}) from error
 
 
@@ -194,8 +194,8 @@ def _model_of(bot: Bot, definition: Definition) -> tuple[str | None, tuple[str, 
     lacks = bot.actions_base_url is None and definition.actions
     no_address = ("The actions have no address yet: set actions.base_url.",) if lacks else ()
     try:
-        choice = models.choose(definition, bot.model_base_url)
-    except models.UnknownModel as error:
+        choice = model_choice.choose(definition, bot.model_base_url)
+    except model_choice.UnknownModel as error:
         return None, (str(error), *no_address)
     return choice.name, (*choice.warnings, *no_address)
 
@@ -220,7 +220,7 @@ def _change_servers(session: Session, bot: Bot, data: Json) -> None:
 def _default_model(bot: Bot, data: Json) -> str:
     if bot.model_base_url is not None and "openai_model" not in data["definition"]:
         raise InvalidInput({"openai_model": ["Name a model of the server at model.base_url."]})
-    return models.default_model()
+    return model_choice.default_model()
 
 
 def _version(bot: Bot, actor: Principal, definition: Definition) -> BotVersion:

@@ -15,7 +15,7 @@ from app import config, db
 from app.ai import catalogue, client
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
-from app.bots import cache, manage, models, servers
+from app.bots import cache, manage, model_choice, servers
 from app.bots.definition import Action, Definition, Json
 from app.bots.errors import (
     BotNotFound,
@@ -26,7 +26,7 @@ from app.bots.errors import (
     TooManyTries,
     UnknownModelName,
 )
-from app.bots.models import Choice, UnknownModel
+from app.bots.model_choice import Choice, UnknownModel
 from app.bots.servers import Server
 from app.common.egress import Call
 from app.common.slots import places
@@ -128,7 +128,7 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
         raise BotNotFound
     definition = found.definition
     try:
-        choice = models.choose(definition, prepared.base_url)
+        choice = model_choice.choose(definition, prepared.base_url)
     except UnknownModel as error:
         raise UnknownModelName(str(error)) from error
     cache_key = f"{prepared.bot_id}:{found.version}"

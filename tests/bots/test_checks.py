@@ -1,10 +1,16 @@
 """Bodies that no bot can be made of are refused with the field and the reason."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.ai.types import Tool
 from app.bots import checks
+from app.bots.definition import Action, Definition
+from app.errors import InvalidInput
 from tests.bots.bodies import ACTION, FUNCTION, PARAMETERS, PATH, body, make, path_of, post, reasons
 from tests.common.census import row_counts
 from tests.factories import ApiClient
@@ -124,7 +130,7 @@ def test_an_address_that_we_may_not_call_is_refused(
         ({"name": "a", "parameters": {}}, "parameters", "JSON schema of an object"),
         ({"name": "a", "parameters": {"type": "array"}}, "parameters", "JSON schema of an object"),
         (
-            {"name": "a", "parameters": {"type": "object", "properties": []}},
+            {"name": "a", "parameters": {"type": "object", "properties": [{}]}},
             "parameters",
             "properties",
         ),
@@ -171,6 +177,16 @@ def test_an_address_that_we_may_not_call_is_refused(
             "`required`",
         ),
         ({"name": "a", "strict": "yes"}, "strict", "boolean"),
+        (
+            {"name": "a", "parameters": {"type": "object", "patternProperties": {"(": {}}}},
+            "parameters",
+            "regex",
+        ),
+        (
+            {"name": "a", "parameters": {"type": "object", "properties": {"contact.phone": {}}}},
+            "parameters",
+            "filled in for you",
+        ),
     ],
 )
 def test_a_function_that_no_model_could_call_is_refused(
@@ -231,7 +247,10 @@ def test_a_hundred_functions_are_the_most(signed_in: ApiClient) -> None:
         ({"path": "/orders/{contact.name}"}, "path"),
         ({"query": {"a": "{other}"}}, "query"),
         ({"query": {"{other}": "a"}}, "query"),
-        ({"query": {"a": ["{other}"]}}, "query"),
+        ({"query": {"{order_id}": "a"}}, "query"),
+        ({"query": {"a": ["{order_id}"]}}, "query"),
+        ({"query": {"a": None}}, "query"),
+        ({"method": "POST", "body": {"a": [{"{order_id}": 1}]}}, "body"),
         ({"query": {"a": "{"}}, "query"),
         ({"query": []}, "query"),
         ({"query": {"a": float("nan")}}, "query"),
@@ -295,3 +314,32 @@ def test_the_time_that_schemas_take_is_limited(
     monkeypatch.setattr(checks, "MOST_MEMBERS", 20)
     functions = [{**FUNCTION, "name": f"f{number}"} for number in range(4)]
     assert set(reasons(post(signed_in, assistant_functions=functions))) == {"assistant_functions"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "properties", "required", "items", "$ref", "$id", "anyOf"])
+            | st.sampled_from(["additionalProperties", "const", "enum", "pattern", "{a}", "x"]),
+            inner | st.sampled_from(["object", "string", "#/$defs/a", "("]),
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON, JSON, st.booleans())
+def test_no_json_makes_the_checks_fail(parameters: Any, template: Any, is_strict: bool) -> None:
+    """They accept, or say what is wrong."""
+    schema = {**parameters, "type": "object"} if isinstance(parameters, dict) else {}
+    body_template = template if isinstance(template, dict) else {}
+    definition = Definition(
+        "gpt-6-luna",
+        tools=(Tool("a", "", schema, is_strict),),
+        actions=(Action("a", "POST", "/{x}", {}, body_template),),
+    )
+    with suppress(InvalidInput):
+        checks.check_definition(definition)

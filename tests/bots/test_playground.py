@@ -2,27 +2,25 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app import config, db
+from app import db
 from app.ai import client
 from app.bots import playground
 from app.common.slots import places
 from app.config import Settings
-from tests.ai.model_server import answer, failure, message, model_server, sent
+from tests.ai.model_server import answer, message, model_server, sent
 from tests.bots.bodies import ACTION, FUNCTION, make, path_of
-from tests.channels.local_server import LocalServer, closed_port, hanging, serve
+from tests.bots.trying import OPERATORS_KEY, QUESTION, header, own, try_bot, use
+from tests.channels.local_server import LocalServer, closed_port
 from tests.common.census import row_counts
-from tests.factories import Answer, ApiClient
+from tests.factories import ApiClient
 
 OK = "200 OK"
-OPERATORS_KEY = "sk-operator-0001"
-ASKED = {"message": "¿Dónde está mi pedido?"}
 
 
 def call(name: str = "find_order", arguments: str = '{"order_id": "1042"}') -> dict[str, Any]:
@@ -34,39 +32,6 @@ def call(name: str = "find_order", arguments: str = '{"order_id": "1042"}') -> d
         "arguments": arguments,
         "status": "completed",
     }
-
-
-@pytest.fixture(autouse=True)
-def _settings_back(settings: Settings) -> Iterator[None]:
-    client.refuses_temperature.forget()
-    client.has_chat_only.forget()
-    yield
-    config.use(settings)
-
-
-def use(settings: Settings, server: LocalServer, **changes: Any) -> None:
-    """Make this server the installation's model server."""
-    changes = {"openai_api_key": OPERATORS_KEY, **changes}
-    config.use(replace(settings, openai_base_url=f"{server.url}/v1", **changes))
-
-
-def own(settings: Settings, server: LocalServer) -> dict[str, Any]:
-    """Return the fields of a bot that has this server as its own."""
-    config.use(replace(settings, allowed_private_hosts=(f"127.0.0.1:{server.port}",)))
-    return {
-        "openai_model": "m",
-        "model": {"base_url": f"{server.url}/v1", "api_key": "sk-own-0002"},
-    }
-
-
-def try_bot(api: ApiClient, bot: dict[str, Any], **fields: Any) -> Answer:
-    return api.post(f"{path_of(bot)}/reply", {**ASKED, **fields})
-
-
-def header(server: LocalServer, name: bytes) -> bytes | None:
-    lines = server.requests[-1].partition(b"\r\n\r\n")[0].split(b"\r\n")
-    found = [line.partition(b": ")[2] for line in lines if line.lower().startswith(name + b":")]
-    return found[0] if found else None
 
 
 def test_the_model_is_asked_with_the_active_version(
@@ -87,7 +52,7 @@ def test_the_model_is_asked_with_the_active_version(
     assert found.status_code == 200, found.text
     asked = sent(server)
     assert (asked["model"], asked["instructions"]) == ("gpt-6-luna", "Be kind.")
-    assert [each["content"] for each in asked["input"]] == ["1", "2", ASKED["message"]]
+    assert [each["content"] for each in asked["input"]] == ["1", "2", QUESTION["message"]]
     assert (asked["max_output_tokens"], asked["temperature"]) == (300, 0.5)
     assert [tool["name"] for tool in asked["tools"]] == ["find_order"]
     assert header(server, b"authorization") == f"Bearer {OPERATORS_KEY}".encode()
@@ -217,95 +182,6 @@ def test_without_a_key_nothing_is_asked(signed_in: ApiClient, settings: Settings
         use(settings, server, openai_api_key="")
         found = try_bot(signed_in, made)
     assert (found.status_code, found.json["code"]) == (409, "no_model_key")
-    assert server.requests == []
-
-
-FAILURES = [
-    ("401 Unauthorized", "invalid_api_key", 409, "model_misconfigured"),
-    ("403 Forbidden", None, 409, "model_misconfigured"),
-    ("404 Not Found", "model_not_found", 409, "model_misconfigured"),
-    ("429 Too Many Requests", "insufficient_quota", 409, "model_misconfigured"),
-    ("302 Found", None, 409, "model_misconfigured"),
-    ("400 Bad Request", "invalid_function_parameters", 502, "model_refused"),
-    ("400 Bad Request", "context_length_exceeded", 502, "model_refused"),
-    ("429 Too Many Requests", "rate_limit_exceeded", 503, "model_unavailable"),
-    ("500 Internal Server Error", "server_error", 503, "model_unavailable"),
-    (OK, "server_error", 503, "model_unavailable"),
-]
-
-
-@pytest.mark.parametrize(("line", "code", "status", "ours"), FAILURES)
-@pytest.mark.parametrize("has_own_server", [True, False])
-def test_a_failure_of_the_model_says_what_to_do_and_no_secret(
-    signed_in: ApiClient,
-    settings: Settings,
-    line: str,
-    code: str | None,
-    status: int,
-    ours: str,
-    has_own_server: bool,
-) -> None:
-    leaky = failure(code, message="Incorrect key sk-own-0002 sk-operator-0001", param="sk-own-0002")
-    if line == OK:
-        leaky = answer(status="failed", error=leaky["error"])
-    with model_server((line, leaky)) as server:
-        fields = own(settings, server) if has_own_server else {}
-        if not has_own_server:
-            use(settings, server)
-        found = try_bot(signed_in, make(signed_in, **fields))
-    assert (found.status_code, found.json["code"]) == (status, ours), found.text
-    assert "sk-o" not in found.text
-    assert len(found.json["error"]) > 50
-    assert ("Retry-After" in found.headers) is (status == 503)
-
-
-def test_a_code_of_the_server_that_we_do_not_know_is_not_shown(
-    signed_in: ApiClient, settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    made = make(signed_in)
-    with model_server(("400 Bad Request", failure(f"bad_{OPERATORS_KEY}"))) as server:
-        use(settings, server)
-        found = try_bot(signed_in, made)
-    assert found.json["details"] == {}
-    assert OPERATORS_KEY not in found.text + caplog.text
-
-
-def test_the_wait_that_the_server_asks_for_is_passed_on(
-    signed_in: ApiClient, settings: Settings
-) -> None:
-    made = make(signed_in)
-    with model_server(
-        ("429 Too Many Requests", failure("rate_limit_exceeded"), "Retry-After: 7.2"),
-        ("503 Service Unavailable", failure("busy"), "Retry-After: 86400"),
-    ) as server:
-        use(settings, server)
-        waits = [try_bot(signed_in, made).headers["Retry-After"] for _ in range(2)]
-    assert waits == ["8", "120"]
-
-
-def test_a_server_that_is_silent_ends_at_the_deadline(
-    signed_in: ApiClient, settings: Settings
-) -> None:
-    made = make(signed_in)
-    with serve(hanging) as server:
-        use(settings, server, model_timeout_seconds=1)
-        assert try_bot(signed_in, made).json["code"] == "model_unavailable"
-
-
-def test_a_server_that_is_away(signed_in: ApiClient, settings: Settings) -> None:
-    made = make(signed_in)
-    use(settings, LocalServer(closed_port()))
-    assert try_bot(signed_in, made).json["code"] == "model_unavailable"
-
-
-def test_an_address_that_became_private_is_refused(
-    signed_in: ApiClient, settings: Settings
-) -> None:
-    with model_server((OK, answer(message("x")))) as server:
-        made = make(signed_in, **own(settings, server))
-        config.use(settings)
-        found = try_bot(signed_in, made)
-    assert (found.status_code, found.json["details"]) == (409, {"reason": "address_refused"})
     assert server.requests == []
 
 

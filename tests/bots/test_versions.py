@@ -91,7 +91,7 @@ def test_an_earlier_version_is_activated_and_changed_from_there(signed_in: ApiCl
     assert numbers(signed_in, made) == [3, 2, 1]
 
 
-@pytest.mark.parametrize("number", ["0", "2", "2147483648", "9" * 400])
+@pytest.mark.parametrize("number", ["0", "2", "2147483648", "9" * 4000])
 def test_a_version_that_is_not_there(signed_in: ApiClient, number: str) -> None:
     path = f"{path_of(make(signed_in))}/versions/{number}"
     for answer in (signed_in.get(path), signed_in.post(f"{path}/activate")):

@@ -116,7 +116,12 @@ class ActionSchema(BaseSchema):
             "example": "/orders/{order_id}",
         },
     )
-    query = object_field(load_default=dict, metadata={"example": {"of": "{contact.phone}"}})
+    query = fields.Dict(
+        keys=fields.String(),
+        load_default=dict,
+        validate=check_with(checks.query_problem),
+        metadata={"example": {"phone": "{contact.phone}"}},
+    )
     body = object_field(load_default=None, allow_none=True, metadata={"example": None})
     effect = choice(
         Effect,
