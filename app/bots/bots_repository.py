@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from app.common.pagination import Page, PageRequest, fetch_page
@@ -44,14 +44,13 @@ def active_definition(session: Session, bot_id: UUID) -> Row[int, dict[str, Any]
     return session.execute(query).one_or_none()
 
 
-def active_definitions(session: Session, bot_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return bot → the definition of its active version."""
-    query = (
-        select(Bot.id, BotVersion.definition)
-        .join(BotVersion, (BotVersion.bot_id == Bot.id) & (BotVersion.number == Bot.version))
-        .where(Bot.id.in_(bot_ids))
+def definitions(session: Session, bots: Sequence[Bot]) -> dict[UUID, dict[str, Any]]:
+    """Return bot → the definition of the version that it names, without those that are gone."""
+    named = [(bot.id, bot.version) for bot in bots]
+    query = select(BotVersion.bot_id, BotVersion.definition).where(
+        tuple_(BotVersion.bot_id, BotVersion.number).in_(named)
     )
-    return {row.id: row.definition for row in session.execute(query)}
+    return {row.bot_id: row.definition for row in session.execute(query)}
 
 
 def versions_page(session: Session, bot_id: UUID, page: PageRequest) -> Page[BotVersion]:

@@ -1,6 +1,6 @@
 """Adding, changing, showing and removing bots."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -51,13 +51,7 @@ class BotDetails:
 
 def list_bots(session: Session, page: PageRequest) -> Page[BotDetails]:
     found = repository.list_page(session, page)
-    ids = [bot.id for bot in found.items]
-    definitions = repository.active_definitions(session, ids)
-    of_bots = channels.summaries(session, [bot.channel_id for bot in found.items])
-    return Page(
-        [_describe(bot, from_json(definitions[bot.id]), of_bots) for bot in found.items],
-        found.next_cursor,
-    )
+    return Page(_describe_all(session, found.items), found.next_cursor)
 
 
 def find_bot(session: Session, bot_id: UUID) -> Bot:
@@ -79,7 +73,7 @@ def reload(actor: Principal, bot_id: UUID) -> None:
 
 
 def create(session: Session, actor: Principal, data: Json) -> BotDetails:
-    """Create a bot with its first version from `data` as NewBotSchema loads it.
+    """Create a bot with its first version from `data` as NewBotArgs loads it.
 
     Raises LimitReached, UnknownChannel, ChannelDisabled, BotExists, InvalidInput.
     """
@@ -106,7 +100,7 @@ def create(session: Session, actor: Principal, data: Json) -> BotDetails:
 
 
 def change(session: Session, actor: Principal, bot_id: UUID, data: Json) -> BotDetails:
-    """Change a bot by `data` as BotChangeSchema loads it; fields left out stay. A definition that
+    """Change a bot by `data` as BotChange loads it; fields left out stay. A definition that
     differs becomes a new version, which is active.
 
     Raises BotNotFound, UnknownChannel, ChannelDisabled, BotExists, InvalidInput.
@@ -118,9 +112,9 @@ def change(session: Session, actor: Principal, bot_id: UUID, data: Json) -> BotD
     if "phone_number" in data:
         bot.channel_id = _free_channel(session, data["phone_number"], bot.id)
     _change_servers(session, bot, data)
-    former = active_definition(session, bot)
+    former = _active_definition(session, bot)
     definition = replace(former, **data["definition"])
-    if definition != former or Server.MODEL in data:
+    if definition != former or Server.MODEL in data["servers"]:
         check(bot, definition)
     if definition != former:
         bot.version = bot.latest_version = bot.latest_version + 1
@@ -142,7 +136,7 @@ def remove(session: Session, actor: Principal, bot_id: UUID) -> None:
     forget_after_commit(session, bot_id)
 
 
-def active_definition(session: Session, bot: Bot) -> Definition:
+def _active_definition(session: Session, bot: Bot) -> Definition:
     found = repository.version(session, bot.id, bot.version)
     if found is None:
         raise AssertionError("the active version of a bot is never deleted")
@@ -159,8 +153,10 @@ def check(bot: Bot, definition: Definition) -> None:
 
 
 def describe(session: Session, bot: Bot) -> BotDetails:
-    summaries = channels.summaries(session, [bot.channel_id])
-    return _describe(bot, active_definition(session, bot), summaries)
+    """Raises BotNotFound if it was deleted meanwhile."""
+    for found in _describe_all(session, [bot]):
+        return found
+    raise BotNotFound
 
 
 def forget_after_commit(session: Session, bot_id: UUID) -> None:
@@ -168,14 +164,23 @@ def forget_after_commit(session: Session, bot_id: UUID) -> None:
     db.after_commit(session, lambda: cache.forget(tenant_id, bot_id))
 
 
-def _describe(
-    bot: Bot, definition: Definition, summaries: Mapping[UUID, ChannelSummary]
-) -> BotDetails:
+def _describe_all(session: Session, bots: Sequence[Bot]) -> list[BotDetails]:
+    """Return what may be seen of these bots, without those that were deleted meanwhile."""
+    definitions = repository.definitions(session, bots)
+    of_bots = channels.summaries(session, [bot.channel_id for bot in bots])
+    return [
+        _describe(bot, from_json(definitions[bot.id]), of_bots[bot.channel_id])
+        for bot in bots
+        if bot.id in definitions and bot.channel_id in of_bots
+    ]
+
+
+def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotDetails:
     name, warnings = _model_of(bot, definition)
     return BotDetails(
         id=bot.id,
         name=bot.name,
-        channel=summaries[bot.channel_id],
+        channel=channel,
         version=bot.version,
         latest_version=bot.latest_version,
         definition=definition,
@@ -212,9 +217,8 @@ def _free_channel(session: Session, phone_number: str, bot_id: UUID | None = Non
 
 def _change_servers(session: Session, bot: Bot, data: Json) -> None:
     with session.no_autoflush:
-        for server in Server:
-            if server in data:
-                servers.change(session, bot, server, data[server])
+        for name, given in data["servers"].items():
+            servers.change(session, bot, Server(name), given)
 
 
 def _default_model(bot: Bot, data: Json) -> str:
@@ -240,7 +244,6 @@ def _record(session: Session, actor: Principal, action: str, bot: Bot, data: Jso
 
 def _changed(data: Json) -> list[str]:
     """Return the names of the given fields, without their values: some are secret."""
-    names = [name for name in data if name not in {"definition", *Server}]
-    names += data["definition"]
-    names += [f"{server}.{name}" for server in Server for name in data.get(server, ())]
-    return sorted(names)
+    of_servers = [f"{server}.{name}" for server, given in data["servers"].items() for name in given]
+    own = data.keys() - {"servers", "definition"}
+    return sorted([*own, *data["definition"], *of_servers])

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import db
-from app.bots import manage
+from app.bots import bots_repository, manage
 from app.common.ids import new_id
 from app.models import AuditEntry, Bot, KeyMode, Role, Tenant
 from tests.bots.bodies import ACTION, FUNCTION, PARAMETERS, PATH, body, make, path_of, post
@@ -299,6 +299,25 @@ def test_a_strict_function_is_kept(signed_in: ApiClient) -> None:
     parameters = {**PARAMETERS, "required": ["order_id", "note"], "additionalProperties": False}
     strict = {**FUNCTION, "parameters": parameters, "strict": True}
     assert make(signed_in, assistant_functions=[strict])["assistant_functions"] == [strict]
+
+
+@pytest.mark.parametrize("name", ["find", "list_page"])
+def test_a_bot_that_is_deleted_while_it_is_read(
+    signed_in: ApiClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    made, read = make(signed_in), getattr(bots_repository, name)
+
+    def slow(*args: Any) -> Any:
+        found = read(*args)
+        monkeypatch.setattr(bots_repository, name, read)
+        assert signed_in.delete(path_of(made)).status_code == 204
+        return found
+
+    monkeypatch.setattr(bots_repository, name, slow)
+    if name == "find":
+        assert signed_in.get(path_of(made)).json["code"] == "bot_not_found"
+    else:
+        assert signed_in.get(PATH).json["data"] == []
 
 
 def test_nothing_is_left_of_a_bot_that_was_refused(signed_in: ApiClient) -> None:

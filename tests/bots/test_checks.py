@@ -125,6 +125,11 @@ def test_an_address_that_we_may_not_call_is_refused(
         ({"name": "búsqueda"}, "name", "letters"),
         ({"type": "file_search", "name": "a"}, "type", "Only functions"),
         ({"name": "a", "function": {"name": "b"}}, "name", "inside of `function` only"),
+        (
+            {"function": {"name": "b"}, "description": "x"},
+            "description",
+            "inside of `function` only",
+        ),
         ({"type": "function", "function": {}}, "function.name", "Missing"),
         ({"name": "a", "parameters": None}, "parameters", "null"),
         ({"name": "a", "parameters": {}}, "parameters", "JSON schema of an object"),

@@ -89,12 +89,13 @@ class FunctionArgs(FunctionSchema):
     name = fields.String(validate=FunctionSchema._declared_fields["name"].validate)
     function = fields.Nested(FunctionSchema, metadata={"description": "The other form."})
 
-    @post_load
-    def make_tool(self, data: dict[str, Any], **_: Any) -> Tool:
+    @post_load(pass_original=True)
+    def make_tool(self, data: dict[str, Any], given: dict[str, Any], **_: Any) -> Tool:
         data.pop("type", None)
         inner = data.pop("function", None)
-        if inner is not None and (data.keys() - {"description", "parameters", "is_strict"}):
-            raise ValidationError({"name": ["Give it inside of `function` only."]})
+        twice = given.keys() - {"type", "function"} if inner else ()
+        if twice:
+            raise ValidationError({name: ["Give it inside of `function` only."] for name in twice})
         if inner is None and "name" not in data:
             raise ValidationError({"name": [MISSING]})
         return Tool(**(inner or data))
@@ -230,7 +231,7 @@ class _BotArgs(BaseSchema):
 
     @post_load
     def group(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Return the fields of a definition as `definition`, beside the others."""
+        """Return the fields of a definition as `definition`, and the two servers as `servers`."""
         self.use_assistant(data)
         self.check_name(data)
         servers: dict[str, Any] = {
@@ -242,7 +243,7 @@ class _BotArgs(BaseSchema):
         for name in ("tools", "actions"):
             if name in definition:
                 definition[name] = tuple(definition[name])
-        return {**data, **servers, "definition": definition}
+        return {**data, "servers": servers, "definition": definition}
 
     def use_assistant(self, data: dict[str, Any]) -> None:
         """Raises ValidationError where a field is given twice and differs."""
