@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.auth import guards
 from app.auth.endpoints import account, api_keys, sign_in
-from app.bots.endpoints import replies
+from app.bots.endpoints import bots, replies
 from app.channels.endpoints import channels
 from app.conversations.endpoints import conversations
 from app.docs.endpoints import docs
@@ -57,6 +57,7 @@ TABLE = (
     Entry(messages, "/api/messages", Guard.CALLER),
     Entry(conversations, "/api/whatsapp", Guard.CALLER),
     Entry(replies, "/api/keyword-replies", Guard.CALLER),
+    Entry(bots, "/bots", Guard.CALLER),
     Entry(inbox, "/api/inbox", Guard.CALLER),
     Entry(webhooks, "/webhook", Guard.SIGNATURE),
     Entry(health, "/health", Guard.PUBLIC),

@@ -107,7 +107,9 @@ class Settings:
     meta_graph_base_url: str = env(
         "META_GRAPH_BASE_URL", "https://graph.facebook.com", parse=web_url
     )
+    openai_api_key: str = env("OPENAI_API_KEY", "")
     openai_base_url: str = env("OPENAI_BASE_URL", "https://api.openai.com/v1", parse=web_url)
+    model_timeout_seconds: int = env("MODEL_TIMEOUT_SECONDS", 30, parse=positive_number)
     provider_timeout_seconds: int = env("PROVIDER_TIMEOUT_SECONDS", 15, parse=positive_number)
     claim_lease_seconds: int = env("CLAIM_LEASE_SECONDS", 45, parse=whole_number)
     settle_after_seconds: int = env("SETTLE_AFTER_SECONDS", 20, parse=whole_number)

@@ -5,7 +5,7 @@ random, because tests do not clean up.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -18,11 +18,14 @@ from app import db
 from app.auth import passwords, tokens
 from app.auth.api_keys import hash_key, random_letters
 from app.auth.tokens import TokenFacts, TokenType
+from app.bots.definition import Definition, to_json
 from app.common import clock, vault
 from app.common.ids import new_id, new_secret
 from app.common.permissions import SCOPES
 from app.models import (
     ApiKey,
+    Bot,
+    BotVersion,
     Channel,
     Contact,
     ContactAlias,
@@ -163,6 +166,22 @@ def create_channel(
         session.flush()
         session.refresh(channel)
     return channel
+
+
+def create_bot(tenant_id: UUID, *, channel: Channel | None = None, **overrides: Any) -> Bot:
+    """Create a bot with one version; the fields of a definition may be among the overrides."""
+    channel = channel or create_channel(tenant_id)
+    names = {each.name for each in fields(Definition)} & set(overrides)
+    given = {name: overrides.pop(name) for name in names}
+    definition = Definition(**{"openai_model": "gpt-6-luna", **given})
+    values = {"name": "Orders", "channel_id": channel.id, "version": 1, "latest_version": 1}
+    bot: Bot = save(tenant_id, Bot(**{**values, **overrides}))
+    stored = to_json(definition)
+    save(
+        tenant_id,
+        BotVersion(bot_id=bot.id, number=bot.version, definition=stored, created_by="Ana"),
+    )
+    return bot
 
 
 def create_contact(

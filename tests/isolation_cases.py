@@ -8,6 +8,7 @@ from uuid import UUID
 from app.common.ids import new_id
 from app.models import (
     ApiKey,
+    Bot,
     Channel,
     Conversation,
     InboxItem,
@@ -19,6 +20,7 @@ from app.models import (
 )
 from tests.factories import (
     create_api_key,
+    create_bot,
     create_channel,
     create_contact,
     create_conversation,
@@ -46,6 +48,7 @@ class Estate:
     message: Message
     unknown_message: Message
     keyword_reply: KeywordReply
+    bot: Bot
     parked: InboxItem
 
 
@@ -74,6 +77,14 @@ def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
             tenant_id, conversation=conversation, body=CANARY, status="unknown", due_at=None
         ),
         keyword_reply=save(tenant_id, KeywordReply(keywords=[CANARY], reply=CANARY)),
+        bot=create_bot(
+            tenant_id,
+            channel=channel,
+            name=CANARY,
+            instructions=CANARY,
+            details={"note": CANARY},
+            model_key_hint=CANARY,
+        ),
         parked=save(
             tenant_id,
             InboxItem(
@@ -138,6 +149,10 @@ def reply_id(estate: Estate) -> UUID:
     return estate.keyword_reply.id
 
 
+def bot_id(estate: Estate) -> UUID:
+    return estate.bot.id
+
+
 def item_id(estate: Estate) -> UUID:
     return estate.parked.id
 
@@ -151,6 +166,8 @@ CONVERSATIONS = "/api/whatsapp/conversations"
 CONVERSATION = f"{CONVERSATIONS}/<uuid:conversation_id>"
 MESSAGE = "/api/messages/<uuid:message_id>"
 INBOX_ITEM = "/api/inbox/items/<uuid:item_id>"
+BOT = "/bots/<uuid:bot_id>"
+VERSION = f"{BOT}/versions/<int:number>"
 REPLY = "/api/keyword-replies/<uuid:reply_id>"
 USER = "/tenants/me/users/<uuid:user_id>"
 FORBIDDEN = 403
@@ -264,4 +281,26 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     f"GET {REPLY}": (Foreign(reply_id),),
     f"PUT {REPLY}": (Foreign(reply_id, body={"reply": "taken over"}),),
     f"DELETE {REPLY}": (Foreign(reply_id),),
+    "GET /bots": (Own(),),
+    "POST /bots": (
+        Own({}, status=422),
+        Foreign(
+            sender,
+            422,
+            {"name": "mine"},
+            field="twilio_phone_number",
+            stranger=random_number,
+        ),
+    ),
+    f"GET {BOT}": (Foreign(bot_id),),
+    f"PUT {BOT}": (
+        Foreign(bot_id, body={"name": "taken over"}),
+        Foreign(bot_id, body={"model": {"base_url": None}}),
+    ),
+    f"DELETE {BOT}": (Foreign(bot_id),),
+    f"POST {BOT}/refresh": (Foreign(bot_id),),
+    f"POST {BOT}/reply": (Foreign(bot_id, body={"message": "hola"}),),
+    f"GET {BOT}/versions": (Foreign(bot_id),),
+    f"GET {VERSION}": (Foreign(bot_id),),
+    f"POST {VERSION}/activate": (Foreign(bot_id),),
 }

@@ -88,7 +88,7 @@ def attempt(client: ApiClient, call: str, case: Foreign, value: Any) -> TestResp
     elif case.query is not None:
         query = {case.query: str(value)}
     else:
-        start, _, rest = rule.partition("<")
+        start, _, rest = rule.replace("<int:number>", "1").partition("<")
         rule = f"{start}{value}{rest.partition('>')[2]}"
     return client.request(method, rule, body, query=query)
 

@@ -8,6 +8,7 @@ from app.channels.errors import (
     ChannelBusy,
     ChannelDisabled,
     ChannelExists,
+    ChannelHasBot,
     ChannelNotFound,
     ProviderNotOffered,
 )
@@ -80,14 +81,15 @@ def change_channel(body: dict[str, Any], channel_id: UUID) -> ChannelDetails:
 
 @channels.delete("/<uuid:channel_id>")
 @requires(Permission.CHANNELS_WRITE)
-@fails_with(ChannelNotFound, ChannelBusy)
+@fails_with(ChannelNotFound, ChannelHasBot, ChannelBusy)
 @channels.response(204)
 def delete_channel(channel_id: UUID) -> None:
     """Delete a channel
 
     A channel that has conversations is kept for their history: it is disabled and its credentials
-    are removed; give them again with PUT to enable it. Answers 409 while messages are on their way.
-    If it was the default, the oldest active channel becomes the default.
+    are removed; give them again with PUT to enable it. Answers 409 while messages are on their way,
+    and while a bot belongs to it. If it was the default, the oldest active channel becomes the
+    default.
     """
     service.delete_channel(session(), principal(), channel_id)
 

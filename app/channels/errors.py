@@ -19,6 +19,14 @@ class ChannelBusy(Conflict):
     )
 
 
+class ChannelHasBot(Conflict):
+    code = "channel_has_bot"
+    message = (
+        "A bot belongs to this channel. Move it with PUT /bots/{id}, or delete it, "
+        "then delete the channel."
+    )
+
+
 class NoChannel(Unprocessable):
     code = "no_channel"
     message = "There is no channel to send from yet: add one with POST /channels."

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.common.pagination import Page, PageRequest, fetch_page
 from app.models import (
+    Bot,
     Channel,
     ChannelStatus,
     Conversation,
@@ -78,6 +79,17 @@ def find_twin(session: Session, channel: Channel) -> UUID | None:
     return session.scalars(query).one_or_none()
 
 
+def find_by_number(session: Session, phone_number: str) -> Channel | None:
+    """If several channels have this number, prefer the active one."""
+    query = (
+        select(Channel)
+        .where(Channel.phone_number == phone_number)
+        .order_by((Channel.status == ChannelStatus.ACTIVE).desc(), Channel.created_at)
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
 def find_many(session: Session, channel_ids: Sequence[UUID]) -> Sequence[Channel]:
     return session.scalars(select(Channel).where(Channel.id.in_(channel_ids))).all()
 
@@ -133,6 +145,10 @@ def has_history(session: Session, channel_id: UUID) -> bool:
     of_channel = exists().where(Conversation.channel_id == channel_id)
     heard = exists().where(InboxItem.channel_id == channel_id)
     return bool(session.scalar(select(of_channel | heard)))
+
+
+def has_bot(session: Session, channel_id: UUID) -> bool:
+    return bool(session.scalar(select(exists().where(Bot.channel_id == channel_id))))
 
 
 def is_open(session: Session) -> bool:

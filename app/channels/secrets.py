@@ -11,8 +11,6 @@ from app.models import Channel
 
 TABLE = "channels"
 COLUMN = "credentials"
-SHORTEST_HINTED = 8
-"""Four characters of a shorter secret would reveal too much."""
 
 
 def seal(session: Session, channel_id: UUID, credentials: Json) -> bytes:
@@ -30,10 +28,6 @@ def unseal(session: Session, channel: Channel) -> Json:
 def hints(provider: Provider, credentials: Json) -> Json:
     """Return `…last4` of each credential; credentials that are not secret are returned whole."""
     return {
-        name: value if name in provider.plain_fields else hint(value)
+        name: value if name in provider.plain_fields else vault.hint(value)
         for name, value in credentials.items()
     }
-
-
-def hint(secret: str) -> str:
-    return f"…{secret[-4:]}" if len(secret) >= SHORTEST_HINTED else "…"

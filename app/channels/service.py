@@ -27,6 +27,7 @@ from app.channels.errors import (
     ChannelDisabled,
     ChannelExists,
     ChannelGone,
+    ChannelHasBot,
     ChannelNotFound,
     NoChannel,
     UnknownSender,
@@ -186,10 +187,12 @@ def delete_channel(session: Session, actor: Principal, channel_id: UUID) -> None
     """Delete the channel or, where conversations refer to it, disable it and remove its
     credentials.
 
-    Raises ChannelNotFound, ChannelBusy.
+    Raises ChannelNotFound, ChannelHasBot, ChannelBusy.
     """
     repository.lock_tenant(session)
     channel = get_channel(session, channel_id, lock=True)
+    if repository.has_bot(session, channel_id):
+        raise ChannelHasBot
     if repository.has_messages_on_their_way(session, channel_id):
         raise ChannelBusy
     was_default, kept = channel.is_default, repository.has_history(session, channel_id)
@@ -239,6 +242,12 @@ def _active(channel: Channel) -> Channel:
     return channel
 
 
+def find_active(session: Session, phone_number: str) -> ChannelSummary | None:
+    """Return the channel with this number, None if there is none. Raises ChannelDisabled."""
+    found = repository.find_by_number(session, phone_number)
+    return None if found is None else _summary(_active(found))
+
+
 def open_credentials(session: Session, channel: Channel) -> Json:
     """Return the decrypted credentials; {} once they were removed. Raises CannotOpen."""
     return secrets.unseal(session, channel)
@@ -246,10 +255,11 @@ def open_credentials(session: Session, channel: Channel) -> Json:
 
 def summaries(session: Session, channel_ids: Sequence[UUID]) -> dict[UUID, ChannelSummary]:
     """Return the summary of each of these channels that exists, by its id."""
-    return {
-        channel.id: ChannelSummary(channel.id, channel.name, channel.provider, channel.phone_number)
-        for channel in repository.find_many(session, channel_ids)
-    }
+    return {channel.id: _summary(channel) for channel in repository.find_many(session, channel_ids)}
+
+
+def _summary(channel: Channel) -> ChannelSummary:
+    return ChannelSummary(channel.id, channel.name, channel.provider, channel.phone_number)
 
 
 def describe(channel: Channel) -> ChannelDetails:

@@ -13,7 +13,7 @@ from app import config, db
 from app.cli.group import CommandGroup
 from app.common import audit, encryption, vault
 from app.common.encryption import CannotOpen, SealedColumn
-from app.models import Channel, IdempotencyKey, Tenant, User
+from app.models import Bot, Channel, IdempotencyKey, Tenant, User
 
 LIST_TENANTS = text("select recado.list_tenants(:asking, :after, :at_most)")
 RESOLVE_USERNAME = text("select user_id from recado.resolve_username(:given)")
@@ -31,6 +31,8 @@ class Sealed:
 
 
 SEALED = (
+    Sealed(Bot, Bot.model_key),
+    Sealed(Bot, Bot.actions_key),
     Sealed(Channel, Channel.credentials),
     Sealed(IdempotencyKey, IdempotencyKey.answer),
     Sealed(User, User.totp_secret),

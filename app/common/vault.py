@@ -12,6 +12,9 @@ from app.common.encryption import CannotOpen, SealedColumn
 from app.config import SettingsError
 from app.models import Tenant
 
+SHORTEST_HINTED = 8
+"""Four characters of a shorter secret would reveal too much."""
+
 ENDS = (Tenant.tenant_id.asc(), Tenant.tenant_id.desc())
 """Ids ascend in time."""
 
@@ -51,6 +54,11 @@ def unseal(session: Session, table: str, column: str, row_id: UUID, sealed: byte
     """Raises CannotOpen."""
     where = SealedColumn(db.tenant_of(session), table, column, row_id)
     return encryption.unseal(data_key(session), sealed, where)
+
+
+def hint(secret: str) -> str:
+    """Return what may be shown of a secret: `…last4`."""
+    return f"…{secret[-4:]}" if len(secret) >= SHORTEST_HINTED else "…"
 
 
 def refuse_wrong_keys() -> None:

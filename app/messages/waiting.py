@@ -1,13 +1,10 @@
 """`use_queue: false`: waiting for the provider's answer by polling the row.
 
-A request that waits occupies a thread of the web service and nothing else. So only a few may wait
-at once, no request waits for a message that cannot be sent in time, and waiting never turns a
-stored message into a failure.
+Only a few requests may wait at once (`app/common/slots.py`), no request waits for a message that
+cannot be sent in time, and waiting never turns a stored message into a failure.
 """
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +15,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from app import config, db
+from app import db
+from app.common.slots import places
 from app.messages import repository
 from app.messages.status import SETTLED
 from app.models import Message
@@ -50,33 +48,6 @@ class Seen:
 
     queued: SendResult
     is_moving: bool
-
-
-class WaitingSlots:
-    """The requests that wait in this process: at most a quarter of its threads, and half of those
-    for one tenant."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken: Counter[UUID] = Counter()
-
-    def take(self, tenant_id: UUID) -> bool:
-        """Take a place if one is free; the caller must give it back."""
-        most = max(1, config.current().web_threads // 4)
-        with self._lock:
-            if self._taken.total() >= most or self._taken[tenant_id] >= max(1, most // 2):
-                return False
-            self._taken[tenant_id] += 1
-            return True
-
-    def give_back(self, tenant_id: UUID) -> None:
-        with self._lock:
-            self._taken[tenant_id] -= 1
-            if not self._taken[tenant_id]:
-                del self._taken[tenant_id]
-
-
-places = WaitingSlots()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from app.models.audit import ActorType, AuditEntry
 from app.models.base import SCHEMA, Base, TenantScoped
+from app.models.bot import Bot, BotVersion
 from app.models.channel import Channel, ChannelStatus
 from app.models.contact import Contact, ContactAlias
 from app.models.conversation import Conversation, ConversationStatus, Owner
@@ -39,6 +40,8 @@ __all__ = [
     "AttemptOutcome",
     "AuditEntry",
     "Base",
+    "Bot",
+    "BotVersion",
     "Channel",
     "ChannelStatus",
     "Contact",

@@ -13,6 +13,35 @@ CREDENTIALS = {
 }
 TEMPLATE = "HX00000000000000000000000000000004"
 
+BOT: Json = {
+    "name": "Orders",
+    "twilio_phone_number": "+14155238886",
+    "instructions": "You answer questions about orders.",
+    "openai_model": "gpt-6-luna",
+    "assistant_functions": [
+        {
+            "type": "function",
+            "name": "find_order",
+            "description": "Finds an order by its number.",
+            "parameters": {
+                "type": "object",
+                "properties": {"order_id": {"type": "string"}},
+                "required": ["order_id"],
+            },
+        }
+    ],
+    "horizon_actions": [
+        {
+            "name": "find_order",
+            "method": "GET",
+            "path": "/orders/{order_id}",
+            "query": {"phone": "{contact.phone}"},
+        }
+    ],
+    "actions": {"base_url": "https://shop.example.com/api", "api_key": "shop-0000000000000000"},
+    "metadata": {"team": "sales"},
+}
+
 REQUESTS: dict[str, dict[str, Json]] = {
     "login": {"demo": {"username": "demo", "password": "password"}},
     "refresh_sign_in": {"refresh": {"refresh_token": "eyJhbGciOi…"}},
@@ -67,6 +96,20 @@ REQUESTS: dict[str, dict[str, Json]] = {
         "hours": {"keywords": ["hours", "horario"], "reply": "We are open from 9 to 18."}
     },
     "change_keyword_reply": {"pause": {"is_enabled": False}},
+    "create_bot": {"orders": BOT},
+    "change_bot": {
+        "instructions": {"instructions": "You answer questions about orders, in two sentences."},
+        "own_key": {"model": {"api_key": "sk-proj-0000000000000000"}},
+    },
+    "try_bot": {
+        "question": {
+            "message": "Where is my order 1042?",
+            "history": [
+                {"role": "user", "content": "Hello!"},
+                {"role": "assistant", "content": "Hello! How can I help you?"},
+            ],
+        }
+    },
     "create_api_key": {
         "shop": {"name": "Online shop", "scopes": ["messages:read", "messages:send"]},
         "test": {"name": "Trying out", "mode": "test"},
@@ -109,6 +152,24 @@ REQUESTS: dict[str, dict[str, Json]] = {
 """operationId → name → request body. The page shows the first one."""
 
 VALUES: Json = {
+    "twilio_phone_number": "+14155238886",
+    "instructions": "You answer questions about orders.",
+    "openai_model": "gpt-6-luna",
+    "model": "gpt-6-luna",
+    "max_tokens": 500,
+    "temperature": 0.5,
+    "history_messages": 10,
+    "description": "Finds an order by its number.",
+    "version": 1,
+    "latest_version": 1,
+    "number": 1,
+    "base_url": "https://shop.example.com/api",
+    "api_key": "…0000",
+    "created_by": "Ana",
+    "input_tokens": 120,
+    "cached_tokens": 0,
+    "output_tokens": 24,
+    "reasoning_tokens": 0,
     "access_token": "eyJhbGciOi…",
     "refresh_token": "eyJhbGciOi…",
     "expires_in": 900,
@@ -173,7 +234,9 @@ NULL = frozenset(
 ) | {"auto_replies_paused_until", "revoked_at", "assigned_to", "owner_since"}
 """Fields whose ordinary value is null."""
 
-IS_TRUE = frozenset({"success", "is_enabled", "is_default", "is_current", "verified"}) | {
+IS_TRUE = frozenset(
+    {"success", "is_enabled", "is_default", "is_current", "is_active", "verified"}
+) | {
     "credentials_valid",
     "owns_sender",
 }

@@ -43,6 +43,11 @@ TAGS = (
         ("conversations",),
     ),
     Tag("Keyword replies", "Fixed answers to what customers write.", ("keyword replies",)),
+    Tag(
+        "Bots",
+        "A model with your instructions and functions. A bot is defined and tried out here.",
+        ("bots",),
+    ),
     Tag("API keys", "For your own systems: each key has scopes, and a mode.", ("api_keys",)),
     Tag("Your business", "Its settings, its members and its audit log.", ("own_tenant",)),
     Tag(

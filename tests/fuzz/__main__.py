@@ -57,6 +57,9 @@ def prepare(base_url: str, business: requests.Session, platform: requests.Sessio
     credentials = {"account_sid": f"AC{'0' * 28}f022", "auth_token": "f" * 32}
     channel = {"name": "Spare", "provider": "twilio", "phone_number": "+14155550123"}
     create(business, "/channels", {**channel, "credentials": credentials})
+    sender = {"name": "Bots", "provider": "twilio", "phone_number": "+14155550124"}
+    create(business, "/channels", {**sender, "credentials": credentials})
+    create(business, "/bots", {"name": "Orders", "twilio_phone_number": "+14155550124"})
     create(platform, "/tenants", {"name": "Fuzzed"})
 
 

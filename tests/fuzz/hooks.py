@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 BASE_URL = os.environ.get("PUBLIC_BASE_URL", "")
 
 LISTS = {
+    "bot_id": ("/bots", "data"),
     "channel_id": ("/channels", "items"),
     "conversation_id": ("/api/whatsapp/conversations", "items"),
     "item_id": ("/api/inbox/items", "items"),

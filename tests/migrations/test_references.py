@@ -12,6 +12,7 @@ from app.models import Attempt, DailyUsage, InboxItem, Tenant
 from tests.common.census import row_counts
 from tests.factories import (
     create_api_key,
+    create_bot,
     create_channel,
     create_contact,
     create_conversation,
@@ -61,6 +62,17 @@ def test_a_channel_whose_webhooks_were_acknowledged_is_kept(tenant: Tenant) -> N
         delete(tenant, "channels", channel.id)
 
 
+def test_a_channel_with_a_bot_is_kept(tenant: Tenant) -> None:
+    bot = create_bot(tenant.id)
+    with pytest.raises(IntegrityError, match="fk_bots_tenant_id_channel_id_channels"):
+        delete(tenant, "channels", bot.channel_id)
+
+
+def test_a_bot_is_deleted_with_its_versions(tenant: Tenant) -> None:
+    delete(tenant, "bots", create_bot(tenant.id).id)
+    assert row_counts(tenant.id)[tenant.id, "bot_versions"] == 0
+
+
 def test_a_whole_tenant_is_deleted_by_one_statement(tenant: Tenant) -> None:
     message = create_message(tenant.id)
     save(tenant.id, Attempt(message_id=message.id, number=1))
@@ -68,6 +80,7 @@ def test_a_whole_tenant_is_deleted_by_one_statement(tenant: Tenant) -> None:
     save(tenant.id, DailyUsage(day=clock.now().date(), sent=1))
     create_refresh_token(create_session(create_user(tenant.id)))
     create_api_key(tenant.id)
+    create_bot(tenant.id)
     with db.tenant_session(tenant.id) as session:
         session.execute(text("delete from recado.tenants"))
     assert set(row_counts(tenant.id).values()) == {0}

@@ -1,0 +1,249 @@
+"""Adding, changing, showing and removing bots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app import db
+from app.bots import bots_repository as repository
+from app.bots import cache, checks, model_choice, servers
+from app.bots.definition import Definition, Json, from_json, to_json
+from app.bots.errors import BotExists, BotNotFound, UnknownChannel
+from app.bots.servers import Server, ServerDetails
+from app.channels import service as channels
+from app.channels.service import ChannelSummary
+from app.common import audit, caps
+from app.common.ids import new_id
+from app.common.pagination import Page, PageRequest
+from app.common.principal import Principal
+from app.errors import InvalidInput
+from app.models import Bot, BotVersion
+
+MOST_BOTS = 50
+MOST_VERSIONS = 200
+
+
+@dataclass(frozen=True)
+class BotDetails:
+    """What its business may see of a bot; of its keys only the last characters.
+
+    `model_name` is the model that answers today, None if there is none of the given name any more.
+    """
+
+    id: UUID
+    name: str
+    channel: ChannelSummary
+    version: int
+    latest_version: int
+    definition: Definition
+    metadata: Json
+    model: ServerDetails
+    actions: ServerDetails
+    model_name: str | None
+    warnings: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+def list_bots(session: Session, page: PageRequest) -> Page[BotDetails]:
+    found = repository.list_page(session, page)
+    return Page(_describe_all(session, found.items), found.next_cursor)
+
+
+def find_bot(session: Session, bot_id: UUID) -> Bot:
+    """Raises BotNotFound."""
+    found = repository.find(session, bot_id)
+    if found is None:
+        raise BotNotFound
+    return found
+
+
+def get_bot(session: Session, bot_id: UUID) -> BotDetails:
+    """Raises BotNotFound."""
+    return describe(session, find_bot(session, bot_id))
+
+
+def reload(actor: Principal, bot_id: UUID) -> None:
+    """Put the active definition into the cache, with no transaction open."""
+    cache.reload(actor.tenant_id, bot_id)
+
+
+def create(session: Session, actor: Principal, data: Json) -> BotDetails:
+    """Create a bot with its first version from `data` as NewBotArgs loads it.
+
+    Raises LimitReached, UnknownChannel, ChannelDisabled, BotExists, InvalidInput.
+    """
+    repository.lock_tenant(session)
+    caps.refuse_more(session, Bot, MOST_BOTS, "bots")
+    bot = Bot(
+        id=new_id(),
+        name=data["name"],
+        channel_id=_free_channel(session, data["phone_number"]),
+        version=1,
+        latest_version=1,
+        details=data.get("metadata", {}),
+    )
+    _change_servers(session, bot, data)
+    definition = Definition(**{"openai_model": _default_model(bot, data), **data["definition"]})
+    check(bot, definition)
+    session.add(bot)
+    session.flush()
+    session.add(_version(bot, actor, definition))
+    session.flush()
+    session.refresh(bot)
+    _record(session, actor, "bot.created", bot, data)
+    return describe(session, bot)
+
+
+def change(session: Session, actor: Principal, bot_id: UUID, data: Json) -> BotDetails:
+    """Change a bot by `data` as BotChange loads it; fields left out stay. A definition that
+    differs becomes a new version, which is active.
+
+    Raises BotNotFound, UnknownChannel, ChannelDisabled, BotExists, InvalidInput.
+    """
+    repository.lock_tenant(session)
+    bot = find_bot(session, bot_id)
+    bot.name = data.get("name", bot.name)
+    bot.details = data.get("metadata", bot.details)
+    if "phone_number" in data:
+        bot.channel_id = _free_channel(session, data["phone_number"], bot.id)
+    _change_servers(session, bot, data)
+    former = _active_definition(session, bot)
+    definition = replace(former, **data["definition"])
+    if definition != former or Server.MODEL in data["servers"]:
+        check(bot, definition)
+    if definition != former:
+        bot.version = bot.latest_version = bot.latest_version + 1
+        session.add(_version(bot, actor, definition))
+        session.flush()
+        repository.forget_old_versions(session, bot, MOST_VERSIONS)
+    session.flush()
+    session.refresh(bot)
+    _record(session, actor, "bot.updated", bot, data)
+    return describe(session, bot)
+
+
+def remove(session: Session, actor: Principal, bot_id: UUID) -> None:
+    """Delete a bot with all its versions. Raises BotNotFound."""
+    repository.lock_tenant(session)
+    bot = find_bot(session, bot_id)
+    session.delete(bot)
+    audit.record(session, actor, "bot.deleted", ("bot", bot_id), {"name": bot.name})
+    forget_after_commit(session, bot_id)
+
+
+def _active_definition(session: Session, bot: Bot) -> Definition:
+    found = repository.version(session, bot.id, bot.version)
+    if found is None:
+        raise AssertionError("the active version of a bot is never deleted")
+    return from_json(found.definition)
+
+
+def check(bot: Bot, definition: Definition) -> None:
+    """Raises InvalidInput."""
+    checks.check_definition(definition)
+    try:
+        model_choice.choose(definition, bot.model_base_url)
+    except model_choice.UnknownModel as error:
+        raise InvalidInput({"openai_model": [str(error)]}) from error
+
+
+def describe(session: Session, bot: Bot) -> BotDetails:
+    """Raises BotNotFound if it was deleted meanwhile."""
+    for found in _describe_all(session, [bot]):
+        return found
+    raise BotNotFound
+
+
+def forget_after_commit(session: Session, bot_id: UUID) -> None:
+    tenant_id = db.tenant_of(session)
+    db.after_commit(session, lambda: cache.forget(tenant_id, bot_id))
+
+
+def _describe_all(session: Session, bots: Sequence[Bot]) -> list[BotDetails]:
+    """Return what may be seen of these bots, without those that were deleted meanwhile."""
+    definitions = repository.definitions(session, bots)
+    of_bots = channels.summaries(session, [bot.channel_id for bot in bots])
+    return [
+        _describe(bot, from_json(definitions[bot.id]), of_bots[bot.channel_id])
+        for bot in bots
+        if bot.id in definitions and bot.channel_id in of_bots
+    ]
+
+
+def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotDetails:
+    name, warnings = _model_of(bot, definition)
+    return BotDetails(
+        id=bot.id,
+        name=bot.name,
+        channel=channel,
+        version=bot.version,
+        latest_version=bot.latest_version,
+        definition=definition,
+        metadata=bot.details,
+        model=servers.describe(bot, Server.MODEL),
+        actions=servers.describe(bot, Server.ACTIONS),
+        model_name=name,
+        warnings=warnings,
+        created_at=bot.created_at,
+        updated_at=bot.updated_at,
+    )
+
+
+def _model_of(bot: Bot, definition: Definition) -> tuple[str | None, tuple[str, ...]]:
+    """Return the model that answers, and what the bot's owner should know."""
+    lacks = bot.actions_base_url is None and definition.actions
+    no_address = ("The actions have no address yet: set actions.base_url.",) if lacks else ()
+    try:
+        choice = model_choice.choose(definition, bot.model_base_url)
+    except model_choice.UnknownModel as error:
+        return None, (str(error), *no_address)
+    return choice.name, (*choice.warnings, *no_address)
+
+
+def _free_channel(session: Session, phone_number: str, bot_id: UUID | None = None) -> UUID:
+    """Return the channel with this number, unless another bot has it."""
+    channel = channels.find_active(session, phone_number)
+    if channel is None:
+        raise UnknownChannel
+    if repository.find_by_channel(session, channel.id) not in {None, bot_id}:
+        raise BotExists
+    return channel.id
+
+
+def _change_servers(session: Session, bot: Bot, data: Json) -> None:
+    with session.no_autoflush:
+        for name, given in data["servers"].items():
+            servers.change(session, bot, Server(name), given)
+
+
+def _default_model(bot: Bot, data: Json) -> str:
+    if bot.model_base_url is not None and "openai_model" not in data["definition"]:
+        raise InvalidInput({"openai_model": ["Name a model of the server at model.base_url."]})
+    return model_choice.default_model()
+
+
+def _version(bot: Bot, actor: Principal, definition: Definition) -> BotVersion:
+    return BotVersion(
+        bot_id=bot.id,
+        number=bot.version,
+        definition=to_json(definition),
+        created_by=actor.name,
+    )
+
+
+def _record(session: Session, actor: Principal, action: str, bot: Bot, data: Json) -> None:
+    changes: dict[str, Any] = {"fields": _changed(data), "version": bot.version}
+    audit.record(session, actor, action, ("bot", bot.id), changes)
+    forget_after_commit(session, bot.id)
+
+
+def _changed(data: Json) -> list[str]:
+    """Return the names of the given fields, without their values: some are secret."""
+    of_servers = [f"{server}.{name}" for server, given in data["servers"].items() for name in given]
+    own = data.keys() - {"servers", "definition"}
+    return sorted([*own, *data["definition"], *of_servers])
