@@ -89,7 +89,11 @@ def read(answer: Any, request_id: str) -> Reply:
         tool_calls=calls,
         outcome=outcome,
         usage=_usage(answer.usage),
-        items=(message.model_dump(mode="json", exclude_none=True, exclude={"annotations"}),),
+        items=(
+            message.model_dump(
+                mode="json", exclude_none=True, exclude={"annotations"}, warnings=False
+            ),
+        ),
         response_id=answer.id or "",
         request_id=request_id,
         error="" if outcome is Outcome.COMPLETE else choice.finish_reason,

@@ -129,7 +129,10 @@ def _usage(usage: Any) -> Usage | None:
 def _as_input(item: Any) -> dict[str, Any]:
     """Return an item of the answer as the next request repeats it, its reasoning included.
 
-    `status` is only for reading on some items, and servers without state need no ids.
+    `status` is only for reading on some items, and servers without state need no ids. A warning
+    about a part of another type would bring the conversation into the log.
     """
-    found: dict[str, Any] = item.model_dump(mode="json", exclude_unset=True, exclude={"status"})
+    found: dict[str, Any] = item.model_dump(
+        mode="json", exclude_unset=True, exclude={"status"}, warnings=False
+    )
     return found

@@ -14,6 +14,9 @@ from app.common.egress import Call, EgressFailed, EgressRefused, Transport
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 KEPT_CONNECTIONS = 100
+MOST_TOKENS = 2**31 - 1
+"""More than any answer has, and what an integer column holds."""
+
 TRANSIENT = frozenset({408, 409, 425})
 CONFIGURATION = frozenset({401, 402, 403, 404, 405})
 
@@ -27,9 +30,9 @@ def ask(endpoint: Endpoint, question: Question, call: Call, dialect: Dialect) ->
                 raw: Any = client.chat.completions.with_raw_response.create(
                     **chat.request(question, endpoint)
                 )
-                return chat.read(raw.parse(), raw.headers.get("x-request-id", ""))
+                return checked(chat.read(raw.parse(), raw.headers.get("x-request-id", "")))
             raw = client.responses.with_raw_response.create(**responses.request(question, endpoint))
-            return responses.read(raw.parse(), raw.headers.get("x-request-id", ""))
+            return checked(responses.read(raw.parse(), raw.headers.get("x-request-id", "")))
     except EgressRefused as error:
         raise Misconfigured("address_refused", str(error)) from error
     except (EgressFailed, openai.APIConnectionError) as error:
@@ -43,6 +46,21 @@ def ask(endpoint: Endpoint, question: Question, call: Call, dialect: Dialect) ->
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         # The library builds its objects without checking them: a server may send anything.
         raise Transient("invalid_answer", type(error).__name__) from error
+
+
+def checked(reply: Reply) -> Reply:
+    """Return the reply if each part has its type, which the library does not check.
+
+    Raises TypeError.
+    """
+    of_calls = [part for call in reply.tool_calls for part in (call.id, call.name, call.arguments)]
+    texts = [reply.text, reply.refusal or "", reply.response_id, reply.error, *of_calls]
+    counts = vars(reply.usage).values() if reply.usage is not None else ()
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is something else")
+    if not all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts):
+        raise TypeError("a number of tokens is something else")
+    return reply
 
 
 def _client(endpoint: Endpoint) -> openai.OpenAI:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -15,7 +15,7 @@ from app import config, db
 from app.ai import catalogue, client
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
-from app.bots import cache, manage, model_choice, servers
+from app.bots import cache, checks, manage, model_choice, servers
 from app.bots.definition import Action, Definition, Json
 from app.bots.errors import (
     BotNotFound,
@@ -63,7 +63,7 @@ class Try:
     bot_id: UUID
     endpoint: Endpoint
     base_url: str | None
-    has_own_key: bool
+    uses_installation_key: bool
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def prepare(session: Session, bot_id: UUID) -> Try:
         bot_id=bot_id,
         endpoint=_endpoint(bot, own_key),
         base_url=bot.model_base_url,
-        has_own_key=own_key is not None,
+        uses_installation_key=own_key is None and bot.model_base_url is None,
     )
 
 
@@ -168,7 +168,9 @@ def _ask(prepared: Try, question: Question) -> Reply:
         try:
             reply = client.ask(prepared.endpoint, question, call)
         except AiError as error:
-            _refuse(error, has_own_key=prepared.has_own_key or prepared.base_url is not None)
+            known = error.code if error.code in REMEDIES else ""
+            log.info("bot_try_failed", kind=type(error).__name__, reason=known)
+            raise _as_ours(error, known, prepared) from error
     if reply.outcome is Outcome.FAILED:
         raise ModelUnavailable
     return reply
@@ -185,20 +187,14 @@ def _place(tenant_id: UUID) -> Iterator[None]:
         places.give_back(tenant_id)
 
 
-def _refuse(error: AiError, *, has_own_key: bool) -> NoReturn:
-    """Raise our error for one of the model client, without the server's own words: they may repeat
-    the key."""
-    known = error.code if error.code in REMEDIES else ""
-    log.info("bot_try_failed", kind=type(error).__name__, reason=known)
-    raise _as_ours(error, known, has_own_key=has_own_key) from error
-
-
-def _as_ours(error: AiError, known: str, *, has_own_key: bool) -> AppError:
+def _as_ours(error: AiError, known: str, prepared: Try) -> AppError:
+    """Return our error for one of the model client, without the server's own words: they may repeat
+    the key. `known` is the server's code if it is in REMEDIES."""
     details = {"reason": known} if known else {}
     remedy = REMEDIES.get(known, "")
     match error:
         case Misconfigured():
-            remedy = remedy if has_own_key else INSTALLATION
+            remedy = INSTALLATION if prepared.uses_installation_key else remedy
             remedy = remedy or "Check model.api_key, model.base_url and openai_model."
             return ModelMisconfigured(f"{ModelMisconfigured.message} {remedy}", details=details)
         case TooLong():
@@ -222,21 +218,14 @@ def _shown(call: ToolCall, definition: Definition) -> ShownCall:
 def _object(text: str) -> Json | None:
     """Return the JSON object in a text of the model; None if there is none that we can answer."""
     try:
-        found: Any = json.loads(text, parse_constant=_refuse_constant)
+        found: Any = json.loads(text)
+        if not isinstance(found, dict) or checks.depth_of(found) > DEEPEST_ARGUMENTS:
+            return None
+        # NaN and Infinity are no JSON, but are read as if they were.
+        json.dumps(found, allow_nan=False)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and _is_flat_enough(found) else None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _is_flat_enough(value: Any, levels: int = DEEPEST_ARGUMENTS) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_flat_enough(each, levels - 1) for each in inner)
+    return found
 
 
 def _cost(endpoint: Endpoint, choice: Choice, reply: Reply) -> float | None:

@@ -281,3 +281,24 @@ def test_connections_are_kept_for_the_next_question() -> None:
         ask(server)
         ask(server)
     assert len(connections) == 1
+
+
+@pytest.mark.parametrize("count", ["x", -1, 1.5, True, 10**30, {"a": 1}])
+def test_a_strange_number_of_tokens_is_an_invalid_answer(count: Any) -> None:
+    """A budget is counted with it."""
+    usage = {"input_tokens": count, "output_tokens": 1}
+    with (
+        model_server((OK, answer(message("x"), usage=usage))) as server,
+        pytest.raises(Transient, match="invalid_answer"),
+    ):
+        ask(server)
+
+
+@pytest.mark.parametrize("part", ["call_id", "name", "arguments"])
+@pytest.mark.parametrize("value", [7, {"a": 1}, [1]])
+def test_a_tool_call_of_another_form_is_an_invalid_answer(part: str, value: Any) -> None:
+    with (
+        model_server((OK, answer({**CALL, part: value}))) as server,
+        pytest.raises(Transient, match="invalid_answer"),
+    ):
+        ask(server)

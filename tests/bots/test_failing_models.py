@@ -1,10 +1,14 @@
 """What a try of a bot answers if its model's server refuses, fails, or is silent."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from app import config
 from app.config import Settings
-from tests.ai.model_server import answer, failure, message, model_server
+from tests.ai.model_server import ANSWER, answer, failure, message, model_server
 from tests.bots.bodies import make
 from tests.bots.trying import OPERATORS_KEY, own, try_bot, use
 from tests.channels.local_server import LocalServer, closed_port, hanging, serve
@@ -98,3 +102,36 @@ def test_an_address_that_became_private_is_refused(
         found = try_bot(signed_in, made)
     assert (found.status_code, found.json["details"]) == (409, {"reason": "address_refused"})
     assert server.requests == []
+
+
+STRANGE: list[Any] = [None, True, "x", -1, 1.5, 10**30, [], [{}], {}, {"x": []}, "\ud800", "\x00"]
+
+
+def mangled(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield answers in which one part is not what it should be."""
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "n", "arguments": "{}"}
+    for name in ("id", "status", "output", "usage", "error", "incomplete_details"):
+        yield {**answer(message("x")), name: value}
+    for name in ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"):
+        yield answer(message("x"), usage={**ANSWER["usage"], name: value})
+    for name in ("type", "call_id", "name", "arguments"):
+        yield answer({**call, name: value})
+    for name in ("type", "content", "phase", "role"):
+        yield answer(message("x", **{name: value}))
+    for name in ("type", "text"):
+        yield answer(message("x", content=[{"type": "output_text", "text": "x", name: value}]))
+    yield answer(message("x", content=[{"type": "refusal", "refusal": value}]))
+
+
+@pytest.mark.parametrize("number", range(len(STRANGE)))
+def test_an_answer_of_any_form_is_no_failure_of_ours(
+    signed_in: ApiClient, settings: Settings, number: int
+) -> None:
+    answers = list(mangled(STRANGE[number]))
+    made = make(signed_in)
+    with model_server(*((OK, each) for each in answers)) as server:
+        use(settings, server)
+        for each in answers:
+            found = try_bot(signed_in, made)
+            assert found.status_code in {200, 502, 503}, (each, found.text)
+            json.loads(found.text, parse_constant=pytest.fail)

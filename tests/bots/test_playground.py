@@ -110,7 +110,17 @@ def test_calls_of_tools_are_shown_and_not_made(signed_in: ApiClient, settings: S
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "{", "[]", "null", "7", '{"a": NaN}', '{"a": ' + "[" * 50 + "]" * 50 + "}", "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        '{"a": ' + "[" * 50 + "]" * 50 + "}",
+        "[" * 100_000,
+    ],
 )
 def test_arguments_that_are_no_object_are_null(
     signed_in: ApiClient, settings: Settings, arguments: str

@@ -18,6 +18,11 @@ LONGEST_SAID = 4096
 MOST_HISTORY = 50
 EFFORTS = ("none", "low", "medium", "high", "xhigh", "max")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+FUNCTION_NAME = validate.Regexp(
+    # A dollar sign alone would let a line break pass.
+    r"^[a-zA-Z0-9_-]{1,64}$(?!\n)",
+    error="1 to 64 letters, digits, '_' and '-'.",
+)
 FUNCTION = validate.OneOf(["function"], error="Only functions can be used, not {input}.")
 NO_PARAMETERS = {"type": "object", "properties": {}}
 MISSING = fields.Field.default_error_messages["required"]
@@ -63,13 +68,7 @@ class BaseUrlField(fields.String):
 class FunctionSchema(BaseSchema):
     """What the model sees of a function that it may call."""
 
-    name = fields.String(
-        required=True,
-        validate=validate.Regexp(
-            r"^[a-zA-Z0-9_-]{1,64}$(?!\n)", error="1 to 64 letters, digits, '_' and '-'."
-        ),
-        metadata={"example": "find_order"},
-    )
+    name = fields.String(required=True, validate=FUNCTION_NAME, metadata={"example": "find_order"})
     description = text_field(4000, load_default="")
     parameters = object_field(
         load_default=NO_PARAMETERS,
@@ -86,7 +85,7 @@ class FunctionArgs(FunctionSchema):
     """A function, in the flat form or inside of `function`."""
 
     type = fields.String(validate=FUNCTION)
-    name = fields.String(validate=FunctionSchema._declared_fields["name"].validate)
+    name = fields.String(validate=FUNCTION_NAME)
     function = fields.Nested(FunctionSchema, metadata={"description": "The other form."})
 
     @post_load(pass_original=True)
