@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dev import ports, private_file
 from dev.settings import StackSettings
-from simulator.demo import demo_accounts
+from simulator.demo import DEMO_MODEL_KEY, demo_accounts
 
 WEB_WORKERS = 2
 WEB_THREADS = 16
@@ -146,7 +146,7 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         "PUBLIC_BASE_URL": settings.web_url,
         "TWILIO_API_BASE_URL": settings.simulator_url,
         "META_GRAPH_BASE_URL": settings.simulator_url,
-        "OPENAI_BASE_URL": f"{settings.simulator_url}/openai/v1",
+        **_models(settings),
         "LOG_FORMAT": "text",
     }
     chosen = {name: value for name, value in settings.environ.items() if value}
@@ -163,6 +163,16 @@ def _environment(settings: StackSettings, database_url: str, redis_url: str) -> 
         # A DIRECT_URL left in .env would send our migrations to another database.
         decided["DIRECT_URL"] = database_url
     return {**defaults, **chosen, **decided}
+
+
+def _models(settings: StackSettings) -> dict[str, str]:
+    """The simulated models, unless the developer has a key of OpenAI's or names another server."""
+    if settings.environ.get("OPENAI_API_KEY") or settings.environ.get("OPENAI_BASE_URL"):
+        return {}
+    return {
+        "OPENAI_BASE_URL": f"{settings.simulator_url}/openai/v1",
+        "OPENAI_API_KEY": DEMO_MODEL_KEY,
+    }
 
 
 def _private_hosts(settings: StackSettings) -> str:

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from simulator.demo import DEMO_MODEL_KEY
 from simulator.eventlog import EventLog, fingerprint
 from simulator.openai.script import BRAINS, Script
 from simulator.openai.tokens import PrefixCache
-
-DEMO_KEY: Final = "sk-simulator-demo"
 
 _LOG_SIZE: Final = 5_000
 _MOST_RESPONSES: Final = 1_000
@@ -70,7 +69,7 @@ class OpenAIState:
         """Forget everything but the numbers of the log."""
         self.script = Script(self.seed)
         self.log.clear()
-        self.keys = {DEMO_KEY: Key(DEMO_KEY)}
+        self.keys = {DEMO_MODEL_KEY: Key(DEMO_MODEL_KEY)}
         self.today_set: date | None = None
         self.prefixes = PrefixCache()
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()

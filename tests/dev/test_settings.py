@@ -137,3 +137,15 @@ def test_the_start_says_which_provider_gets_the_messages(tmp_path: Path) -> None
     assert "Provider           https://api.twilio.com" in panel(real)
     assert "Phone to type on" not in panel(real)
     assert "whatsapp:NUMBER" in panel(real)
+
+
+def test_models_are_simulated_unless_the_developer_has_a_key(tmp_path: Path) -> None:
+    def chosen(**environ: str) -> tuple[str | None, str | None]:
+        env = recado(settings_of(environ, tmp_path), "postgresql://db", "redis://cache").env
+        return env.get("OPENAI_BASE_URL"), env.get("OPENAI_API_KEY")
+
+    base_url, key = chosen()
+    assert str(base_url).endswith("/openai/v1")
+    assert key == "sk-simulator-demo"
+    assert chosen(OPENAI_API_KEY="sk-own") == (None, "sk-own")
+    assert chosen(OPENAI_BASE_URL="https://llm.example/v1") == ("https://llm.example/v1", None)

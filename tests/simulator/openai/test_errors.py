@@ -9,8 +9,8 @@ import pytest
 import requests
 from openai import OpenAI
 
+from simulator.demo import DEMO_MODEL_KEY
 from simulator.openai.catalogue import MODELS, Model
-from simulator.openai.state import DEMO_KEY
 from tests.simulator.harness import Simulator
 from tests.simulator.openai.asking import GET_ORDER, KEY, MODEL, Script, ask, connect, function
 
@@ -241,7 +241,7 @@ def test_the_vendors_own_context(ai: OpenAI, simulator: Simulator) -> None:
 
 
 def test_keys(simulator: Simulator, ai: OpenAI) -> None:
-    with connect(simulator, DEMO_KEY) as client:
+    with connect(simulator, DEMO_MODEL_KEY) as client:
         assert ask(client).status == "completed"
     with (
         connect(simulator, "sk-unknown-key-0123456789") as client,
@@ -270,7 +270,7 @@ def test_without_a_key(simulator: Simulator) -> None:
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.headers["x-request-id"].startswith("req_")
-    headers = {"Authorization": f"Bearer {DEMO_KEY}"}
+    headers = {"Authorization": f"Bearer {DEMO_MODEL_KEY}"}
     broken = requests.post(url, data="{", headers=headers, timeout=5)
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, None)
     missing = requests.post(url, json={"input": "x"}, headers=headers, timeout=5).json()
