@@ -190,7 +190,7 @@ def test_a_key_cannot_leave_its_mode(app: Flask, tenant: Tenant, mode: str) -> N
     assert (refused.status_code, refused.json["code"]) == (403, "wrong_mode")
 
 
-@pytest.mark.parametrize("value", ["production", "testing", "live,test", "x" * 5000])
+@pytest.mark.parametrize("value", ["", " ", "production", "testing", "live,test", "x" * 5000])
 def test_an_unknown_mode_is_refused(sign_in: SignIn, value: str) -> None:
     answer = sign_in().get("/api/messages", headers={"Recado-Mode": value})
     assert (answer.status_code, answer.json["code"]) == (403, "wrong_mode")

@@ -103,7 +103,7 @@ def wanted_mode() -> KeyMode | None:
     """Return the mode that the request's header asks for. Raises WrongMode for an unknown one."""
     wanted = request.headers.get(MODE_HEADER)
     try:
-        return KeyMode(wanted.strip().lower()) if wanted else None
+        return None if wanted is None else KeyMode(wanted.strip().lower())
     except ValueError as error:
         raise WrongMode from error
 
