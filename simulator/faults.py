@@ -1,8 +1,10 @@
 """Faults of the provider: the next N calls, at a rate with a seed, or always."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+from simulator.rules import Recurring, given, problem
 
 CREATE_FAULTS: Final = frozenset(
     {
@@ -37,12 +39,10 @@ class FaultPlanError(ValueError):
 
 
 @dataclass(slots=True)
-class Rule:
-    """`next` counts down; `rate` is 0 to 1; without both the rule always applies."""
+class Rule(Recurring):
+    """What happens to a call, and to which calls."""
 
     fault: str
-    next: int | None = None
-    rate: float | None = None
     to: str | None = None
     from_: str | None = None
     body: str | None = None
@@ -52,8 +52,6 @@ class Rule:
     code: int = 21610
     http_status: int = 400
     retry_after: int | None = 1
-    fired: int = 0
-    dice: random.Random = field(default_factory=random.Random)
 
     def matches(self, call: "Call") -> bool:
         return (
@@ -63,16 +61,6 @@ class Rule:
             and (self.account is None or self.account == call.account)
             and (self.status is None or self.status == call.status)
         )
-
-    def strikes(self) -> bool:
-        if self.next is not None:
-            if self.next <= 0:
-                return False
-            self.next -= 1
-        elif self.rate is not None and self.dice.random() >= self.rate:
-            return False
-        self.fired += 1
-        return True
 
     def to_json(self) -> dict[str, Any]:
         values = {"fault": self.fault, "next": self.next, "rate": self.rate, "fired": self.fired}
@@ -94,19 +82,9 @@ class Call:
 
 
 def _rule(data: Any, allowed: frozenset[str], dice: random.Random) -> Rule:
-    if not isinstance(data, dict) or data.get("fault") not in allowed:
-        raise FaultPlanError(f"each rule needs a fault, one of {', '.join(sorted(allowed))}")
-    unknown = set(data) - {"fault", "fired", *_NUMBERS, *_TEXTS}
-    if unknown:
-        raise FaultPlanError(f"unknown rule fields: {', '.join(sorted(unknown))}")
-    values = {name: data[name] for name in data if name != "fired" and data[name] is not None}
-    for name in _NUMBERS:
-        number = values.get(name, 0)
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise FaultPlanError(f"{name} must be a number of 0 or more")
-    for name in _TEXTS:
-        if not isinstance(values.get(name, ""), str):
-            raise FaultPlanError(f"{name} must be text")
+    if reason := problem(data, ("fault", allowed), numbers=_NUMBERS, texts=_TEXTS):
+        raise FaultPlanError(reason)
+    values = given(data)
     if "from" in values:
         values["from_"] = values.pop("from")
     return Rule(**values, dice=dice)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from app.ai import options
 from app.ai.catalogue import Usage
-from app.ai.responses import most_tokens
 from app.ai.types import (
     Endpoint,
     Item,
@@ -13,7 +13,6 @@ from app.ai.types import (
     Reply,
     Role,
     Said,
-    Tool,
     ToolCall,
     ToolResult,
 )
@@ -29,25 +28,13 @@ def request(question: Question, endpoint: Endpoint) -> dict[str, Any]:
     messages = [{"role": "system", "content": question.instructions}]
     messages += [message for item in question.items for message in _messages(item)]
     limit = "max_completion_tokens" if endpoint.is_openai else "max_tokens"
-    body: dict[str, Any] = {
-        "model": question.model,
+    tools = [{"type": "function", "function": options.function(tool)} for tool in question.tools]
+    body = options.shared(question, endpoint, tools) | {
         "messages": messages,
-        limit: most_tokens(question),
+        limit: options.most_tokens(question),
     }
-    if question.temperature is not None:
-        body["temperature"] = question.temperature
-    if question.tools:
-        body["tools"] = [_tool(tool) for tool in question.tools]
-        body["tool_choice"] = "auto" if question.may_call_tools else "none"
-    if not endpoint.is_openai:
-        return body
-    if any(tool.is_strict for tool in question.tools):
-        body["parallel_tool_calls"] = False
-    body |= {"reasoning_effort": question.effort, "verbosity": "low", "store": False}
-    if question.cache_key:
-        body["prompt_cache_key"] = question.cache_key
-    if question.person:
-        body["safety_identifier"] = question.person
+    if endpoint.is_openai:
+        body |= {"reasoning_effort": question.effort, "verbosity": "low", "store": False}
     return body
 
 
@@ -59,16 +46,6 @@ def _messages(item: Item) -> list[dict[str, Any]]:
             return [{"role": "tool", "tool_call_id": call_id, "content": text}]
         case Replied(items):
             return list(items)
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "strict": tool.is_strict,
-    }
-    return {"type": "function", "function": function}
 
 
 def read(answer: Any, request_id: str) -> Reply:

@@ -76,7 +76,7 @@ def fitting(endpoint: Endpoint, question: Question) -> Question:
 
 
 def _ask(endpoint: Endpoint, question: Question, call: Call) -> Reply:
-    # Importing OpenAI's library takes a second and 60 MB: only processes that run turns pay for it.
+    # Importing OpenAI's library takes a second and 60 MB: only processes that ask pay for it.
     from app.ai import vendor  # noqa: PLC0415
 
     if endpoint.dialect != Dialect.AUTO:

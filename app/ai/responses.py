@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.ai.catalogue import NONE, Usage
+from app.ai import options
+from app.ai.catalogue import Usage
 from app.ai.types import (
     Endpoint,
     Item,
@@ -11,51 +12,27 @@ from app.ai.types import (
     Replied,
     Reply,
     Said,
-    Tool,
     ToolCall,
     ToolResult,
 )
-
-REASONING_ROOM = 25_000
-"""Tokens that OpenAI suggests to leave for the reasoning, which counts as output; with fewer, an
-answer may end before its first visible word."""
 
 FINAL = (None, "final_answer")
 """The phases of a message that are the answer; a commentary is not."""
 
 
 def request(question: Question, endpoint: Endpoint) -> dict[str, Any]:
-    """Return the body of POST /responses. The server keeps nothing (`store`): the history is ours.
-
-    Servers other than OpenAI's get only what all of them understand.
-    """
-    body: dict[str, Any] = {
-        "model": question.model,
+    """Return the body of POST /responses. The server keeps nothing (`store`): the history is
+    ours."""
+    tools = [{"type": "function", **options.function(tool)} for tool in question.tools]
+    body = options.shared(question, endpoint, tools) | {
         "instructions": question.instructions,
         "input": [part for item in question.items for part in _input(item)],
-        "max_output_tokens": most_tokens(question),
+        "max_output_tokens": options.most_tokens(question),
         "store": False,
     }
-    if question.temperature is not None:
-        body["temperature"] = question.temperature
-    if question.tools:
-        body["tools"] = [_tool(tool) for tool in question.tools]
-        body["tool_choice"] = "auto" if question.may_call_tools else "none"
-    if not endpoint.is_openai:
-        return body
-    if any(tool.is_strict for tool in question.tools):
-        body["parallel_tool_calls"] = False
-    body |= {"reasoning": {"effort": question.effort}, "text": {"verbosity": "low"}}
-    if question.cache_key:
-        body["prompt_cache_key"] = question.cache_key
-    if question.person:
-        body["safety_identifier"] = question.person
+    if endpoint.is_openai:
+        body |= {"reasoning": {"effort": question.effort}, "text": {"verbosity": "low"}}
     return body
-
-
-def most_tokens(question: Question) -> int:
-    room = 0 if question.effort == NONE else REASONING_ROOM
-    return question.max_tokens + room
 
 
 def _input(item: Item) -> list[dict[str, Any]]:
@@ -66,16 +43,6 @@ def _input(item: Item) -> list[dict[str, Any]]:
             return [{"type": "function_call_output", "call_id": call_id, "output": text}]
         case Replied(items):
             return list(items)
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "strict": tool.is_strict,
-    }
 
 
 def read(answer: Any, request_id: str) -> Reply:

@@ -64,7 +64,7 @@ def checked(reply: Reply) -> Reply:
 
 
 def _client(endpoint: Endpoint) -> openai.OpenAI:
-    """Return a client for this endpoint, on the shared connections. It costs 0.15 ms."""
+    """Return a client for this endpoint, on the shared connections."""
     client = openai.OpenAI(
         api_key=endpoint.api_key or "none",
         base_url=endpoint.base_url,

@@ -5,7 +5,7 @@ from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
 from app.common.schema import PageArgs
-from app.conversations import service
+from app.conversations import ownership, service
 from app.conversations.errors import ConversationNotFound
 from app.conversations.schemas import (
     AssignArgs,
@@ -100,7 +100,7 @@ def take_over_conversation(body: dict[str, Any], conversation_id: UUID) -> Conve
     for an API key, no certain one. It ends when the conversation is released or closed, or when
     nobody has written in it for a day (HUMAN_IDLE_HOURS).
     """
-    taken = service.take_over(session(), principal(), conversation_id, body["reason"])
+    taken = ownership.take_over(session(), principal(), conversation_id, body["reason"])
     return service.describe(session(), taken)
 
 
@@ -114,7 +114,7 @@ def assign_conversation(body: dict[str, Any], conversation_id: UUID) -> Conversa
 
     Like taking it over, for somebody else.
     """
-    given = service.assign(session(), principal(), conversation_id, body["user_id"], body["reason"])
+    given = ownership.assign(session(), principal(), conversation_id, **body)
     return service.describe(session(), given)
 
 
@@ -129,5 +129,5 @@ def release_conversation(body: dict[str, Any], conversation_id: UUID) -> Convers
     The next message of the customer may be answered automatically again. Changes nothing where no
     person owns the conversation.
     """
-    released = service.release(session(), principal(), conversation_id, body["reason"])
+    released = ownership.release(session(), principal(), conversation_id, body["reason"])
     return service.describe(session(), released)

@@ -41,15 +41,15 @@ def take_over(
 
 
 def assign(
-    session: Session, actor: Principal, conversation_id: UUID, person: UUID | None, reason: str
+    session: Session, actor: Principal, conversation_id: UUID, user_id: UUID | None, reason: str
 ) -> Conversation:
     """Give the conversation to a member, or with None to the team.
 
     Raises ConversationNotFound, and InvalidInput for somebody who is no active member.
     """
-    if person is not None and auth.active_member(session, person) is None:
+    if user_id is not None and auth.active_member(session, user_id) is None:
         raise InvalidInput({"user_id": [NO_MEMBER]})
-    return _give(session, actor, conversation_id, person, reason)
+    return _give(session, actor, conversation_id, user_id, reason)
 
 
 def _give(

@@ -146,30 +146,6 @@ def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Convers
     return _set_status(session, actor, conversation_id, ConversationStatus.ACTIVE)
 
 
-def take_over(
-    session: Session, actor: Principal, conversation_id: UUID, reason: str
-) -> Conversation:
-    """See `app/conversations/ownership.py`."""
-    return ownership.take_over(session, actor, conversation_id, reason)
-
-
-def assign(
-    session: Session, actor: Principal, conversation_id: UUID, user_id: UUID | None, reason: str
-) -> Conversation:
-    """See `app/conversations/ownership.py`."""
-    return ownership.assign(session, actor, conversation_id, user_id, reason)
-
-
-def release(session: Session, actor: Principal, conversation_id: UUID, reason: str) -> Conversation:
-    """See `app/conversations/ownership.py`."""
-    return ownership.release(session, actor, conversation_id, reason)
-
-
-def return_idle(session: Session) -> bool:
-    """Release some conversations that people have left idle; return whether more may be."""
-    return ownership.return_idle(session) == ownership.MOST_AT_ONCE
-
-
 def _set_status(
     session: Session, actor: Principal, conversation_id: UUID, status: ConversationStatus
 ) -> Conversation:

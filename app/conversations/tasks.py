@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app import db
-from app.conversations import service
+from app.conversations import ownership
 from app.extensions import celery
 from app.tasks import names
 
@@ -15,4 +15,4 @@ def return_idle(tenant_id: str) -> None:
     more = True
     while more:
         with db.tenant_session(UUID(tenant_id)) as session:
-            more = service.return_idle(session)
+            more = ownership.return_idle(session) == ownership.MOST_AT_ONCE

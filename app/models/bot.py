@@ -23,7 +23,6 @@ class Bot(TenantScoped):
 
     name: Mapped[str]
     channel_id: Mapped[UUID]
-    is_enabled: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int]
     latest_version: Mapped[int]
     details: Mapped[Json] = mapped_column("metadata", default=dict)

@@ -37,7 +37,6 @@ def _make_bots() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("channel_id", sa.Uuid(), nullable=False),
-        sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("latest_version", sa.Integer(), nullable=False),
         sa.Column("metadata", JSONB(), nullable=False),

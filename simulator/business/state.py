@@ -29,4 +29,6 @@ class BusinessState:
 
     def fault_for(self, key: str, method: str, path: str) -> Fault | None:
         """Return the first fault that applies, and count it."""
-        return next((f for f in self.faults.get(key, ()) if f.strikes(method, path)), None)
+        return next(
+            (f for f in self.faults.get(key, ()) if f.matches(method, path) and f.strikes()), None
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simulator.openai.prompt import Ask, Output, Refuse, Reply, Say
+from simulator.rules import Recurring, given, problem
 
 ENDPOINTS: Final = ("responses", "chat", "transcriptions", "embeddings", "models")
 
@@ -30,13 +31,10 @@ class ScriptError(ValueError):
 
 
 @dataclass(slots=True)
-class Rule:
-    """`next` counts down; `rate` is 0 to 1; without both the rule always applies. `seconds` is
-    waited before the answer. See docs/simulator.md for the other fields."""
+class Rule(Recurring):
+    """`seconds` is waited before the answer. See docs/simulator.md for the other fields."""
 
     do: str
-    next: int | None = None
-    rate: float | None = None
     key: str | None = None
     model: str | None = None
     endpoint: str | None = None
@@ -53,8 +51,6 @@ class Rule:
     retry_after: float | None = None
     seconds: float | None = None
     usage: bool = True
-    fired: int = 0
-    dice: random.Random = field(default_factory=random.Random)
 
     def matches(self, endpoint: str, key: str, model: str, texts: Iterable[str]) -> bool:
         return (
@@ -63,16 +59,6 @@ class Rule:
             and self.model in (None, model)
             and (self.contains is None or any(self.contains in text for text in texts))
         )
-
-    def strikes(self) -> bool:
-        if self.next is not None:
-            if self.next <= 0:
-                return False
-            self.next -= 1
-        elif self.rate is not None and self.dice.random() >= self.rate:
-            return False
-        self.fired += 1
-        return True
 
     def reply(self) -> Reply:
         """Return the scripted answer of a rule whose `do` is one of ANSWERS."""
@@ -111,19 +97,11 @@ def _arguments(call: dict[str, Any]) -> str:
 
 def read_rule(data: Any, dice: random.Random) -> Rule:
     """Raises ScriptError."""
-    if not isinstance(data, dict) or data.get("do") not in _DOES:
-        raise ScriptError(f"each rule needs `do`, one of {', '.join(sorted(_DOES))}")
-    known = {"do", "fired", "calls", *_TEXTS, *_NUMBERS, *_FLAGS}
-    if set(data) - known:
-        raise ScriptError(f"unknown rule fields: {', '.join(sorted(set(data) - known))}")
-    values = {name: data[name] for name in data if name != "fired" and data[name] is not None}
-    for name in _NUMBERS:
-        number = values.get(name, 0)
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise ScriptError(f"{name} must be a number of 0 or more")
-    for name in _TEXTS:
-        if not isinstance(values.get(name, ""), str):
-            raise ScriptError(f"{name} must be text")
+    others = {"calls", *_FLAGS}
+    reason = problem(data, ("do", _DOES), numbers=_NUMBERS, texts=_TEXTS, others=others)
+    if reason is not None:
+        raise ScriptError(reason)
+    values = given(data)
     if values.get("endpoint", ENDPOINTS[0]) not in ENDPOINTS:
         raise ScriptError(f"endpoint must be one of {', '.join(ENDPOINTS)}")
     _check_calls(values)

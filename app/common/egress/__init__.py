@@ -5,16 +5,9 @@ to one of these addresses while the certificate and the Host header stay those o
 follows no redirects, limits the number of bytes, and has one deadline for everything.
 """
 
-from app.common.egress.client import (
-    EgressFailed,
-    EgressRefused,
-    Fetched,
-    Limits,
-    Outgoing,
-    fetch,
-)
-from app.common.egress.rules import check_url, is_public
-from app.common.egress.transport import Call, Transport
+from app.common.egress.client import Fetched, Limits, Outgoing, fetch
+from app.common.egress.rules import EgressRefused, check_url, is_public
+from app.common.egress.transport import Call, EgressFailed, Transport
 
 __all__ = [
     "Call",

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from app.common.egress import rules
-from app.common.egress.rules import EgressRefused
-from app.common.egress.transport import Call, EgressFailed, Transport
-
-__all__ = ["EgressFailed", "EgressRefused", "Fetched", "Limits", "Outgoing", "fetch"]
+from app.common.egress.transport import Call, Transport
 
 
 @dataclass(frozen=True)
