@@ -212,12 +212,15 @@ def _unencrypted(settings: Settings) -> list[str]:
                 "&sslrootcert=FILE for the certificate of an authority of your own."
             )
     redis = urlsplit(settings.redis_url)
-    if redis.scheme != "rediss" or parse_qs(redis.query).get("ssl_cert_reqs", ["required"]) != [
-        "required"
-    ]:
+    options = parse_qs(redis.query)
+    if (
+        redis.scheme != "rediss"
+        or options.get("ssl_cert_reqs", ["required"]) != ["required"]
+        or "ssl_check_hostname" in options
+    ):
         found.append(
             "REDIS_URL must begin with rediss:// while REQUIRE_TLS is set, and must not switch "
-            "ssl_cert_reqs off."
+            "ssl_cert_reqs or ssl_check_hostname off: leave both out."
         )
     return found
 

@@ -93,6 +93,39 @@ def test_production_refuses_what_is_unsafe_or_malformed(name: str, value: str, w
     assert word in problem
 
 
+ENCRYPTED = {
+    "REQUIRE_TLS": "1",
+    "DATABASE_URL": "postgresql://recado:secret@db.example.com/postgres?sslmode=verify-full",
+    "REDIS_URL": "rediss://:secret@redis.example.com:6379/0?ssl_ca_certs=authority.pem",
+}
+
+
+def test_encrypted_connections_are_accepted_where_they_are_demanded() -> None:
+    assert load({**GOOD, **ENCRYPTED}).require_tls
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", GOOD["DATABASE_URL"]),
+        ("DATABASE_URL", "postgresql://recado:secret@db.example.com/postgres?sslmode=require"),
+        ("DATABASE_URL", "postgresql://recado:secret@db.example.com/postgres?sslmode=verify-ca"),
+        ("DIRECT_URL", GOOD["DATABASE_URL"]),
+        ("REDIS_URL", GOOD["REDIS_URL"]),
+        ("REDIS_URL", "unix:///run/redis.sock"),
+        ("REDIS_URL", "rediss://redis.example.com:6379/0?ssl_cert_reqs=none"),
+        ("REDIS_URL", "rediss://redis.example.com:6379/0?ssl_cert_reqs=optional"),
+        ("REDIS_URL", "rediss://redis.example.com:6379/0?ssl_check_hostname=false"),
+    ],
+)
+def test_unencrypted_or_unverified_connections_are_refused_where_tls_is_demanded(
+    name: str, value: str
+) -> None:
+    (problem,) = refused(**{**ENCRYPTED, name: value})
+    assert problem.startswith(name)
+    assert "REQUIRE_TLS" in problem
+
+
 def test_a_password_of_its_own_may_hold_any_character() -> None:
     settings = load(
         {

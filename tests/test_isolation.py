@@ -181,6 +181,20 @@ def test_an_answer_holds_nothing_of_another_tenant(
     assert rows_of(estate.tenant_id) == before
 
 
+@pytest.mark.parametrize(
+    ("call", "case"), [each for each in FOREIGN if "<uuid:tenant_id>" not in str(each.values[0])]
+)
+def test_an_administrator_of_the_platform_reaches_no_row_of_a_tenant(
+    call: str, case: Foreign, platform_admin: ApiClient, estate: Estate
+) -> None:
+    """They see a tenant itself, and none of its members, channels, contacts or messages."""
+    before = rows_of(estate.tenant_id)
+    answer = attempt(platform_admin, call, case, case.pick(estate))
+    assert 400 <= answer.status_code < 500 or answer.get_json().get("items", []) == []
+    assert CANARY not in answer.text
+    assert rows_of(estate.tenant_id) == before
+
+
 def test_the_same_idempotency_key_in_two_tenants_is_two_keys(
     stranger: ApiClient, app: Flask
 ) -> None:

@@ -17,9 +17,6 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.errors import InvalidInput, Unavailable
 
-OF_THE_PRODUCT = frozenset({"recado", "whatsapp"})
-"""Words that an attacker tries first here."""
-
 AROUND = string.digits + string.punctuation
 """What people put around a word to make a password of it."""
 
@@ -28,9 +25,14 @@ LONGEST = 200
 DEMO_PASSWORD = "password"  # noqa: S105 - published; opens nothing but a developer's own machine
 """The published password of the demonstration users; nobody else can choose it."""
 
+CONTEXT_WORDS = frozenset({"recado", "whatsapp", "password", "passwort", "contraseña"})
+"""Words that a guesser of this service tries first; digits and signs around one change little."""
+
 LONGEST_WAIT_SECONDS = 5.0
 MOST_WAITING = 7
-"""Checks that wait while one is computed; each holds a thread of the web service."""
+"""Sign-ins that wait while a hash is computed; each holds a thread of the web service."""
+MOST_SIGNED_IN_WAITING = 2
+"""Changes that wait while a hash is computed; most of them hold a database connection, too."""
 NICENESS = 19
 """A hash is computed by a thread of low priority: a flood of sign-ins slows nobody else."""
 
@@ -46,8 +48,8 @@ T = TypeVar("T")
 class Budget:
     """Computes hashes one at a time, in a thread of its own."""
 
-    def __init__(self) -> None:
-        self._places = threading.BoundedSemaphore(1 + MOST_WAITING)
+    def __init__(self, most_waiting: int) -> None:
+        self._places = threading.BoundedSemaphore(1 + most_waiting)
         self._thread = ThreadPoolExecutor(1, "passwords", initializer=_lower_priority)
         self._rested_at = 0.0
 
@@ -87,12 +89,15 @@ def _lower_priority() -> None:
 
 def _overloaded() -> Unavailable:
     return Unavailable(
-        "Too many people are signing in at this moment. Try again in a few seconds.",
+        "Too many passwords are being checked at this moment. Try again in a few seconds.",
         code="overloaded",
     )
 
 
-budget = Budget()
+budget = Budget(MOST_WAITING)
+"""For sign-ins."""
+signed_in_budget = Budget(MOST_SIGNED_IN_WAITING)
+"""For people who are signed in, so that a crowd of their calls keeps nobody from signing in."""
 
 
 def dummy_hash() -> str:
@@ -117,9 +122,11 @@ def check_rules(password: str, field: str = "password", username: str = "") -> N
     if given in common_passwords():
         reason = "This is one of the passwords that everybody tries first. Choose another one."
         raise InvalidInput({field: [reason]})
-    known = {username.casefold(), username.casefold().partition("@")[0], *OF_THE_PRODUCT} - {""}
-    if known & {given, given.strip(AROUND)}:
-        reason = "This is the username or the product's name. Choose another password."
+    names = {username.casefold(), username.casefold().partition("@")[0]} - {""}
+    if names & {given, given.strip(AROUND)}:
+        raise InvalidInput({field: ["This is the username. Choose another password."]})
+    if "".join(filter(str.isalpha, given)) in CONTEXT_WORDS:
+        reason = "This is a word that everybody tries first, with digits. Choose another password."
         raise InvalidInput({field: [reason]})
 
 
@@ -131,16 +138,23 @@ def common_passwords() -> frozenset[str]:
 
 
 def hash_password(password: str) -> str:
-    """Hash a password. Raises Unavailable when too many sign-ins wait."""
-    return budget.run(lambda: HASHER.hash(normalise(password)))
+    """Hash a password. Raises Unavailable when too many wait."""
+    return signed_in_budget.run(lambda: HASHER.hash(normalise(password)))
 
 
 def verify(password: str, password_hash: str | None) -> bool:
-    """Return whether the password has this hash. None (no such user) takes as long and is False.
+    """Return whether the password of a sign-in has this hash. None (no such user) takes as long and
+    is False.
 
     Raises Unavailable when too many sign-ins wait.
     """
     return budget.run(lambda: _is_right(password, password_hash or dummy_hash()))
+
+
+def verify_own(password: str, password_hash: str) -> bool:
+    """Return whether the password of somebody who is signed in has this hash. Raises
+    Unavailable."""
+    return signed_in_budget.run(lambda: _is_right(password, password_hash))
 
 
 def _is_right(password: str, password_hash: str) -> bool:

@@ -33,22 +33,26 @@ class Guesses:
 
     key: str
     known_key: str = ""
+    is_cleared: bool = True
+    """Whether a right guess clears the wrong ones."""
 
     @contextmanager
-    def counted(self, *wrong: type[Exception]) -> Iterator[None]:
+    def counted(self, *wrong: type[Exception]) -> Iterator["Guesses"]:
         """Count the block as a guess, which was wrong if it raises one of these.
 
-        Raises TooManyGuesses during a pause.
+        Raises TooManyGuesses during a pause. A block that waits calls `refuse` again before it
+        judges: of many guesses at once, most began before the pause.
         """
-        self._refuse_early()
+        self.refuse()
         try:
-            yield
+            yield self
         except wrong:
             self._note_wrong()
             raise
         self._note_right()
 
-    def _refuse_early(self) -> None:
+    def refuse(self) -> None:
+        """Raises TooManyGuesses during a pause."""
         seconds = _storage().get_expiry(self._pause) - time.time()
         if _storage().get(self._pause) and seconds > 0:
             raise TooManyGuesses(headers={"Retry-After": str(int(seconds) + 1)})
@@ -61,8 +65,9 @@ class Guesses:
             _storage().incr(self._pause, pause)
 
     def _note_right(self) -> None:
-        """Forget the wrong guesses, and remember the network."""
-        _storage().clear(f"wrong:{self.key}")
+        """Clear the wrong guesses, and remember the network."""
+        if self.is_cleared:
+            _storage().clear(f"wrong:{self.key}")
         if self.known_key:
             _storage().clear(self.known_key)
             _storage().incr(self.known_key, KNOWN_SECONDS)
@@ -99,6 +104,15 @@ def own_code(user_id: UUID) -> Guesses:
     They are counted apart: whoever knows the password must not clear them by giving it.
     """
     return Guesses(f"own-code:{user_id}")
+
+
+def taken_usernames(tenant_id: UUID) -> Guesses:
+    """Return the attempts of a tenant to add a member, which are wrong if the username is taken.
+
+    A free username must not clear them: whoever looks for usernames of other tenants would add one
+    in between.
+    """
+    return Guesses(f"usernames:{tenant_id}", is_cleared=False)
 
 
 def _digest(text: str) -> str:

@@ -29,6 +29,8 @@ STEP_SECONDS = 30
 DRIFT = (0, -1, 1)
 """Steps by which the phone's clock may differ."""
 RECOVERY_CODES = 10
+RECOVERY_BYTES = 15
+"""120 random bits in 24 letters. From 112 bits on, a plain hash protects a code that is stored."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,13 @@ def confirm(principal: Principal, code: str) -> list[str]:
 
     Raises SecondFactorWrong, TooManyGuesses, NothingToConfirm.
     """
-    codes = [base64.b32encode(secrets.token_bytes(10)).decode() for _ in range(RECOVERY_CODES)]
+    codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
     with (
-        pauses.own_code(principal.id).counted(SecondFactorWrong),
+        pauses.own_code(principal.id).counted(SecondFactorWrong) as guesses,
         db.tenant_session(principal.tenant_id) as session,
     ):
         user = _lock(session, principal)
+        guesses.refuse()
         if user.totp_secret is None or user.has_second_factor:
             raise NothingToConfirm
         if not _accepts_totp(session, user, _plain(code)):
@@ -94,17 +97,18 @@ def confirm(principal: Principal, code: str) -> list[str]:
         user.totp_since = clock.now()
         user.recovery_codes = [_digest(each) for each in codes]
         audit.record(session, principal, "second_factor.added", ("user", user.id))
-    return ["-".join(each[at : at + 4] for at in range(0, 16, 4)) for each in codes]
+    return ["-".join(each[at : at + 4] for at in range(0, len(each), 4)) for each in codes]
 
 
 def remove(principal: Principal, password: str, code: str) -> None:
     """Raises InvalidInput for a wrong password, SecondFactorWrong, TooManyGuesses."""
     check_own_password(principal, password)
     with (
-        pauses.own_code(principal.id).counted(SecondFactorWrong),
+        pauses.own_code(principal.id).counted(SecondFactorWrong) as guesses,
         db.tenant_session(principal.tenant_id) as session,
     ):
         user = _lock(session, principal)
+        guesses.refuse()
         check(session, user, code)
         forget(user)
         audit.record(session, principal, "second_factor.removed", ("user", user.id))
@@ -118,10 +122,12 @@ def forget(user: User) -> None:
 
 def check_own_password(principal: Principal, password: str) -> User:
     """Return the caller, if this is their password. Raises InvalidInput, TooManyGuesses."""
-    with pauses.own_password(principal.id).counted(InvalidInput):
+    with pauses.own_password(principal.id).counted(InvalidInput) as guesses:
         with db.tenant_session(principal.tenant_id) as session:
             user = repository.find_user(session, principal.id)
-        if user is not None and passwords.verify(password, user.password_hash):
+        is_right = user is not None and passwords.verify_own(password, user.password_hash)
+        guesses.refuse()
+        if user is not None and is_right:
             return user
         with db.tenant_session(principal.tenant_id) as session:
             audit.record(session, principal, "user.password_wrong", ("user", principal.id))
@@ -156,8 +162,12 @@ def _plain(code: str) -> str:
     return code.replace(" ", "").replace("-", "").upper()
 
 
+def _new_recovery_code() -> str:
+    return base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode()
+
+
 def _digest(code: str) -> str:
-    """A recovery code has 80 random bits, which nobody finds from its plain hash."""
+    """A recovery code has 120 random bits, which nobody finds from its plain hash."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 

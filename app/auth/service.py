@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app import db
-from app.auth import api_keys, passwords, repository, second_factor, tokens
+from app.auth import api_keys, passwords, pauses, repository, second_factor, tokens
 from app.auth.api_keys import KEY, hash_key
 from app.auth.errors import (
     ApiKeyExpired,
@@ -190,6 +191,16 @@ def settle_keys_of(
 def forget_second_factor(user: User) -> None:
     """Let a user sign in with the password alone."""
     second_factor.forget(user)
+
+
+def count_taken_usernames(
+    tenant_id: UUID, taken: type[Exception]
+) -> AbstractContextManager[pauses.Guesses]:
+    """Count the block as an attempt to add a member, which raises `taken` for a taken username.
+
+    After some of these, further attempts of the tenant meet growing pauses. Raises TooManyGuesses.
+    """
+    return pauses.taken_usernames(tenant_id).counted(taken)
 
 
 def tenant_of_username(username: str) -> UUID | None:

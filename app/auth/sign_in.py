@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app import config, db
@@ -21,6 +22,7 @@ from app.auth.errors import (
     TokenInvalid,
     TokenRevoked,
 )
+from app.auth.pauses import Guesses
 from app.auth.service import EXPIRED_SESSIONS_KEPT
 from app.auth.tokens import TokenFacts, TokenType
 from app.common import audit, clock
@@ -29,6 +31,8 @@ from app.common.principal import Caller, CallerType, Principal
 from app.config import Environment, Settings
 from app.errors import InvalidInput
 from app.models import RefreshToken, Role, Tenant, TenantStatus, User, UserSession, UserStatus
+
+log = structlog.get_logger(__name__)
 
 NOBODY = UUID(int=0)
 LONGEST_USER_AGENT = 200
@@ -77,25 +81,27 @@ def sign_in(request: SignInRequest) -> TokenPair:
     after the right pair.
     """
     passwords.budget.refuse_early()
-    with pauses.sign_ins(request.username, request.network).counted(*REFUSALS):
+    with pauses.sign_ins(request.username, request.network).counted(*REFUSALS) as guesses:
         user = find_sign_in_user(request.username)
         try:
-            return check_and_open(user, request)
-        except REFUSALS:
+            return check_and_open(user, request, guesses)
+        except REFUSALS as refusal:
             note_failure(user, request)
+            log.warning("sign_in_refused", code=refusal.code, network=request.network)
             raise
 
 
-def check_and_open(user: SignInUser | None, request: SignInRequest) -> TokenPair:
-    """Raises InvalidCredentials, SecondFactorRequired, SecondFactorWrong."""
+def check_and_open(user: SignInUser | None, request: SignInRequest, guesses: Guesses) -> TokenPair:
+    """Raises InvalidCredentials, SecondFactorRequired, SecondFactorWrong, TooManyGuesses."""
     is_right = passwords.verify(request.password, user.password_hash if user else None)
+    guesses.refuse()
     if user is None or not is_right or not is_allowed(user, request):
         raise InvalidCredentials
     new_hash = None
     if passwords.needs_rehash(user.password_hash):
         new_hash = passwords.hash_password(request.password)
     with db.tenant_session(user.tenant_id) as session:
-        return open_session(session, user, new_hash, request)
+        return open_session(session, user, new_hash, request, guesses)
 
 
 def is_allowed(user: SignInUser, request: SignInRequest) -> bool:
@@ -153,7 +159,11 @@ def is_loopback(host: str) -> bool:
 
 
 def open_session(
-    session: Session, seen: SignInUser, new_hash: str | None, request: SignInRequest
+    session: Session,
+    seen: SignInUser,
+    new_hash: str | None,
+    request: SignInRequest,
+    guesses: Guesses,
 ) -> TokenPair:
     """Create a sign-in of a user whose password was just checked.
 
@@ -163,6 +173,7 @@ def open_session(
     tenant = repository.tenant(session)
     if user is None or user.password_hash != seen.password_hash or not is_welcome(user, tenant):
         raise InvalidCredentials
+    guesses.refuse()
     second_factor.check(session, user, request.code)
     now = clock.now()
     user.last_login_at = now

@@ -175,7 +175,7 @@ VALUES: Json = {
     "expires_in": 900,
     "secret": "JBSWY3DPEHPK3PXP",
     "uri": "otpauth://totp/Recado:demo?secret=JBSWY3DPEHPK3PXP&issuer=Recado",
-    "recovery_codes": "1A2B3-C4D5E",
+    "recovery_codes": "MFZW-65DB-KR2Q-OA3N-7GHE-X4TL",
     "address": "203.0.113.7",
     "user_agent": "Mozilla/5.0",
     "username": "ana@example.com",

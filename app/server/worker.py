@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 REQUEST_SECONDS = 20.0
@@ -52,6 +53,18 @@ MALFORMED = b"400 Bad Request"
 TOO_SLOW = b"408 Request Timeout"
 TOO_LONG_A_HEAD = b"431 Request Header Fields Too Large"
 TOO_BUSY = b"503 Service Unavailable"
+REFUSAL = (
+    b"HTTP/1.1 %s\r\n"
+    b"Connection: close\r\n"
+    b"Content-Length: 0\r\n"
+    b"X-Content-Type-Options: nosniff\r\n"
+    b"Content-Security-Policy: default-src 'none'; object-src 'none'; base-uri 'none'; "
+    b"frame-ancestors 'none'\r\n"
+    b"Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
+    b"\r\n"
+)
+"""An answer to a request that the application never sees. Browsers ignore the last header unless
+the answer came by TLS."""
 
 
 @dataclass(eq=False)
@@ -148,6 +161,8 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # gunicorn answers a malformed request with a page of HTML that quotes it.
+        util.write_error = _write_error
         self.arriving: dict[Connection, Arrival] = {}
         self.leaving: dict[Connection, float] = {}
         """Connection whose last answer is sent → when it is closed at the latest."""
@@ -285,7 +300,7 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
         self._forget(conn)
         self.nr_conns -= 1
         if status:
-            _send(conn, b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+            _send(conn, REFUSAL % status)
         conn.close(graceful=bool(status))
 
     def _forget(self, conn: Connection) -> None:
@@ -301,6 +316,10 @@ class BufferedWorker(ThreadWorker):  # type: ignore[misc]
 
     def _bytes_of(self, conn: Connection) -> int:
         return len(self.arriving[conn].received)
+
+
+def _write_error(sock: socket.socket, status: int, reason: str, _message: str) -> None:
+    util.write_nonblock(sock, REFUSAL % f"{status} {reason}".encode("latin-1"))
 
 
 def _send(conn: Connection, text: bytes) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.auth.errors import HasApiKeys
+from app.auth.errors import HasApiKeys, TooManyGuesses
 from app.common import idempotency
 from app.common.caps import LimitReached
 from app.common.idempotency import idempotent
@@ -121,16 +121,23 @@ def list_users(page: dict[str, Any]) -> Page[User]:
 
 @own_tenant.post("/users")
 @requires(Permission.USERS_WRITE)
-@fails_with(UsernameTaken, RoleAboveOwn, LimitReached)
+@fails_with(UsernameTaken, RoleAboveOwn, LimitReached, TooManyGuesses)
 @idempotent
 @own_tenant.arguments(schemas.NewUserSchema)
 @own_tenant.response(201, schemas.UserSchema)
 def create_user(body: dict[str, Any]) -> User:
     """Add a member
 
-    Nobody can give a role above their own.
+    Nobody can give a role above their own. Usernames are shared by the whole installation. After
+    five taken ones within a day, each further one doubles a pause, in which the answer is 429.
     """
-    return users.add_user(session(), principal(), users.new_user(**body))
+    new = users.new_user(**body)
+    try:
+        return users.add_member(session(), principal(), new)
+    except UsernameTaken:
+        commit_request()
+        users.note_taken(principal(), new.username)
+        raise
 
 
 @own_tenant.get("/users/<uuid:user_id>")

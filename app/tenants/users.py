@@ -67,6 +67,23 @@ def add_user(session: Session, actor: Principal | None, new: NewUser) -> User:
     return user
 
 
+def add_member(session: Session, actor: Principal, new: NewUser) -> User:
+    """Add a member to the actor's own tenant.
+
+    Usernames are shared by all tenants, so "taken" tells that one exists. After some of these
+    answers a tenant has to wait. Raises what `add_user` does, and TooManyGuesses.
+    """
+    with auth.count_taken_usernames(actor.tenant_id, UsernameTaken):
+        return add_user(session, actor, new)
+
+
+def note_taken(actor: Principal, username: str) -> None:
+    """Record, in a transaction of its own, that the actor asked for a username that is taken."""
+    with db.tenant_session(actor.tenant_id) as session:
+        changes = {"username": username}
+        audit.record(session, actor, "user.username_taken", ("user", None), changes)
+
+
 def list_users(session: Session, request: PageRequest) -> Page[User]:
     return repository.users_page(session, request)
 

@@ -12,6 +12,7 @@ from tests.architecture.source import ROOT
 from tests.architecture.test_settings import example_text, exampled
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 
 
@@ -51,9 +52,41 @@ def test_only_the_proxy_is_published_to_the_world() -> None:
             assert name == "proxy" or port.startswith("127.0.0.1:"), (name, port)
 
 
-def test_the_image_holds_what_it_starts() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+def test_the_proxy_refuses_a_call_by_http() -> None:
+    """A redirect would hide that a token went over the wire unencrypted. People are redirected."""
+    caddyfile = (ROOT / "Caddyfile").read_text(encoding="utf-8")
+    assert "auto_https disable_redirects" in caddyfile
+    plain = caddyfile.partition("http://{$PROXY_DOMAIN} {")[2].partition("\n}")[0]
+    assert [line.strip() for line in plain.strip().splitlines()] == [
+        "@pages path / /docs /docs/*",
+        "redir @pages https://{host}{uri} 308",
+        'respond "Use https." 403',
+    ]
+
+
+def test_a_container_has_no_privilege_that_it_does_not_need() -> None:
+    for name, service in SERVICES.items():
+        if service.get("image", "").startswith(("recado", "caddy")):
+            assert service["cap_drop"] == ["ALL"], name
+        assert not service.get("privileged"), name
+    assert "docker.sock" not in COMPOSE
+    assert DOCKERFILE.rindex("\nUSER 10001:10001") > DOCKERFILE.rindex("\nRUN ")
+
+
+def test_no_secret_has_a_default() -> None:
+    assert re.findall(r"\$\{[A-Z_]*(?:PASSWORD|SECRET|KEYS|TOKEN)[A-Z_]*:?[-=]", COMPOSE) == []
+    words = r"(?i)^(?:ENV|ARG)\b.*(?:password|secret|token)"
+    assert re.findall(words, DOCKERFILE, re.MULTILINE) == []
+
+
+def test_the_image_holds_what_it_starts_and_nothing_else() -> None:
+    """No history, no tests, no simulator."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     names = {name for line in copied for name in line.split()}
-    assert {"gunicorn.conf.py", "wsgi.py", "app", "migrations", "alembic.ini"} <= names
+    runs = {"gunicorn.conf.py", "wsgi.py", "app", "migrations", "alembic.ini"}
+    assert names == runs | {"requirements.txt"}
     assert all((ROOT / name).exists() for name in names)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[1] == "*"
+    sent = {line[1:].partition("/")[0] for line in ignored if line.startswith("!")}
+    assert sent == names

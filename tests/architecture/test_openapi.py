@@ -257,6 +257,10 @@ def test_the_page_names_no_outside_host(client: FlaskClient) -> None:
     assert re.findall(r"https?://|src=\"//", page) == []
 
 
+def test_the_page_keeps_no_token_in_the_browser(client: FlaskClient) -> None:
+    assert "persistAuthorization: false" in client.get("/docs/start.js").text
+
+
 @pytest.mark.parametrize("name", ["../blueprints.py", "..%2f..%2fconfig.py", "nothing.js"])
 def test_the_page_serves_no_other_file(client: FlaskClient, name: str) -> None:
     assert client.get(f"/docs/{name}").status_code == 404

@@ -26,10 +26,8 @@ def test_none_of_them_is_answered_500(app: Flask, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(limiter.storage, "_count", away)
     monkeypatch.setattr(limiter.storage, "_away_until", 0.0)
     with ThreadPoolExecutor(TOGETHER) as pool:
-        body = {"username": "nobody", "password": "wrong"}
-        calls = [
-            pool.submit(app.test_client().post, "/auth/login", json=body) for _ in range(TOGETHER)
-        ]
+        bodies = [{"username": f"nobody-{n}", "password": "wrong"} for n in range(TOGETHER)]
+        calls = [pool.submit(app.test_client().post, "/auth/login", json=body) for body in bodies]
         statuses = {call.result(30).status_code for call in calls}
         monkeypatch.setattr(limiter.storage, "_away_until", 0.0)
     assert statuses == {401}

@@ -186,6 +186,29 @@ def test_a_rush_of_sign_ins_is_told_to_wait(nobody: ApiClient, owner: User) -> N
     assert login(nobody, owner.username)[0] == 200
 
 
+def test_a_crowd_of_members_changes_keeps_nobody_from_signing_in(
+    signed_in: ApiClient, nobody: ApiClient, owner: User
+) -> None:
+    go_on = threading.Event()
+    members = passwords.signed_in_budget
+    with ThreadPoolExecutor(1 + passwords.MOST_SIGNED_IN_WAITING) as clients:
+        for _ in range(1 + passwords.MOST_SIGNED_IN_WAITING):
+            clients.submit(members.run, go_on.wait)
+        while members._places.acquire(blocking=False):
+            members._places.release()
+        new = {"username": "somebody.else", "password": PASSWORD, "role": "agent"}
+        own = {"current_password": PASSWORD, "new_password": "another long password"}
+        refused = [
+            signed_in.post("/tenants/me/users", new),
+            signed_in.post("/auth/change-password", own),
+            signed_in.post("/auth/second-factor", {"current_password": PASSWORD}),
+        ]
+        allowed = login(nobody, owner.username)
+        go_on.set()
+    assert [each.json["code"] for each in refused] == ["overloaded"] * 3
+    assert allowed[0] == 200
+
+
 def test_a_hash_that_takes_too_long_is_given_up(
     nobody: ApiClient, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

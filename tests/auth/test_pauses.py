@@ -1,6 +1,7 @@
 """Guesses at one person's secret meet growing pauses, whatever the addresses."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from uuid import uuid4
 
@@ -97,6 +98,13 @@ def test_guesses_at_ones_own_password_are_paused(owner: User, signed_in: ApiClie
 def actions(client: ApiClient) -> list[str]:
     answer = client.get("/tenants/me/audit?limit=100")
     return [each["action"] for each in answer.json["items"]]
+
+
+def test_guesses_at_a_password_at_once_are_no_more_guesses(app: Flask, owner: User) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: guess(app, owner.username).status_code, range(8)))
+    assert set(answers) <= {401, 429}
+    assert answers.count(401) <= pauses.FREE_GUESSES + 1
 
 
 def test_sign_ins_are_in_the_audit_log(app: Flask, owner: User, signed_in: ApiClient) -> None:

@@ -1,6 +1,7 @@
 """The second factor: set up by the person, asked for at each sign-in, removed by few."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pyotp
@@ -89,6 +90,18 @@ def test_guesses_at_the_code_are_paused(
     assert code_of(sign_in(app, owner, "000000")) == (429, "too_many_guesses")
 
 
+def test_guesses_at_once_are_no_more_guesses(
+    app: Flask, signed_in: ApiClient, owner: User, travel: time_machine.Traveller
+) -> None:
+    """Those that wait for the hash of their password have passed the first look for a pause."""
+    enrol(signed_in, travel)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: code_of(sign_in(app, owner, "000000")), range(8)))
+    wrong = answers.count((401, "second_factor_wrong"))
+    assert wrong <= pauses.FREE_GUESSES + 1
+    assert answers.count((429, "too_many_guesses")) == 8 - wrong
+
+
 def test_whoever_knows_the_password_cannot_guess_the_code(
     signed_in: ApiClient, travel: time_machine.Traveller
 ) -> None:
@@ -122,6 +135,14 @@ def test_a_recovery_code_signs_in_once(
     assert sign_in(app, owner, codes[4]).status_code == 200
 
 
+def test_a_recovery_code_has_at_least_112_random_bits(
+    signed_in: ApiClient, travel: time_machine.Traveller
+) -> None:
+    """Fewer would need a slow hash (ASVS 6.5.2). A letter of base32 has five bits."""
+    _, codes = enrol(signed_in, travel)
+    assert all(len(each.replace("-", "")) * 5 >= 112 for each in codes)
+
+
 def test_the_secret_and_the_codes_are_not_stored_as_they_are(
     signed_in: ApiClient, owner: User, travel: time_machine.Traveller
 ) -> None:
@@ -131,6 +152,14 @@ def test_the_secret_and_the_codes_are_not_stored_as_they_are(
     assert row.totp_secret
     assert phone.totp.secret.encode() not in row.totp_secret
     assert not set(codes) & set(row.recovery_codes)
+
+
+def test_beginning_needs_the_password(signed_in: ApiClient) -> None:
+    answer = signed_in.post("/auth/second-factor", {"current_password": "wrong"})
+    assert answer.status_code == 422
+    assert "secret" not in answer.json
+    confirmed = signed_in.post("/auth/second-factor/confirm", {"code": "123456"})
+    assert code_of(confirmed) == (409, "nothing_to_confirm")
 
 
 def test_removing_it_needs_password_and_code(
@@ -177,6 +206,18 @@ def test_an_owner_helps_a_member_who_lost_the_phone(
     assert signed_in.put(path, {"has_second_factor": True}).status_code == 422
     assert signed_in.put(path, {"has_second_factor": False}).json["has_second_factor"] is False
     assert sign_in(app, member).status_code == 200
+
+
+def test_a_new_password_from_an_owner_leaves_the_second_factor(
+    app: Flask, tenant: Tenant, signed_in: ApiClient, travel: time_machine.Traveller
+) -> None:
+    member = create_user(tenant.id, role=Role.AGENT)
+    enrol(client_of(app, member), travel)
+    new = {"password": "another long password"}
+    assert signed_in.put(f"/tenants/me/users/{member.id}", new).status_code == 200
+    body = {"username": member.username, **new}
+    answer = app.test_client().post("/auth/login", json=body)
+    assert code_of(answer) == (401, "second_factor_required")
 
 
 def test_nobody_removes_their_own_in_that_way(

@@ -94,15 +94,40 @@ def test_common_passwords_are_refused(signed_in: ApiClient, password: str) -> No
 
 def test_the_username_is_no_password(signed_in: ApiClient) -> None:
     new = {"username": "somebody@example.com", "role": "agent"}
-    for password in (
-        "somebody",
-        "Somebody@example.com",
-        "somebody2026",
-        "!Recado#2026",
-        "whatsapp",
-    ):
+    for password in ("somebody", "Somebody@example.com", "somebody2026"):
         answer = signed_in.post("/tenants/me/users", {**new, "password": password})
         assert (answer.status_code, "username" in answer.json["error"]) == (422, True)
+
+
+@pytest.mark.parametrize("password", ["Recado2026!", "WhatsApp-1234", "12345 recado"])
+def test_words_of_this_service_with_digits_are_refused(signed_in: ApiClient, password: str) -> None:
+    body = {"current_password": PASSWORD, "new_password": password}
+    answer = signed_in.post("/auth/change-password", body)
+    assert answer.status_code == 422
+    assert "with digits" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["nur kleine worte", "8407219563", "¿qué tal, mañana?", "🦊 im wald 🌲", "x" * 3 + "y" * 197],
+)
+def test_a_password_may_hold_any_letters(app: Flask, owner: User, password: str) -> None:
+    client = ApiClient(app, sign_in(app, owner)["access_token"])
+    body = {"current_password": PASSWORD, "new_password": password}
+    assert client.post("/auth/change-password", body).status_code == 204
+    for given, status in ((password, 200), (password[:-1], 401), (f"{password} ", 401)):
+        answer = app.test_client().post(
+            "/auth/login", json={"username": owner.username, "password": given}
+        )
+        assert answer.status_code == status, given
+
+
+def test_a_password_counts_in_the_case_in_which_it_was_set(app: Flask, owner: User) -> None:
+    answer = app.test_client().post(
+        "/auth/login", json={"username": owner.username, "password": PASSWORD.upper()}
+    )
+    assert PASSWORD.upper() != PASSWORD
+    assert answer.status_code == 401
 
 
 def test_removing_a_member_asks_about_their_keys(

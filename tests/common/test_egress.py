@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from app.common.egress import (
     fetch,
     is_public,
 )
+from app.common.egress.transport import tls_context
 from app.config import Settings
 from tests.channels.local_server import (
     Behaviour,
@@ -32,6 +34,12 @@ from tests.channels.local_server import (
     serve,
     trickling,
 )
+
+
+def test_tls_is_of_a_present_version_and_the_certificate_is_verified() -> None:
+    context = tls_context()
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,11 @@
-"""Connections to Redis are encrypted, and the server's certificate is verified."""
+"""Connections are encrypted, and the server's certificate is verified: to Redis, to a provider, and
+to a server that a tenant names."""
 
 import datetime
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,11 +13,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app import config
+from app.channels.providers.twilio.transport import WatchedHttpClient
+from app.common.egress import EgressFailed, Outgoing, fetch
 from app.common.rate_counts import SCHEME, RateCounts
 from app.config import Settings
 from app.extensions import RedisHandle
@@ -108,3 +114,21 @@ def test_a_server_with_an_unknown_certificate_is_refused(
     url, _ = encrypted
     with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
         ping(url)
+
+
+def test_a_provider_with_an_unknown_certificate_is_refused(encrypted: tuple[str, Path]) -> None:
+    url = f"https://127.0.0.1:{urlsplit(encrypted[0]).port}/"
+    with pytest.raises(requests.exceptions.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        WatchedHttpClient(5).request("GET", url)
+
+
+def test_a_tenants_server_with_an_unknown_certificate_is_refused(
+    encrypted: tuple[str, Path], settings: Settings
+) -> None:
+    url = f"https://127.0.0.1:{urlsplit(encrypted[0]).port}/"
+    config.use(replace(settings, allowed_private_hosts=("127.0.0.1",)))
+    try:
+        with pytest.raises(EgressFailed, match="TLS"):
+            fetch(Outgoing(url))
+    finally:
+        config.use(settings)

@@ -198,6 +198,15 @@ def check_compose(words: Words) -> None:
         check(rest[named[0] + 1 :])
 
 
+def check_image(words: Words) -> None:
+    """The image is one of those that our files name."""
+    files = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("Dockerfile", "docker-compose.yml")
+    ]
+    if not any(words[4] in text for text in files):
+        raise Wrong(f"no file of ours names the image {words[4]}")
+
+
 def check_file(words: Words) -> None:
     if not (ROOT / words[0]).is_file():
         raise Wrong(f"there is no {words[0]}")
@@ -211,6 +220,7 @@ PROGRAMS = {
     "make": Program(check_make, "it starts a stack of its own, takes minutes or changes the code"),
     ".ci/run": Program(check_file, "it runs all of make's targets that test"),
     "docker compose": Program(check_compose, "no Docker engine is needed for the tests"),
+    "docker buildx imagetools inspect": Program(check_image, "it asks a registry"),
     "python": Program(check_python),
     "python -m simulator": Program(check_simulator, "it runs until it is stopped"),
     "python -m dev": Program(check_dev, "it starts another stack"),

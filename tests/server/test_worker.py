@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,45 @@ def test_a_chunk_without_a_length_is_refused(serve: Serve, connect: Connect, lin
     head = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     sock = connect(serve(), head + line + b"\r\nhello\r\n")
     assert answer(sock).startswith(b"HTTP/1.1 400")
+
+
+SMUGGLED = (
+    pytest.param(b"Transfer-Encoding: chunked\r\nContent-Length: 4", id="both lengths"),
+    pytest.param(b"Content-Length: 4\r\nTransfer-Encoding: chunked", id="the other way round"),
+    pytest.param(b"Content-Length: 4\r\nContent-Length: 5", id="two lengths"),
+    pytest.param(b"Content-Length: 4, 5", id="a list of lengths"),
+    pytest.param(b"Content-Length: +4", id="a sign"),
+    pytest.param(b"Transfer-Encoding: xchunked", id="an unknown coding"),
+    pytest.param(b"Transfer-Encoding: chunked, identity", id="chunks inside"),
+    pytest.param(b"Transfer-Encoding : chunked", id="a space before the colon"),
+    pytest.param(b"X-A: b\r\n Transfer-Encoding: chunked", id="a folded line"),
+)
+
+
+@pytest.mark.parametrize("lengths", SMUGGLED)
+def test_no_second_request_hides_in_the_first(
+    serve: Serve, connect: Connect, lengths: bytes
+) -> None:
+    """A proxy may have read the other length: whatever follows is not answered as a request."""
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n\r\n"
+    sock = connect(serve(), head + b"0\r\n\r\n" + GET + CLOSING)
+    received = b""
+    with suppress(ConnectionResetError):
+        while piece := sock.recv(65_536):
+            received += piece
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.split(b" ", 2)[1] in {b"400", b"501"}
+    assert b"GET 0" not in received
+
+
+@pytest.mark.parametrize("sent", [b"GET <script> HTTP/9\r\n\r\n", b"a" * 40_000])
+def test_a_refusal_of_the_server_protects_a_browser_and_quotes_nothing(
+    serve: Serve, connect: Connect, sent: bytes
+) -> None:
+    head = answer(connect(serve(), sent)).decode()
+    assert "script" not in head
+    for name in ("X-Content-Type-Options", "Content-Security-Policy", "Strict-Transport-Security"):
+        assert f"\r\n{name}: " in head, head
 
 
 def test_a_length_of_absurdly_many_digits_is_refused(serve: Serve, connect: Connect) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app import db
+from app.auth import pauses
 from app.models import Role, Tenant, User
 from app.tenants.roles import RANKS
 from tests.conftest import SignIn
@@ -41,6 +42,33 @@ def test_a_username_taken_in_another_tenant_is_409(
     answer = signed_in.post(USERS, new(username=taken))
     assert (answer.status_code, answer.json["code"]) == (409, "username_taken")
     assert len(signed_in.get(USERS).json["items"]) == 1
+
+
+def test_a_tenant_that_looks_for_usernames_of_others_has_to_wait(
+    signed_in: ApiClient, outsider: ApiClient
+) -> None:
+    """A free username in between does not clear the count."""
+    taken = new(username=outsider.user.username)
+    answers = [signed_in.post(USERS, taken).json["code"] for _ in range(pauses.FREE_GUESSES - 1)]
+    assert answers == ["username_taken"] * (pauses.FREE_GUESSES - 1)
+    free = new(username=f"free-{signed_in.tenant_id.hex}")
+    assert signed_in.post(USERS, free).status_code == 201
+    assert signed_in.post(USERS, taken).status_code == 409
+    refused = signed_in.post(USERS, taken)
+    assert (refused.status_code, refused.json["code"]) == (429, "too_many_guesses")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_a_taken_username_is_in_the_audit_log_and_may_be_tried_again_with_the_same_key(
+    signed_in: ApiClient, outsider: ApiClient
+) -> None:
+    body = new(username=outsider.user.username)
+    assert signed_in.post(USERS, body, idempotency_key="one").status_code == 409
+    (entry,) = signed_in.get("/tenants/me/audit").json["items"]
+    assert (entry["action"], entry["actor_id"]) == ("user.username_taken", str(signed_in.user.id))
+    assert entry["changes"] == {"username": outsider.user.username}
+    other = new(username=f"other-{signed_in.tenant_id.hex}")
+    assert signed_in.post(USERS, other, idempotency_key="one").status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ SwaggerUIBundle({
   deepLinking: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
+  persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
 });
