@@ -110,6 +110,7 @@ class Settings:
     openai_api_key: str = env("OPENAI_API_KEY", "")
     openai_base_url: str = env("OPENAI_BASE_URL", "https://api.openai.com/v1", parse=web_url)
     model_timeout_seconds: int = env("MODEL_TIMEOUT_SECONDS", 30, parse=positive_number)
+    turn_seconds: int = env("TURN_SECONDS", 45, parse=positive_number)
     provider_timeout_seconds: int = env("PROVIDER_TIMEOUT_SECONDS", 15, parse=positive_number)
     claim_lease_seconds: int = env("CLAIM_LEASE_SECONDS", 45, parse=whole_number)
     settle_after_seconds: int = env("SETTLE_AFTER_SECONDS", 20, parse=whole_number)
@@ -119,7 +120,14 @@ class Settings:
     message_retention_days: int = env("MESSAGE_RETENTION_DAYS", 730, parse=days)
     event_retention_days: int = env("EVENT_RETENTION_DAYS", 90, parse=days)
     audit_retention_days: int = env("AUDIT_RETENTION_DAYS", 730, parse=days)
+    turn_retention_days: int = env("TURN_RETENTION_DAYS", 90, parse=positive_number)
     inbox_retention_days: int = env("INBOX_RETENTION_DAYS", 30, parse=positive_number)
+    bot_replies_per_hour: int = env("BOT_REPLIES_PER_HOUR", 60, parse=positive_number)
+    bot_tokens_per_day: int = env("BOT_TOKENS_PER_DAY", 50_000_000, parse=positive_number)
+    bot_dollars_per_day: int = env("BOT_DOLLARS_PER_DAY", 20, parse=positive_number)
+    bot_contact_tokens_per_day: int = env(
+        "BOT_CONTACT_TOKENS_PER_DAY", 1_000_000, parse=positive_number
+    )
     human_idle_hours: int = env("HUMAN_IDLE_HOURS", 24, parse=positive_number)
     auto_replies_per_hour: int = env("AUTO_REPLIES_PER_HOUR", 6, parse=positive_number)
     inbox_lanes: int = env("INBOX_LANES", 1, parse=positive_number)

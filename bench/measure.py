@@ -24,6 +24,7 @@ from bench.measures import (
     life,
     memory,
     slow_provider,
+    turns,
     webhook,
 )
 from bench.scale import FULL, SHORT, Scale
@@ -41,6 +42,7 @@ MEASURES: dict[str, Measure] = {
     "crowd": crowd.measure,
     "slow": slow_provider.measure,
     "doors": doors.measure,
+    "turns": turns.measure,
     "memory": memory.measure,
     "growth": growth.measure,
 }

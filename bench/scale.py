@@ -27,6 +27,8 @@ class Scale:
     crowd: int = 80
     crowd_messages: int = 40
     singles: int = 20
+    turn_seconds: float = 40.0
+    turns_at_once: int = 200
 
 
 FULL = Scale()
@@ -50,4 +52,6 @@ SHORT = Scale(
     crowd=10,
     crowd_messages=10,
     singles=4,
+    turn_seconds=4.0,
+    turns_at_once=20,
 )

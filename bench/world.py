@@ -115,6 +115,16 @@ class World:
         url = made["webhook_url"].partition("#")[0]
         return BenchChannel(tenant_id, UUID(made["id"]), number, url, account, secret, api_key)
 
+    async def bot(self, place: BenchChannel, model_key: str) -> None:
+        """Create a bot on the channel that waits for nothing more from the customer."""
+        body = {
+            "name": "bench",
+            "twilio_phone_number": place.number,
+            "debounce_seconds": 0,
+            "model": {"api_key": model_key},
+        }
+        await self._call("POST", "/bots", body, self._tokens[place.tenant_id])
+
     async def disable(self, place: BenchChannel) -> None:
         """Call the API as the tenant."""
         path = f"/channels/{place.channel_id}"

@@ -40,6 +40,9 @@ from app.models import (
     Sender,
     Status,
     Tenant,
+    Turn,
+    TurnOutcome,
+    TurnState,
     User,
     UserSession,
 )
@@ -182,6 +185,22 @@ def create_bot(tenant_id: UUID, *, channel: Channel | None = None, **overrides: 
         BotVersion(bot_id=bot.id, number=bot.version, definition=stored, created_by="Ana"),
     )
     return bot
+
+
+def create_turn(bot: Bot, conversation: Conversation, **overrides: Any) -> Turn:
+    """Create a turn that was answered."""
+    now = clock.now()
+    values = {
+        "bot_id": bot.id,
+        "conversation_id": conversation.id,
+        "state": TurnState.FINISHED,
+        "outcome": TurnOutcome.ANSWERED,
+        "due_at": now,
+        "started_at": now,
+        "finished_at": now,
+    }
+    row: Turn = save(bot.tenant_id, Turn(**{**values, **overrides}))
+    return row
 
 
 def create_contact(

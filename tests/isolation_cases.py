@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from app.common import clock
 from app.common.ids import new_id
 from app.models import (
     ApiKey,
@@ -15,6 +16,7 @@ from app.models import (
     KeywordReply,
     Message,
     Role,
+    Turn,
     User,
     UserSession,
 )
@@ -26,6 +28,7 @@ from tests.factories import (
     create_conversation,
     create_message,
     create_session,
+    create_turn,
     create_user,
     save,
 )
@@ -49,21 +52,32 @@ class Estate:
     unknown_message: Message
     keyword_reply: KeywordReply
     bot: Bot
+    turn: Turn
     parked: InboxItem
 
 
 def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
     channel = create_channel(tenant_id, name=CANARY)
-    contact = create_contact(tenant_id, name=CANARY, profile_name=CANARY)
+    address = random_number()
+    contact = create_contact(tenant_id, address=address, name=CANARY, profile_name=CANARY)
     user = create_user(tenant_id, name=CANARY, role=role)
     conversation = create_conversation(
         tenant_id,
         channel=channel,
         contact=contact,
-        address=random_number(),
+        address=address,
+        last_inbound_at=clock.now(),
         owner="human",
         owner_reason=CANARY,
         assigned_to=user.id,
+    )
+    bot = create_bot(
+        tenant_id,
+        channel=channel,
+        name=CANARY,
+        instructions=CANARY,
+        details={"note": CANARY},
+        model_key_hint=CANARY,
     )
     return Estate(
         tenant_id=tenant_id,
@@ -77,13 +91,12 @@ def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
             tenant_id, conversation=conversation, body=CANARY, status="unknown", due_at=None
         ),
         keyword_reply=save(tenant_id, KeywordReply(keywords=[CANARY], reply=CANARY)),
-        bot=create_bot(
-            tenant_id,
-            channel=channel,
-            name=CANARY,
-            instructions=CANARY,
-            details={"note": CANARY},
-            model_key_hint=CANARY,
+        bot=bot,
+        turn=create_turn(
+            bot,
+            conversation,
+            error=CANARY,
+            calls=[{"name": CANARY, "arguments": {"a": CANARY}, "state": "done", "result": CANARY}],
         ),
         parked=save(
             tenant_id,
@@ -167,6 +180,7 @@ CONVERSATION = f"{CONVERSATIONS}/<uuid:conversation_id>"
 MESSAGE = "/api/messages/<uuid:message_id>"
 INBOX_ITEM = "/api/inbox/items/<uuid:item_id>"
 BOT = "/bots/<uuid:bot_id>"
+CLIENT = "/bots/clients/<string:phone>"
 VERSION = f"{BOT}/versions/<int:number>"
 REPLY = "/api/keyword-replies/<uuid:reply_id>"
 USER = "/tenants/me/users/<uuid:user_id>"
@@ -270,6 +284,7 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     ),
     f"GET {CONVERSATIONS}": (Own(), Foreign(user_id, 200, query="assigned_to")),
     f"GET {CONVERSATION}": (Foreign(conversation_id),),
+    f"GET {CONVERSATION}/turns": (Foreign(conversation_id),),
     f"GET {CONVERSATION}/history": (Foreign(conversation_id),),
     f"POST {CONVERSATION}/close": (Foreign(conversation_id),),
     f"POST {CONVERSATION}/reopen": (Foreign(conversation_id),),
@@ -300,7 +315,11 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     f"DELETE {BOT}": (Foreign(bot_id),),
     f"POST {BOT}/refresh": (Foreign(bot_id),),
     f"POST {BOT}/reply": (Foreign(bot_id, body={"message": "hola"}),),
+    f"POST {BOT}/import": (Foreign(bot_id, body={"document": {"openapi": "3.1.0"}}),),
+    f"GET {BOT}/usage": (Foreign(bot_id),),
     f"GET {BOT}/versions": (Foreign(bot_id),),
+    f"GET {CLIENT}": (Foreign(lambda e: e.conversation.address, stranger=random_number),),
+    f"DELETE {CLIENT}": (Foreign(lambda e: e.conversation.address, stranger=random_number),),
     f"GET {VERSION}": (Foreign(bot_id),),
     f"POST {VERSION}/activate": (Foreign(bot_id),),
 }

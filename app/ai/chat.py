@@ -44,6 +44,10 @@ def _messages(item: Item) -> list[dict[str, Any]]:
             return [{"role": "system" if role == Role.DEVELOPER else str(role), "content": text}]
         case ToolResult(call_id, text):
             return [{"role": "tool", "tool_call_id": call_id, "content": text}]
+        case ToolCall(call_id, name, arguments):
+            function = {"name": name, "arguments": arguments}
+            call = {"id": call_id, "type": "function", "function": function}
+            return [{"role": "assistant", "content": None, "tool_calls": [call]}]
         case Replied(items):
             return list(items)
 

@@ -41,6 +41,9 @@ def _input(item: Item) -> list[dict[str, Any]]:
             return [{"role": str(role), "content": text}]
         case ToolResult(call_id, text):
             return [{"type": "function_call_output", "call_id": call_id, "output": text}]
+        case ToolCall(call_id, name, arguments):
+            call = {"call_id": call_id, "name": name, "arguments": arguments}
+            return [{"type": "function_call", **call}]
         case Replied(items):
             return list(items)
 

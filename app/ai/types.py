@@ -49,7 +49,8 @@ class Said:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """`arguments` is the model's text: JSON as a rule, but it may be cut off or invalid."""
+    """`arguments` is the model's text: JSON as a rule, but it may be cut off or invalid. In a
+    question, a call of an earlier turn, which its `ToolResult` follows."""
 
     id: str
     name: str
@@ -69,7 +70,7 @@ class ToolResult:
     text: str
 
 
-Item = Said | Replied | ToolResult
+Item = Said | Replied | ToolCall | ToolResult
 
 
 @dataclass(frozen=True)

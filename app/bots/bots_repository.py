@@ -25,6 +25,12 @@ def find_by_channel(session: Session, channel_id: UUID) -> UUID | None:
     return session.scalar(select(Bot.id).where(Bot.channel_id == channel_id))
 
 
+def on_channels(session: Session, channel_ids: Sequence[UUID]) -> dict[UUID, Bot]:
+    """Return channel → its bot, for those that have one."""
+    query = select(Bot).where(Bot.channel_id.in_(channel_ids))
+    return {bot.channel_id: bot for bot in session.scalars(query)}
+
+
 def list_page(session: Session, page: PageRequest) -> Page[Bot]:
     return fetch_page(session, select(Bot), [Bot.id], page)
 

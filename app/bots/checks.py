@@ -10,7 +10,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from app.ai.types import Tool
-from app.bots.definition import Action, Definition, Json, to_json
+from app.bots.definition import Action, Definition, Escalation, EscalationKind, Json, to_json
+from app.common.egress import check_url
+from app.common.phone import parse_phone
+from app.common.wording import normalise
 from app.errors import InvalidInput
 
 MOST_TOOLS = 100
@@ -22,6 +25,9 @@ DEEPEST_OBJECT = 20
 MOST_MEMBERS = 5_000
 """Members and items in the parameters of all tools; their check takes 0.07 ms each."""
 
+LONGEST_DESCRIPTION = 4_000
+"""Characters of a function's description."""
+
 LONGEST_REASON = 200
 CONTACT_FIELDS = frozenset({"contact.phone", "contact.id"})
 """Placeholders that the service fills in: a model must not choose whose data it asks for."""
@@ -31,6 +37,8 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|\{[^{}]*\})*)+")
 LOCAL_REFERENCE = re.compile(r"#/(?:\$defs|definitions)/[^#?]+")
 CHANGES_REFERENCES = ("$id", "$dynamicRef", "$dynamicAnchor", "$anchor")
+
+EMAIL = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]+\.[^\s@<>.]+")
 
 Problems = dict[str, list[str]]
 
@@ -132,6 +140,26 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def escalation_problem(escalation: Escalation) -> str | None:
+    """Check that a customer can reach a person by it."""
+    kind, value = escalation.kind, escalation.value
+    if kind is EscalationKind.PEOPLE:
+        return "Must be empty: your own people answer in the chat." if value else None
+    if kind is EscalationKind.EMAIL:
+        return None if EMAIL.fullmatch(value) else "Must be an e-mail address."
+    try:
+        parse_phone(value) if kind is EscalationKind.PHONE else check_url(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def keywords_problem(keywords: Iterable[str]) -> str | None:
+    """Check that a message can hold each keyword."""
+    bad = next((keyword for keyword in keywords if not normalise(keyword)), None)
+    return None if bad is None else f"{bad!r} holds no letter and no digit."
+
+
 def check_definition(definition: Definition) -> None:
     """Check the size of the whole, the tools, and that each action fits its tool.
 
@@ -194,8 +222,10 @@ def _action_problems(definition: Definition) -> Problems:
 
 def _template_problems(action: Action, tool: Tool) -> Iterator[tuple[str, str]]:
     """Yield (part of the action, reason) for each part with a placeholder that nothing fills."""
-    known = {*tool.parameters.get("properties", {}), *CONTACT_FIELDS}
-    for part, value in (("path", action.path), ("query", action.query), ("body", action.body)):
+    of_tool = frozenset(tool.parameters.get("properties", {}))
+    parts = ("path", "query", "body", "confirmation")
+    for part, value in ((part, getattr(action, part)) for part in parts):
+        known = of_tool if part == "confirmation" else of_tool | CONTACT_FIELDS
         if any(set(name or "") & BRACES for name, _ in _members(value)):
             yield part, "A name cannot hold a placeholder, only a value can."
         for text in _texts(value):

@@ -1,12 +1,14 @@
 from typing import Any
 from uuid import UUID
 
+from app.bots import clients, importing, manage, playground, usage, versions
 from app.bots import keyword_replies as service
-from app.bots import manage, playground, versions
 from app.bots.errors import (
     BotExists,
     BotNotFound,
     BotVersionNotFound,
+    BudgetReached,
+    ClientNotFound,
     KeywordReplyNotFound,
     ModelMisconfigured,
     ModelRefused,
@@ -16,10 +18,14 @@ from app.bots.errors import (
     UnknownChannel,
     UnknownModelName,
 )
+from app.bots.importing import ImportResult
 from app.bots.manage import BotDetails
 from app.bots.playground import TryResult
 from app.bots.schemas import answers
 from app.bots.schemas.arguments import BotChange, NewBotArgs, TryArgs
+from app.bots.schemas.budget import BudgetUsageAnswer
+from app.bots.schemas.clients import ClientAnswer
+from app.bots.schemas.imports import ImportAnswer, ImportArgs
 from app.bots.schemas.keyword_replies import (
     KeywordReplyArgs,
     KeywordReplyChange,
@@ -123,9 +129,10 @@ def list_bots(args: dict[str, Any]) -> Page[BotDetails]:
 def create_bot(body: dict[str, Any]) -> Answer:
     """Create a bot
 
-    A bot is defined and tried out here. `twilio_phone_number` is one of your channels; each has one
-    bot at most. The fields of `assistant_config` are defaults for the others, and `assistant` shows
-    the bot in the form of OpenAI's former assistants: OpenAI itself has no such object.
+    It answers what customers write on its channel. `twilio_phone_number` is one of your channels;
+    each has one bot at most. The fields of `assistant_config` are defaults for the others, and
+    `assistant` shows the bot in the form of OpenAI's former assistants: OpenAI itself has no such
+    object.
     """
     bot = manage.create(session(), principal(), body)
     return {**answer_of(bot), "assistant": bot}
@@ -151,8 +158,8 @@ def get_bot(bot_id: UUID) -> Answer:
 def change_bot(body: dict[str, Any], bot_id: UUID) -> Answer:
     """Change a bot
 
-    Fields left out stay as they are. If its instructions, model, functions or actions differ, they
-    become a new version, which is active at once. A new `base_url` needs its key again.
+    Fields left out stay as they are. If what it says or may do differs, that becomes a new version,
+    which is active at once. A new `base_url` needs its key again.
     """
     return answer_of(manage.change(session(), principal(), bot_id, body))
 
@@ -195,6 +202,7 @@ def refresh_bot(bot_id: UUID) -> Answer:
     ModelRefused,
     ModelUnavailable,
     TooManyTries,
+    BudgetReached,
 )
 @bots.arguments(TryArgs)
 @bots.response(200, answers.TryAnswer)
@@ -208,6 +216,62 @@ def try_bot(body: dict[str, Any], bot_id: UUID) -> TryResult:
     prepared = playground.prepare(session(), bot_id)
     commit_request()
     return playground.run(prepared, body["message"], body["history"])
+
+
+@bots.get("/clients/<string:phone>")
+@requires(Permission.MESSAGES_READ)
+@fails_with(ClientNotFound)
+@bots.response(200, ClientAnswer)
+def get_bot_client(phone: str) -> Answer:
+    """Show what bots remember of a contact
+
+    What each channel's bot would read of this person before the next message: the messages since
+    the conversation began anew, and at most its `history_messages`. `phone` is a phone number with
+    its country code, or a WhatsApp user id, with or without `whatsapp:`.
+    """
+    return {"data": clients.describe(session(), phone)}
+
+
+@bots.delete("/clients/<string:phone>")
+@requires(Permission.BOTS_WRITE)
+@fails_with(ClientNotFound)
+@bots.response(204)
+def forget_bot_client(phone: str) -> None:
+    """Have bots forget a contact
+
+    From now on they read nothing of what was said before. The messages stay, and your people still
+    see them; so do the turns, until they are removed by their age.
+    """
+    clients.forget(session(), principal(), phone)
+
+
+@bots.post("/<uuid:bot_id>/import")
+@requires(Permission.BOTS_WRITE)
+@fails_with(BotNotFound, TooManyTries)
+@bots.arguments(ImportArgs)
+@bots.response(200, ImportAnswer)
+def import_operations(body: dict[str, Any], bot_id: UUID) -> ImportResult:
+    """Import an OpenAPI document
+
+    Makes functions with actions of the operations that you name, as a new version; a function of
+    the same name is replaced. Without `operations` it lists what the document offers, and changes
+    nothing. A parameter that is the customer's phone number is filled in by us.
+    """
+    commit_request()
+    return importing.run(principal(), bot_id, body)
+
+
+@bots.get("/<uuid:bot_id>/usage")
+@requires(Permission.BOTS_READ)
+@fails_with(BotNotFound)
+@bots.response(200, BudgetUsageAnswer)
+def get_bot_usage(bot_id: UUID) -> Answer:
+    """Show what a bot has used
+
+    Today and in this month: what it and all your bots together have spent, what answers in progress
+    have reserved, and what is left of the limits. Tries count, too.
+    """
+    return {"data": usage.of_bot(session(), bot_id)}
 
 
 @bots.get("/<uuid:bot_id>/versions")

@@ -11,6 +11,14 @@ class BotNotFound(NotFound):
     message = "There is no such bot. List yours at GET /bots."
 
 
+class ClientNotFound(NotFound):
+    code = "client_not_found"
+    message = (
+        "Nobody has written to you from this address. Give a phone number with its country code, "
+        "or a WhatsApp user id."
+    )
+
+
 class BotVersionNotFound(NotFound):
     code = "bot_version_not_found"
     message = "There is no such version. List those of a bot at GET /bots/{id}/versions."
@@ -57,12 +65,20 @@ class ModelUnavailable(Unavailable):
     message = "The model's server is busy, slow or away. Try again in a minute."
 
 
+class BudgetReached(AppError):
+    """429: until the day or the month is over, or the limit is raised."""
+
+    status = 429
+    code = "budget_reached"
+    message = "The budget is used up, or what is left is too little for an answer."
+
+
 class TooManyTries(AppError):
     """429: threads are kept free for other requests."""
 
     status = 429
     code = "too_many_tries"
-    message = "Too many tries of bots run at once. Wait until one has ended."
+    message = "Too many tries and imports of bots run at once. Wait until one has ended."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})

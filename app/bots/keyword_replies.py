@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from app import db
+from app import config, db
 from app.bots import repository
 from app.bots.errors import KeywordReplyNotFound
 from app.common import audit, caps
@@ -52,32 +52,40 @@ def create_default_replies(session: Session) -> None:
         session.add(KeywordReply(keywords=keywords, reply=reply))
 
 
-def matching(replies: Sequence[KeywordReply], text: str) -> KeywordReply | None:
-    """Return the reply whose longest keyword begins the text, compared by whole words."""
+def matching(
+    replies: Sequence[KeywordReply], text: str, *, is_whole_message: bool = False
+) -> KeywordReply | None:
+    """Return the reply whose longest keyword begins the text, compared by whole words. With
+    `is_whole_message`, the keyword must be all of it."""
     words = f"{normalise(text)} "
     best: tuple[int, KeywordReply] | None = None
     for reply in replies:
         for keyword in reply.keywords:
             start = f"{normalise(keyword)} "
+            if is_whole_message and words != start:
+                continue
             if start.strip() and words.startswith(start) and (not best or len(start) > best[0]):
                 best = (len(start), reply)
     return best[1] if best else None
 
 
-def answer(session: Session, incoming: Message) -> None:
-    """Queue the reply to an incoming message, if it begins with a keyword.
+def answer(session: Session, incoming: Message, *, has_bot: bool = False) -> bool:
+    """Queue the reply to an incoming message, if it begins with a keyword; return whether it did.
+    Where the channel has a bot, the keyword must be the whole message, because the bot answers
+    longer ones; and the bot's limit of automatic replies applies.
 
     Does nothing where a person took over the conversation, or where automatic replies are paused.
     Runs in the transaction that stored the message, so that each message is answered once.
     """
     if not incoming.body:
-        return
+        return False
     replies = repository.enabled(session)
-    found = matching(replies, incoming.body)
+    found = matching(replies, incoming.body, is_whole_message=has_bot)
+    most = config.current().bot_replies_per_hour if has_bot else None
     if found is None or not conversations.may_reply_by_itself(
-        session, incoming.conversation_id, incoming.body, own_texts(replies)
+        session, incoming.conversation_id, incoming.body, own_texts(replies), most
     ):
-        return
+        return found is not None
     order = messages.Order(
         content=content.text(found.reply),
         conversation_id=incoming.conversation_id,
@@ -91,6 +99,7 @@ def answer(session: Session, incoming: Message) -> None:
         # The channel is disabled or the quota is used up. The incoming message is stored all the
         # same.
         log.warning("no_keyword_reply", message_id=str(incoming.id), code=error.code)
+    return True
 
 
 def own_texts(replies: Sequence[KeywordReply]) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import db
 from app.bots import bots_repository as repository
-from app.bots import cache, checks, model_choice, servers
+from app.bots import cache, checks, limits, model_choice, servers
 from app.bots.definition import Definition, Json, from_json, to_json
 from app.bots.errors import BotExists, BotNotFound, UnknownChannel
 from app.bots.servers import Server, ServerDetails
@@ -25,6 +25,9 @@ from app.models import Bot, BotVersion
 
 MOST_BOTS = 50
 MOST_VERSIONS = 200
+NO_PRICE = "The limits in dollars have no effect: the price of your server is not known."
+SYSTEM = "system"
+"""Who made a version that no person made."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,12 @@ class BotDetails:
     id: UUID
     name: str
     channel: ChannelSummary
+    is_enabled: bool
     version: int
     latest_version: int
     definition: Definition
     metadata: Json
+    budget: Json
     model: ServerDetails
     actions: ServerDetails
     model_name: str | None
@@ -72,8 +77,9 @@ def reload(actor: Principal, bot_id: UUID) -> None:
     cache.reload(actor.tenant_id, bot_id)
 
 
-def create(session: Session, actor: Principal, data: Json) -> BotDetails:
-    """Create a bot with its first version from `data` as NewBotArgs loads it.
+def create(session: Session, actor: Principal | None, data: Json) -> BotDetails:
+    """Create a bot with its first version from `data` as NewBotArgs loads it; an actor of None is
+    the system.
 
     Raises LimitReached, UnknownChannel, ChannelDisabled, BotExists, InvalidInput.
     """
@@ -83,9 +89,11 @@ def create(session: Session, actor: Principal, data: Json) -> BotDetails:
         id=new_id(),
         name=data["name"],
         channel_id=_free_channel(session, data["phone_number"]),
+        is_enabled=data.get("is_enabled", True),
         version=1,
         latest_version=1,
         details=data.get("metadata", {}),
+        budget=limits.change({}, data.get("budget", {})),
     )
     _change_servers(session, bot, data)
     definition = Definition(**{"openai_model": _default_model(bot, data), **data["definition"]})
@@ -99,7 +107,7 @@ def create(session: Session, actor: Principal, data: Json) -> BotDetails:
     return describe(session, bot)
 
 
-def change(session: Session, actor: Principal, bot_id: UUID, data: Json) -> BotDetails:
+def change(session: Session, actor: Principal | None, bot_id: UUID, data: Json) -> BotDetails:
     """Change a bot by `data` as BotChange loads it; fields left out stay. A definition that
     differs becomes a new version, which is active.
 
@@ -108,7 +116,9 @@ def change(session: Session, actor: Principal, bot_id: UUID, data: Json) -> BotD
     repository.lock_tenant(session)
     bot = find_bot(session, bot_id)
     bot.name = data.get("name", bot.name)
+    bot.is_enabled = data.get("is_enabled", bot.is_enabled)
     bot.details = data.get("metadata", bot.details)
+    bot.budget = limits.change(bot.budget, data.get("budget", {}))
     if "phone_number" in data:
         bot.channel_id = _free_channel(session, data["phone_number"], bot.id)
     _change_servers(session, bot, data)
@@ -181,10 +191,12 @@ def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotD
         id=bot.id,
         name=bot.name,
         channel=channel,
+        is_enabled=bot.is_enabled,
         version=bot.version,
         latest_version=bot.latest_version,
         definition=definition,
         metadata=bot.details,
+        budget=bot.budget,
         model=servers.describe(bot, Server.MODEL),
         actions=servers.describe(bot, Server.ACTIONS),
         model_name=name,
@@ -196,13 +208,16 @@ def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotD
 
 def _model_of(bot: Bot, definition: Definition) -> tuple[str | None, tuple[str, ...]]:
     """Return the model that answers, and what the bot's owner should know."""
-    lacks = bot.actions_base_url is None and definition.actions
-    no_address = ("The actions have no address yet: set actions.base_url.",) if lacks else ()
+    others = list[str]()
+    if bot.actions_base_url is None and definition.actions:
+        others.append("The actions have no address yet: set actions.base_url.")
+    if bot.model_base_url is not None and limits.in_dollars(bot.budget):
+        others.append(NO_PRICE)
     try:
         choice = model_choice.choose(definition, bot.model_base_url)
     except model_choice.UnknownModel as error:
-        return None, (str(error), *no_address)
-    return choice.name, (*choice.warnings, *no_address)
+        return None, (str(error), *others)
+    return choice.name, (*choice.warnings, *others)
 
 
 def _free_channel(session: Session, phone_number: str, bot_id: UUID | None = None) -> UUID:
@@ -227,16 +242,16 @@ def _default_model(bot: Bot, data: Json) -> str:
     return model_choice.default_model()
 
 
-def _version(bot: Bot, actor: Principal, definition: Definition) -> BotVersion:
+def _version(bot: Bot, actor: Principal | None, definition: Definition) -> BotVersion:
     return BotVersion(
         bot_id=bot.id,
         number=bot.version,
         definition=to_json(definition),
-        created_by=actor.name,
+        created_by=actor.name if actor is not None else SYSTEM,
     )
 
 
-def _record(session: Session, actor: Principal, action: str, bot: Bot, data: Json) -> None:
+def _record(session: Session, actor: Principal | None, action: str, bot: Bot, data: Json) -> None:
     changes: dict[str, Any] = {"fields": _changed(data), "version": bot.version}
     audit.record(session, actor, action, ("bot", bot.id), changes)
     forget_after_commit(session, bot.id)

@@ -1,24 +1,26 @@
 """Trying a bot: one question to its model. Nothing is sent, and no action is called."""
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
 
 from app import config, db
-from app.ai import catalogue, client
+from app.ai import catalogue
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
-from app.bots import cache, checks, manage, model_choice, servers
+from app.bots import asking, cache, manage, model_choice, remedies, servers, tool_arguments
+from app.bots.accounts import account_for
+from app.bots.asking import Source
+from app.bots.budget import Account, BudgetFull
 from app.bots.definition import Action, Definition, Json
 from app.bots.errors import (
     BotNotFound,
+    BudgetReached,
     ModelMisconfigured,
     ModelRefused,
     ModelUnavailable,
@@ -35,24 +37,8 @@ from app.models import Bot
 
 log = structlog.get_logger(__name__)
 
-DEEPEST_ARGUMENTS = 32
 LONGEST_WAIT = 120
 """Seconds that a client is asked to wait at most."""
-
-REMEDIES = {
-    "invalid_api_key": "The key is not valid: set model.api_key.",
-    "http_401": "The key is not valid: set model.api_key.",
-    "http_403": "The key may not use this model: set model.api_key or openai_model.",
-    "insufficient_quota": "The account of the key has no credit left.",
-    "model_not_found": "The server has no such model: set openai_model.",
-    "http_404": "The server has no such model, or is no model's server: check model.base_url.",
-    "address_refused": "The address is not public: set model.base_url.",
-    "redirected": "The address leads to another one: set model.base_url to that.",
-    "context_length_exceeded": "Shorten the instructions or the history.",
-}
-"""The server's code → what to do. Other codes are not shown: a server may write anything there."""
-
-INSTALLATION = "The key of the installation is used: tell its operator, or set model.api_key."
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,7 @@ class Try:
     bot_id: UUID
     endpoint: Endpoint
     base_url: str | None
-    uses_installation_key: bool
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -99,14 +85,17 @@ def prepare(session: Session, bot_id: UUID) -> Try:
     return Try(
         tenant_id=db.tenant_of(session),
         bot_id=bot_id,
-        endpoint=_endpoint(bot, own_key),
+        endpoint=endpoint_of(bot, own_key),
         base_url=bot.model_base_url,
-        uses_installation_key=own_key is None and bot.model_base_url is None,
+        account=account_for(session, bot),
     )
 
 
-def _endpoint(bot: Bot, own_key: str | None) -> Endpoint:
-    """Return the bot's own server, or the operator's. The operator's key goes nowhere else."""
+def endpoint_of(bot: Bot, own_key: str | None) -> Endpoint:
+    """Return the bot's own server, or the operator's. The operator's key goes nowhere else.
+
+    Raises NoModelKey.
+    """
     if bot.model_base_url is not None:
         is_openai = is_openai_host(bot.model_base_url)
         return Endpoint(bot.model_base_url, own_key or "", is_openai=is_openai)
@@ -120,8 +109,8 @@ def _endpoint(bot: Bot, own_key: str | None) -> Endpoint:
 def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
     """Ask the model, with no transaction open.
 
-    Raises BotNotFound, UnknownModelName, TooManyTries, ModelUnavailable, ModelMisconfigured,
-    ModelRefused.
+    Raises BotNotFound, UnknownModelName, TooManyTries, BudgetReached, ModelUnavailable,
+    ModelMisconfigured, ModelRefused.
     """
     found = cache.active(prepared.tenant_id, prepared.bot_id)
     if found is None:
@@ -133,7 +122,7 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
         raise UnknownModelName(str(error)) from error
     cache_key = f"{prepared.bot_id}:{found.version}"
     question = _question(definition, choice, [*history, Said(Role.USER, message)], cache_key)
-    reply = _ask(prepared, question)
+    reply = _ask(prepared, asking.source_of(prepared.endpoint, choice), question)
     return TryResult(
         reply=reply.text,
         refusal=reply.refusal,
@@ -162,13 +151,15 @@ def _question(
     )
 
 
-def _ask(prepared: Try, question: Question) -> Reply:
+def _ask(prepared: Try, source: Source, question: Question) -> Reply:
     call = Call(config.current().model_timeout_seconds)
-    with _place(prepared.tenant_id):
+    with place(prepared.tenant_id):
         try:
-            reply = client.ask(prepared.endpoint, question, call)
+            reply = asking.ask_once(prepared.tenant_id, source, prepared.account, question, call)
+        except BudgetFull as error:
+            raise _reached(prepared.account, error) from error
         except AiError as error:
-            known = error.code if error.code in REMEDIES else ""
+            known = remedies.known_code(error)
             log.info("bot_try_failed", kind=type(error).__name__, reason=known)
             raise _as_ours(error, known, prepared) from error
     if reply.outcome is Outcome.FAILED:
@@ -176,9 +167,21 @@ def _ask(prepared: Try, question: Question) -> Reply:
     return reply
 
 
+def _reached(account: Account, error: BudgetFull) -> BudgetReached:
+    full = error.full[0]
+    details = {
+        "scope": str(full.counter.scope),
+        "period": str(full.counter.period),
+        "unit": full.unit,
+        "limit": float(full.limit),
+    }
+    seconds = account.seconds_until_end(full.counter.period)
+    return BudgetReached(details=details, headers={"Retry-After": str(math.ceil(seconds))})
+
+
 @contextmanager
-def _place(tenant_id: UUID) -> Iterator[None]:
-    """Raises TooManyTries."""
+def place(tenant_id: UUID) -> Iterator[None]:
+    """Occupy one of the few places of requests that wait for a server. Raises TooManyTries."""
     if not places.take(tenant_id):
         raise TooManyTries
     try:
@@ -189,16 +192,15 @@ def _place(tenant_id: UUID) -> Iterator[None]:
 
 def _as_ours(error: AiError, known: str, prepared: Try) -> AppError:
     """Return our error for one of the model client, without the server's own words: they may repeat
-    the key. `known` is the server's code if it is in REMEDIES."""
+    the key. `known` is the server's code if it may be shown."""
     details = {"reason": known} if known else {}
-    remedy = REMEDIES.get(known, "")
+    remedy = remedies.REMEDIES.get(known, "")
     match error:
         case Misconfigured():
-            remedy = INSTALLATION if prepared.uses_installation_key else remedy
-            remedy = remedy or "Check model.api_key, model.base_url and openai_model."
+            remedy = remedies.of_misconfigured(error, prepared.endpoint)
             return ModelMisconfigured(f"{ModelMisconfigured.message} {remedy}", details=details)
         case TooLong():
-            remedy = REMEDIES["context_length_exceeded"]
+            remedy = remedies.REMEDIES["context_length_exceeded"]
             return ModelRefused(f"{ModelRefused.message} {remedy}", details=details)
         case BadQuestion():
             remedy = remedy or "Check the functions, max_tokens and reasoning_effort of this bot."
@@ -212,20 +214,9 @@ def _as_ours(error: AiError, known: str, prepared: Try) -> AppError:
 
 
 def _shown(call: ToolCall, definition: Definition) -> ShownCall:
-    return ShownCall(call.id, call.name, _object(call.arguments), definition.action_of(call.name))
-
-
-def _object(text: str) -> Json | None:
-    """Return the JSON object in a text of the model; None if there is none that we can answer."""
-    try:
-        found: Any = json.loads(text)
-        if not isinstance(found, dict) or checks.depth_of(found) > DEEPEST_ARGUMENTS:
-            return None
-        # NaN and Infinity are no JSON, but are read as if they were.
-        json.dumps(found, allow_nan=False)
-    except (ValueError, RecursionError):
-        return None
-    return found
+    return ShownCall(
+        call.id, call.name, tool_arguments.read(call.arguments), definition.action_of(call.name)
+    )
 
 
 def _cost(endpoint: Endpoint, choice: Choice, reply: Reply) -> float | None:

@@ -1,5 +1,40 @@
-"""Automatic answers to customers: for now, keyword replies."""
+"""Automatic answers to customers: keyword replies, and bots."""
 
-from app.bots.keyword_replies import answer, create_default_replies
+from datetime import timedelta
+from uuid import UUID
 
-__all__ = ["answer", "create_default_replies"]
+from sqlalchemy.orm import Session
+
+from app.bots import brain, keyword_replies, running, turns
+from app.bots import turns_repository as repository
+from app.bots.keyword_replies import create_default_replies
+from app.bots.limits import change as change_limits
+from app.bots.records import TurnDetails, list_turns
+from app.models import Message
+
+__all__ = [
+    "TurnDetails",
+    "answer",
+    "change_limits",
+    "create_default_replies",
+    "list_turns",
+    "run_turn",
+]
+
+
+def answer(session: Session, incoming: Message) -> None:
+    """Answer an incoming message by a keyword's reply, else have the channel's bot do it.
+
+    Where there is a bot, a keyword must be the whole message: who writes more than "hola" wants an
+    answer to it. Runs in the transaction that stored the message, and waits for nothing outside.
+    """
+    bot = repository.bot_on(session, incoming.channel_id)
+    if bot is None:
+        keyword_replies.answer(session, incoming)
+    elif not (bot.keywords_first and keyword_replies.answer(session, incoming, has_bot=True)):
+        turns.arm(session, incoming, bot.id, timedelta(seconds=bot.wait))
+
+
+def run_turn(tenant_id: UUID, conversation_id: UUID) -> None:
+    """Run the turn of a conversation, if one is due."""
+    running.run(tenant_id, conversation_id, brain.think)

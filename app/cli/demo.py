@@ -7,6 +7,7 @@ address, such as that of a tunnel, they are generated.
 import secrets
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import click
 
@@ -15,6 +16,7 @@ from app.auth import passwords
 from app.auth import service as auth
 from app.auth.sign_in import is_local_development, is_loopback
 from app.cli.default_channel import channel_of_settings, ensure_channel, twilio_channel
+from app.cli.demo_bot import ensure_bot
 from app.cli.group import CommandGroup
 from app.config import Environment, Settings
 from app.models import Role
@@ -50,7 +52,8 @@ def seed() -> None:
     """Create the tenants demo and otra, each with its user and channel, and the user admin.
 
     The channels are the simulator's; where TWILIO_API_BASE_URL names another provider, they are not
-    created. demo has the channel of the TWILIO_ settings instead, if all of them are set.
+    created. demo has the channel of the TWILIO_ settings instead, if all of them are set. Where the
+    channel of demo is the simulator's, a bot answers there.
 
     All passwords are "password" if PUBLIC_BASE_URL is on loopback; otherwise they are generated and
     printed once. Other existing data is not changed.
@@ -67,7 +70,10 @@ def seed() -> None:
         raise click.ClickException(f"TWILIO_WHATSAPP_FROM: {error}") from error
     is_public = not is_local_development(settings)
     simulated = is_simulated(settings)
-    seed_tenant("demo", own or (twilio_channel(*DEMO) if simulated else None), is_public)
+    channel = own or (twilio_channel(*DEMO) if simulated else None)
+    tenant_id = seed_tenant("demo", channel, is_public)
+    if simulated and channel is not None:
+        ensure_bot(tenant_id, channel["phone_number"], settings.twilio_api_base_url)
     seed_tenant("otra", twilio_channel(*OTRA) if simulated else None, is_public)
     if auth.tenant_of_username("admin") is None:
         tenants.create_platform_admin(demo_user("admin", Role.PLATFORM_ADMIN, is_public))
@@ -82,8 +88,9 @@ def is_simulated(settings: Settings) -> bool:
     return is_loopback(urlsplit(settings.twilio_api_base_url).hostname or "")
 
 
-def seed_tenant(name: str, channel: dict[str, Any] | None, is_public: bool) -> None:
-    """Create a tenant with an owner of the same name and, if one is given, a channel."""
+def seed_tenant(name: str, channel: dict[str, Any] | None, is_public: bool) -> UUID:
+    """Create a tenant with an owner of the same name and, if one is given, a channel; return its
+    id."""
     tenant_id = auth.tenant_of_username(name)
     if tenant_id is None:
         new = tenants.NewTenant(name, owner=demo_user(name, Role.OWNER, is_public))
@@ -92,6 +99,7 @@ def seed_tenant(name: str, channel: dict[str, Any] | None, is_public: bool) -> N
         protect(name)
     if channel is not None:
         ensure_channel(tenant_id, channel)
+    return tenant_id
 
 
 def demo_user(username: str, role: Role, is_public: bool) -> NewUser:

@@ -24,6 +24,12 @@ FAULT_POINTS = (
     "inbox_after_commit",
     "apply_before_commit",
     "apply_after_commit",
+    "turn_claimed",
+    "turn_call_noted",
+    "turn_call_made",
+    "turn_thought",
+    "turn_before_commit",
+    "turn_after_commit",
 )
 
 

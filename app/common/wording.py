@@ -17,6 +17,11 @@ def normalise(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", bare))
 
 
+def storable(text: str) -> str:
+    """Return the text without what Postgres cannot store: NUL, and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode(errors="ignore").decode()
+
+
 def says_the_same(one: str, other: str) -> bool:
     """Return whether two texts have the same words. Texts without words must be equal."""
     words = normalise(one)

@@ -39,6 +39,7 @@ def _take_over(session: Session, keep: Contact, lose: Contact) -> None:
     keep.profile_name = keep.profile_name or lose.profile_name
     keep.attributes = {**lose.attributes, **keep.attributes}
     repository.move_aliases(session, lose.id, keep.id)
+    repository.move_bot_spend(session, lose.id, keep.id)
     session.flush()
     session.expunge(lose)
     repository.remove(session, lose.id)

@@ -115,5 +115,33 @@ def move_aliases(session: Session, from_id: UUID, to_id: UUID) -> None:
     )
 
 
+def move_bot_spend(session: Session, from_id: UUID, to_id: UUID) -> None:
+    """Add what bots spent on one contact to what they spent on another."""
+    for statement in (_ADD_SPEND, _REMOVE_SPEND):
+        session.execute(statement, {"source": from_id, "target": to_id})
+
+
+# They are locked in the order in which app/bots/budget.py locks those of a contact.
+_ADD_SPEND = text("""
+    with gone as (
+        select * from recado.bot_spend where scope = 'contact' and scope_id = :source
+        order by period, starts_on for update
+    )
+    insert into recado.bot_spend as s (
+        tenant_id, scope, scope_id, period, starts_on,
+        tokens, dollars, reserved_tokens, reserved_dollars
+    )
+    select tenant_id, scope, :target, period, starts_on,
+        tokens, dollars, reserved_tokens, reserved_dollars
+    from gone order by period, starts_on
+    on conflict (tenant_id, scope, scope_id, period, starts_on) do update set
+        tokens = s.tokens + excluded.tokens,
+        dollars = s.dollars + excluded.dollars,
+        reserved_tokens = s.reserved_tokens + excluded.reserved_tokens,
+        reserved_dollars = s.reserved_dollars + excluded.reserved_dollars
+""")
+_REMOVE_SPEND = text("delete from recado.bot_spend where scope = 'contact' and scope_id = :source")
+
+
 def remove(session: Session, contact_id: UUID) -> None:
     session.execute(delete(Contact).where(Contact.id == contact_id))

@@ -103,8 +103,22 @@ def learn(session: Session, contact_id: UUID, addresses: Sequence[Address]) -> N
             repository.add_alias(session, contact_id, address)
 
 
+def find(session: Session, address: Address) -> UUID | None:
+    """Return the contact who has this address; None if it is unknown."""
+    return repository.contact_ids(session, [address]).get(address)
+
+
+def find_held(session: Session, address: Address) -> UUID | None:
+    """Return the same, who cannot be merged by another transaction until this one ends."""
+    for _ in range(MOST_TRIES):
+        contact_id = find(session, address)
+        if contact_id is None or repository.hold(session, contact_id):
+            return contact_id
+    raise busy()
+
+
 def has_address(session: Session, contact_id: UUID, address: Address) -> bool:
-    return repository.contact_ids(session, [address]).get(address) == contact_id
+    return find(session, address) == contact_id
 
 
 def remember_profile_name(session: Session, contact_id: UUID, profile_name: str) -> None:

@@ -1,6 +1,9 @@
 from typing import Any
 from uuid import UUID
 
+from app.bots import service as bots
+from app.bots.schemas.turns import TurnPage
+from app.bots.service import TurnDetails
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
 from app.common.principal import principal, requires, session
@@ -62,6 +65,21 @@ def get_history(args: dict[str, Any], conversation_id: UUID) -> Page[Message]:
     stands before its question.
     """
     return messages.history(session(), conversation_id, PageRequest(**args))
+
+
+@conversations.get("/conversations/<uuid:conversation_id>/turns")
+@requires(Permission.MESSAGES_READ)
+@fails_with(ConversationNotFound)
+@conversations.arguments(PageArgs, location="query")
+@conversations.response(200, TurnPage)
+def list_turns(args: dict[str, Any], conversation_id: UUID) -> Page[TurnDetails]:
+    """List a conversation's bot turns
+
+    Newest first: what a bot read, called and said, what it cost, or why it said nothing. They are
+    kept for TURN_RETENTION_DAYS.
+    """
+    service.get(session(), conversation_id)
+    return bots.list_turns(session(), conversation_id, PageRequest(**args))
 
 
 @conversations.post("/conversations/<uuid:conversation_id>/close")

@@ -14,6 +14,8 @@ LATEST = (
     "window_closed_at",
     "auto_replies_counted_from",
     "auto_replies_paused_until",
+    # What bots are to have forgotten of either stays forgotten.
+    "history_from",
 )
 """For these times, the merged conversation gets the later one of the two."""
 
@@ -67,6 +69,7 @@ def _join(session: Session, target: Conversation, source: Conversation) -> None:
     repository.move_messages(
         session, source.id, conversation_id=target.id, contact_id=target.contact_id
     )
+    repository.give_turns(session, source.id, target.id)
     session.expunge(source)
     repository.remove(session, source.id)
 

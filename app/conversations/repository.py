@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -25,6 +26,7 @@ from app import db
 from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest, fetch_wanted
 from app.models import (
+    Bot,
     Contact,
     ContactAlias,
     Conversation,
@@ -182,6 +184,7 @@ def close_window(session: Session, conversation_id: UUID, at: datetime) -> None:
 
 
 LOOKED_AT = 100
+MOST_SAID = 300
 
 _SINCE = func.now() - bindparam("span", type_=Interval())
 _REPLIES = select(
@@ -218,20 +221,39 @@ _LAST_TEXT = (
 
 
 def automatic_replies(
-    session: Session, conversation: Conversation, span: timedelta
+    session: Session, conversation: Conversation, span: timedelta, since: datetime | None
 ) -> Row[datetime, int]:
-    """Return the database's `now`, and the number of automatic `replies` within `span` before it.
-
-    Replies from before a person last stepped in do not count.
-    """
+    """Return the database's `now`, and the number of automatic `replies` within `span` before it
+    and after `since`."""
     return session.execute(
         _REPLIES,
         {
             "conversation_id": conversation.id,
             "span": span,
-            "counted_from": conversation.auto_replies_counted_from,
+            "counted_from": since,
         },
     ).one()
+
+
+def said_lately(
+    session: Session, conversation_id: UUID, span: timedelta, since: datetime | None
+) -> Sequence[Row[datetime, str, str]]:
+    """Return (at, direction, body) of the newest messages of the customer and of automatic answers,
+    the oldest first."""
+    query = (
+        select(Message.at, Message.direction, Message.body)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.at > func.now() - span,
+            Message.at <= func.clock_timestamp(),
+            Message.sender.in_([Sender.CONTACT, Sender.BOT]),
+        )
+        .order_by(Message.at.desc(), Message.id.desc())
+        .limit(MOST_SAID)
+    )
+    if since is not None:
+        query = query.where(Message.at > since)
+    return session.execute(query).all()[::-1]
 
 
 def last_text(session: Session, conversation_id: UUID, span: timedelta) -> str | None:
@@ -274,6 +296,16 @@ def _contacts_at(address: tuple[str, str]) -> Select[UUID]:
     return select(ContactAlias.contact_id).where(
         ContactAlias.kind == kind, ContactAlias.value == value
     )
+
+
+def of_contact(session: Session, contact_id: UUID, most: int) -> Sequence[Conversation]:
+    query = (
+        select(Conversation)
+        .where(Conversation.contact_id == contact_id)
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+        .limit(most)
+    )
+    return session.scalars(query).all()
 
 
 def lock_of_contacts(session: Session, contact_ids: Sequence[UUID]) -> Sequence[Conversation]:
@@ -326,6 +358,40 @@ def move_messages(
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def has_bot(session: Session, channel_id: UUID) -> bool:
+    """Return whether a bot answers on this channel."""
+    query = select(Bot.id).where(Bot.channel_id == channel_id, Bot.is_enabled)
+    return session.scalar(query) is not None
+
+
+def give_turns(session: Session, source_id: UUID, target_id: UUID) -> None:
+    """Move the bots' turns of one conversation to another. One that waits or runs ends, and one is
+    due in the other at once, so that its messages are answered."""
+    for statement in (_ARM_TARGET, _END_OPEN, _MOVE):
+        session.execute(statement, {"source": source_id, "target": target_id, "id": new_id()})
+
+
+_ARM_TARGET = text("""
+    insert into recado.turns as kept
+        (tenant_id, id, conversation_id, bot_id, state, due_at, message_ids)
+    select tenant_id, :id, :target, bot_id, 'armed', now(), (
+        select coalesce(jsonb_agg(message_id), '[]')
+        from recado.turns o cross join jsonb_array_elements(o.message_ids) as message_id
+        where o.conversation_id = :source and o.state in ('armed', 'running')
+    ) from recado.turns
+    where conversation_id = :source and state in ('armed', 'running')
+    order by id desc limit 1
+    on conflict (tenant_id, conversation_id) where state = 'armed' do update
+    set due_at = now(), message_ids = kept.message_ids || excluded.message_ids
+""")
+_END_OPEN = text("""
+    update recado.turns set state = 'finished', outcome = 'superseded', lease_until = null,
+        finished_at = now()
+    where conversation_id = :source and state in ('armed', 'running')
+""")
+_MOVE = text("update recado.turns set conversation_id = :target where conversation_id = :source")
 
 
 def remove(session: Session, conversation_id: UUID) -> None:

@@ -14,13 +14,11 @@ from app.messages.schemas import MessageSchema
 from app.models import ConversationStatus, Owner
 
 STATUSES = (ConversationStatus.ACTIVE, ConversationStatus.CLOSED)
-OWNERS = (Owner.NOBODY, Owner.HUMAN)
-"""Those that a conversation can have today."""
 
 
 class ConversationArgs(PageArgs):
     status = choice(STATUSES)
-    owner = choice(OWNERS)
+    owner = choice(Owner)
     assigned_to = fields.UUID(
         metadata={"description": "The id of a member (`GET /tenants/me/users`)."}
     )
@@ -79,16 +77,21 @@ class ConversationSchema(BaseSchema):
     channel = fields.Nested(ChannelSummarySchema, required=True)
     status = choice(STATUSES, required=True)
     owner = choice(
-        OWNERS,
+        Owner,
         required=True,
-        metadata={"description": "Who answers. With `human`, nothing answers automatically."},
+        metadata={
+            "description": "Who answers. With `human`, nothing answers automatically.",
+            "example": "nobody",
+        },
     )
     owner_since = fields.DateTime(required=True, allow_none=True)
     owner_reason = fields.String(
         required=True,
         metadata={
-            "description": "Why this owner got it: the reason that was given, `closed`, or `idle` "
-            "when nobody had written for HUMAN_IDLE_HOURS."
+            "description": "Why this owner got it: the reason that was given; `bot` when a bot "
+            "began to answer; `wrote` when a person wrote where a bot answered; `loop` when a "
+            "bot stopped because a machine seems to write to it; `closed`; or `idle` when "
+            "nobody had written for HUMAN_IDLE_HOURS."
         },
     )
     assigned_to = fields.Nested(

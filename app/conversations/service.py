@@ -124,10 +124,26 @@ def close_window(session: Session, conversation_id: UUID, at: datetime) -> None:
 
 
 def may_reply_by_itself(
-    session: Session, conversation_id: UUID, text: str, own_texts: Iterable[str]
+    session: Session,
+    conversation_id: UUID,
+    text: str,
+    own_texts: Iterable[str],
+    most: int | None = None,
 ) -> bool:
     """See `app/conversations/auto_replies.py`. Write the reply in the same transaction."""
-    return auto_replies.may_reply(session, conversation_id, text, own_texts)
+    return auto_replies.may_reply(session, conversation_id, text, own_texts, most)
+
+
+def bot_may_reply(session: Session, conversation_id: UUID, text: str, most: int) -> bool:
+    """As `may_reply_by_itself`, for a bot, which gives at most so many answers in an hour. Where
+    two machines seem to talk, the conversation is handed to people."""
+    if not auto_replies.may_reply(session, conversation_id, text, (), most):
+        return False
+    conversation = lock(session, conversation_id)
+    if conversation is None or not auto_replies.is_loop(session, conversation):
+        return conversation is not None
+    ownership.hand_over(session, conversation_id, ownership.LOOP)
+    return False
 
 
 def close(session: Session, actor: Principal, conversation_id: UUID) -> Conversation:
@@ -144,6 +160,36 @@ def reopen(session: Session, actor: Principal, conversation_id: UUID) -> Convers
         subject = ("conversation", conversation_id)
         audit.record(session, actor, "conversation.auto_replies_resumed", subject)
     return _set_status(session, actor, conversation_id, ConversationStatus.ACTIVE)
+
+
+def lock(session: Session, conversation_id: UUID) -> Conversation | None:
+    """Return the current conversation, locked until the transaction ends."""
+    return repository.lock(session, db.tenant_of(session), conversation_id)
+
+
+def bot_takes(session: Session, conversation_id: UUID) -> bool:
+    """See `app/conversations/ownership.py`."""
+    return ownership.bot_takes(session, conversation_id)
+
+
+def person_wrote(session: Session, conversation_id: UUID, *, is_template: bool) -> None:
+    """See `app/conversations/ownership.py`."""
+    ownership.person_wrote(session, conversation_id, is_template=is_template)
+
+
+def hand_over(session: Session, conversation_id: UUID, reason: str) -> None:
+    """See `app/conversations/ownership.py`."""
+    ownership.hand_over(session, conversation_id, reason)
+
+
+def of_contact(session: Session, contact_id: UUID, most: int) -> Sequence[Conversation]:
+    """Return the conversations of a contact, the one with the newest message first."""
+    return repository.of_contact(session, contact_id, most)
+
+
+def forget(session: Session, contact_id: UUID) -> Sequence[Conversation]:
+    """See `app/conversations/ownership.py`."""
+    return ownership.forget(session, contact_id)
 
 
 def _set_status(

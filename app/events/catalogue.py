@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from app.common.schema import BaseSchema, choice
-from app.models import Direction, Owner, Status
+from app.models import Direction, Owner, SpendPeriod, SpendScope, Status
 
 
 class EventType(StrEnum):
@@ -36,6 +36,9 @@ class EventType(StrEnum):
     CONTACT_MERGED = "contact.merged"
     CHANNEL_PAUSED = "channel.paused"
     CHANNEL_RESUMED = "channel.resumed"
+    BOT_BUDGET_NEARLY_REACHED = "bot.budget_nearly_reached"
+    BOT_BUDGET_REACHED = "bot.budget_reached"
+    BOT_MODEL_FAILED = "bot.model_failed"
     INBOX_ITEM_PARKED = "inbox.item_parked"
 
 
@@ -117,6 +120,34 @@ class PausedChannelPayload(ChannelPayload):
     )
 
 
+class BudgetPayload(BaseSchema):
+    bot_id = _id("The bot that asked its model.")
+    scope = choice(SpendScope, required=True, metadata={"description": "Whose limit it is."})
+    contact_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The customer, for the scope `contact`."},
+    )
+    period = choice(SpendPeriod, required=True, metadata={"description": "What the limit is for."})
+    starts_on = fields.Date(
+        required=True,
+        metadata={"description": "The first day of the period, in the business's time zone."},
+    )
+    unit = _text("What is limited.", validate=validate.OneOf(["tokens", "dollars"]))
+    used = fields.Float(
+        required=True, metadata={"description": "What is used, without answers in progress."}
+    )
+    limit = fields.Float(required=True, metadata={"description": "The limit."})
+
+
+class FailedModelPayload(BaseSchema):
+    bot_id = _id("The bot that asked it.")
+    model = _text("The model.")
+    error = fields.Nested(
+        ProblemPayload, required=True, metadata={"description": "Why, and what to do."}
+    )
+
+
 class ParkedItemPayload(BaseSchema):
     item_id = _id("The inbox item.")
     reason = _text("Why it could not be applied.")
@@ -155,7 +186,11 @@ CATALOGUE: Mapping[EventType, Entry] = {
         TroubledMessagePayload,
         "It is unknown whether it was sent. A person may settle it.",
     ),
-    EventType.MESSAGE_CANCELED: Entry(MessagePayload, "A person canceled it while it was queued."),
+    EventType.MESSAGE_CANCELED: Entry(
+        MessagePayload,
+        "It was canceled while it was queued: by a person, or because a person took over the "
+        "conversation that it was to answer automatically.",
+    ),
     EventType.CONVERSATION_CLOSED: Entry(ConversationPayload, "A person closed a conversation."),
     EventType.CONVERSATION_REOPENED: Entry(
         ConversationPayload, "A person reopened a closed conversation."
@@ -174,6 +209,19 @@ CATALOGUE: Mapping[EventType, Entry] = {
         PausedChannelPayload, "The provider currently accepts no messages of a channel; they wait."
     ),
     EventType.CHANNEL_RESUMED: Entry(ChannelPayload, "A paused channel sends again."),
+    EventType.BOT_BUDGET_NEARLY_REACHED: Entry(
+        BudgetPayload, "Bots have used 80 % of a limit; once for each limit and period."
+    ),
+    EventType.BOT_BUDGET_REACHED: Entry(
+        BudgetPayload,
+        "A limit is used up, or too little of it is left for the next answer; once for each limit "
+        "and period.",
+    ),
+    EventType.BOT_MODEL_FAILED: Entry(
+        FailedModelPayload,
+        "The server of a model refuses the key, the model or the address. Bots send their fallback "
+        "until somebody changes it.",
+    ),
     EventType.INBOX_ITEM_PARKED: Entry(
         ParkedItemPayload,
         "An event of a provider could not be applied and waits for a person.",

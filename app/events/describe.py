@@ -23,6 +23,8 @@ AnyField = fields.Field[Any]
 
 KINDS: dict[type[AnyField], str] = {
     fields.UUID: "UUID",
+    fields.Date: "date",
+    fields.Float: "number",
     fields.AwareDateTime: "time",
     fields.String: "text",
     fields.List: "list",

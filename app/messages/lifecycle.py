@@ -229,6 +229,14 @@ def cancel(session: Session, message: Message) -> bool:
     return True
 
 
+def withdraw_automatic(session: Session, conversation_id: UUID) -> None:
+    """Cancel what bots and keywords still have to say in a conversation, because a person answers
+    there now. What is on its way to the provider is not sent again, should it come back."""
+    for message in repository.lock_automatic(session, conversation_id):
+        if not cancel(session, message):
+            message.valid_until = func.now()
+
+
 def _step(session: Session, message: Message, step: Step) -> bool:
     target = transition(Status(message.status), step)
     if target is None:

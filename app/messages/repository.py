@@ -28,6 +28,7 @@ from app.models import (
     ChannelStatus,
     Direction,
     Message,
+    Sender,
     Status,
 )
 
@@ -73,6 +74,22 @@ def lock(session: Session, tenant_id: UUID, message_id: UUID) -> Message | None:
     return session.get(
         Message, (tenant_id, message_id), with_for_update=True, populate_existing=True
     )
+
+
+def lock_automatic(session: Session, conversation_id: UUID) -> Sequence[Message]:
+    """Lock and return the automatic messages of a conversation that may still be sent."""
+    query = (
+        select(Message)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.sender == Sender.BOT,
+            Message.status.in_([Status.QUEUED, Status.SENDING, Status.UNCERTAIN]),
+        )
+        .order_by(Message.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).all()
 
 
 def by_provider_id(

@@ -97,6 +97,9 @@ def queue_message(session: Session, order: Order) -> Message:
     _insert(session, message)
     if not order.is_test:
         quota.count(session, way.daily_quota, way.timezone)
+    if order.sender == Sender.USER and order.send_at is None:
+        is_template = message.type == "template"
+        conversations.person_wrote(session, way.conversation.id, is_template=is_template)
     metrics.count_message(session, message.status)
     faultpoint("send_before_commit")
     db.after_commit(session, partial(faultpoint, "send_after_commit"))

@@ -106,6 +106,7 @@ _NEEDED = (
         Conversation.contact_id,
         Conversation.channel_id,
         Conversation.address,
+        Conversation.owner,
         Conversation.last_inbound_at,
         Conversation.window_closed_at,
         raiseload=True,

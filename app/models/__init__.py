@@ -21,7 +21,9 @@ from app.models.message import (
     Status,
 )
 from app.models.search import SearchBlock
+from app.models.spend import BotSpend, SpendPeriod, SpendScope
 from app.models.tenant import DailyUsage, Tenant, TenantStatus
+from app.models.turn import Turn, TurnOutcome, TurnState
 from app.models.user import (
     ApiKey,
     KeyMode,
@@ -41,6 +43,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Bot",
+    "BotSpend",
     "BotVersion",
     "Channel",
     "ChannelStatus",
@@ -64,10 +67,15 @@ __all__ = [
     "Role",
     "SearchBlock",
     "Sender",
+    "SpendPeriod",
+    "SpendScope",
     "Status",
     "Tenant",
     "TenantScoped",
     "TenantStatus",
+    "Turn",
+    "TurnOutcome",
+    "TurnState",
     "User",
     "UserSession",
     "UserStatus",

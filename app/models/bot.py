@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, func
+from sqlalchemy import UniqueConstraint, func, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Json, TenantScoped, belongs_to_tenant, refers_to
@@ -11,7 +11,8 @@ class Bot(TenantScoped):
     """A bot of a channel. What it says and may do is in its versions; `version` is the number of
     the active one, `latest_version` of the newest.
 
-    `model_key` and `actions_key` are encrypted; the hints are their last characters.
+    `model_key` and `actions_key` are encrypted; the hints are their last characters. `budget` holds
+    its limits, in the form of `app/bots/limits.py`.
     """
 
     __tablename__ = "bots"
@@ -23,9 +24,11 @@ class Bot(TenantScoped):
 
     name: Mapped[str]
     channel_id: Mapped[UUID]
+    is_enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
     version: Mapped[int]
     latest_version: Mapped[int]
     details: Mapped[Json] = mapped_column("metadata", default=dict)
+    budget: Mapped[Json] = mapped_column(default=dict, server_default="{}")
     model_base_url: Mapped[str | None]
     model_key: Mapped[bytes | None]
     model_key_hint: Mapped[str | None]

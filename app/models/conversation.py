@@ -33,7 +33,8 @@ class Conversation(TenantScoped):
     `owner` says who answers. `assigned_to` is the person of the business who does, if it is a
     certain one. `owner_since` and `owner_reason` say when and why this owner got it. `owner_fence`
     rises with each change of the owner or the person, so whoever began an answer under an earlier
-    value must not send it.
+    value must not send it. `history_from`: what was said before belongs to a matter that is over,
+    and bots do not read it.
     """
 
     __tablename__ = "conversations"
@@ -76,6 +77,7 @@ class Conversation(TenantScoped):
     owner_reason: Mapped[str] = mapped_column(default="", server_default="")
     owner_fence: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     assigned_to: Mapped[UUID | None]
+    history_from: Mapped[datetime | None]
     message_count: Mapped[int] = mapped_column(default=0)
     last_message_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_inbound_at: Mapped[datetime | None]

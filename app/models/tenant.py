@@ -6,7 +6,7 @@ from sqlalchemy import Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.common.ids import new_id
-from app.models.base import Base, belongs_to_tenant, one_of, pinned_tenant
+from app.models.base import Base, Json, belongs_to_tenant, one_of, pinned_tenant
 
 LANGUAGES = ("es", "en")
 """Those of the ready-made keyword replies."""
@@ -18,7 +18,10 @@ class TenantStatus(StrEnum):
 
 
 class Tenant(Base):
-    """A business. If it is closed, its sign-ins, keys and webhooks are refused; its rows stay."""
+    """A business. If it is closed, its sign-ins, keys and webhooks are refused; its rows stay.
+
+    `bot_budget` holds the limits of all its bots together, in the form of `app/bots/limits.py`.
+    """
 
     __tablename__ = "tenants"
     __table_args__ = (one_of("status", TenantStatus),)
@@ -29,6 +32,7 @@ class Tenant(Base):
     timezone: Mapped[str] = mapped_column(default="UTC")
     language: Mapped[str] = mapped_column(default="es")
     daily_message_quota: Mapped[int | None]
+    bot_budget: Mapped[Json] = mapped_column(default=dict, server_default="{}")
     data_key: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

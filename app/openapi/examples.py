@@ -100,6 +100,15 @@ REQUESTS: dict[str, dict[str, Json]] = {
     "change_bot": {
         "instructions": {"instructions": "You answer questions about orders, in two sentences."},
         "own_key": {"model": {"api_key": "sk-proj-0000000000000000"}},
+        "hours": {
+            "business_hours": {
+                "timezone": "America/Mexico_City",
+                "spans": [{"day": day, "opens": "09:00", "closes": "18:00"} for day in range(5)],
+            },
+            "out_of_hours_text": {"es": "Abrimos de lunes a viernes, de 9 a 18."},
+        },
+        "pause": {"is_enabled": False},
+        "budget": {"budget": {"dollars_per_month": 25, "contact_tokens_per_day": 100000}},
     },
     "try_bot": {
         "question": {
@@ -109,6 +118,27 @@ REQUESTS: dict[str, dict[str, Json]] = {
                 {"role": "assistant", "content": "Hello! How can I help you?"},
             ],
         }
+    },
+    "import_operations": {
+        "list": {"url": "https://shop.example.com/openapi.json"},
+        "import": {
+            "document": {
+                "openapi": "3.1.0",
+                "paths": {
+                    "/orders/{number}": {
+                        "get": {
+                            "operationId": "get_order",
+                            "summary": "Look up an order by its number",
+                            "parameters": [
+                                {"name": "number", "in": "path", "schema": {"type": "string"}},
+                                {"name": "phone", "in": "query", "schema": {"type": "string"}},
+                            ],
+                        }
+                    }
+                },
+            },
+            "operations": ["get_order"],
+        },
     },
     "create_api_key": {
         "shop": {"name": "Online shop", "scopes": ["messages:read", "messages:send"]},
@@ -134,6 +164,7 @@ REQUESTS: dict[str, dict[str, Json]] = {
     },
     "update_tenant": {
         "quota": {"daily_message_quota": 5000},
+        "budget": {"bot_budget": {"dollars_per_day": 50}},
         "reopen": {"status": "active"},
     },
     "take_over_conversation": {"complaint": {"reason": "A complaint: a person should answer."}},
@@ -159,6 +190,8 @@ VALUES: Json = {
     "max_tokens": 500,
     "temperature": 0.5,
     "history_messages": 10,
+    "debounce_seconds": 4,
+    "longest_answer": 700,
     "description": "Finds an order by its number.",
     "version": 1,
     "latest_version": 1,
@@ -231,7 +264,7 @@ VALUES: Json = {
 
 NULL = frozenset(
     {"next_cursor", "trouble", "error", "expires_at", "closed_at", "reason", "mode", "user_id"}
-) | {"auto_replies_paused_until", "revoked_at", "assigned_to", "owner_since"}
+) | {"auto_replies_paused_until", "revoked_at", "assigned_to", "owner_since", "business_hours"}
 """Fields whose ordinary value is null."""
 
 IS_TRUE = frozenset(
@@ -239,6 +272,9 @@ IS_TRUE = frozenset(
 ) | {
     "credentials_valid",
     "owns_sender",
+    "shows_disclosure",
+    "shows_typing",
+    "keyword_replies_first",
 }
 
 

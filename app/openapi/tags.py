@@ -45,7 +45,7 @@ TAGS = (
     Tag("Keyword replies", "Fixed answers to what customers write.", ("keyword replies",)),
     Tag(
         "Bots",
-        "A model with your instructions and functions. A bot is defined and tried out here.",
+        "A model with your instructions and functions, which answers customers on one channel.",
         ("bots",),
     ),
     Tag("API keys", "For your own systems: each key has scopes, and a mode.", ("api_keys",)),

@@ -22,6 +22,7 @@ from app.metrics import service as metrics
 from app.tasks import broker, names, queues
 
 JOBS = (
+    "app.bots.tasks",
     "app.conversations.tasks",
     "app.delivery.tasks",
     "app.messages.tasks",

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 
 from app import config, db
 from app.auth import due as auth
+from app.bots import due as bots
 from app.common import idempotency
 from app.conversations import due as conversations
 from app.delivery import due as delivery
@@ -33,6 +34,8 @@ MONTHS_AHEAD = 3
 EXPIRING = (
     idempotency.EXPIRING,
     auth.EXPIRING,
+    bots.EXPIRING,
+    bots.EXPIRING_SPEND,
     inbox.EXPIRING,
     *messages.EXPIRING,
     events.EXPIRING,

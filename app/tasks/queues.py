@@ -20,6 +20,8 @@ class Queue(StrEnum):
     """Applying the events that providers sent."""
     SETTLING = "settling"
     """Asking providers for the outcome of uncertain messages."""
+    TURNS = "turns"
+    """Running the turns of bots, each of which waits for a model."""
     HOUSEKEEPING = "housekeeping"
     """Repair, clean-up and the search index. Nobody waits for these."""
 
@@ -37,6 +39,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.REPAIR_CHANNEL: Queue.HOUSEKEEPING,
     names.EXPIRE_CHANNEL: Queue.HOUSEKEEPING,
     names.CLEAN_TENANT: Queue.HOUSEKEEPING,
+    names.RUN_TURN: Queue.TURNS,
     names.RETURN_IDLE: Queue.HOUSEKEEPING,
     names.KEEP_MONTHS: Queue.HOUSEKEEPING,
     names.INDEX_TEXT: Queue.HOUSEKEEPING,

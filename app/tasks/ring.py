@@ -80,12 +80,14 @@ def _key(task: str, ids: tuple[Any, ...]) -> str:
     return f"ring:{task}:{':'.join(map(str, ids))}"
 
 
-def send(task: str, *ids: Any) -> None:
-    """Enqueue `task` now. While the broker is away, log it: the scheduler finds the work later."""
+def send(task: str, *ids: Any, countdown: float = 0.0) -> None:
+    """Enqueue `task`, to run in `countdown` seconds. While the broker is away, log it: the
+    scheduler finds the work later."""
     if breaker.is_open():
         return
     try:
-        celery.send_task(task, args=[str(each) for each in ids], retry=False)
+        arguments = [str(each) for each in ids]
+        celery.send_task(task, args=arguments, retry=False, countdown=countdown or None)
     except (OperationalError, RedisError, OSError) as error:
         _give_up(task, error)
 

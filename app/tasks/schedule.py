@@ -5,6 +5,7 @@ It runs as recado_system and sees headers only (ids, states, due times).
 
 from redis.exceptions import RedisError
 
+from app.bots import due as bots
 from app.delivery import due as delivery
 from app.extensions import celery, redis_handle
 from app.health import service as health
@@ -17,7 +18,7 @@ TICK_MS = 500
 SILENCE_SECONDS = 10.0
 """A longer pause between two ticks means that webhooks may have been missed."""
 
-DUE = (*delivery.DUE, *inbox.DUE)
+DUE = (*delivery.DUE, *inbox.DUE, *bots.DUE)
 """Every kind of due work."""
 
 

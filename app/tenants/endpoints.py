@@ -102,7 +102,8 @@ def read_own_tenant() -> Tenant:
 def update_own_tenant(body: dict[str, Any]) -> Tenant:
     """Change your business
 
-    Fields left out stay. The daily quota is set by the platform's administrators.
+    Fields left out stay. The daily quota and the limits of all bots are set by the platform's
+    administrators.
     """
     return service.update_own_tenant(session(), principal(), body)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from app.bots.schemas.budget import LimitsArgs, LimitsSchema
 from app.common.schema import BaseSchema, Flag, PageSchema, choice, text_field
 from app.models import ActorType, Role, TenantStatus, UserStatus
 from app.models.tenant import LANGUAGES
@@ -89,6 +90,9 @@ class TenantChangesSchema(OwnTenantChangesSchema):
     """Fields left out stay."""
 
     daily_message_quota = quota_field()
+    bot_budget = fields.Nested(
+        LimitsArgs, metadata={"description": "Limits of what all its bots together may cost."}
+    )
     status = fields.Enum(TenantStatus, by_value=True)
 
 
@@ -99,6 +103,14 @@ class TenantSchema(BaseSchema):
     timezone = fields.String(required=True)
     language = language_field(required=True)
     daily_message_quota = fields.Integer(required=True, allow_none=True)
+    bot_budget = fields.Nested(
+        LimitsSchema,
+        required=True,
+        metadata={
+            "description": "Limits of what all its bots together may cost. For those that are "
+            "null, the installation has its own."
+        },
+    )
     created_at = fields.AwareDateTime(required=True)
     updated_at = fields.AwareDateTime(required=True)
 

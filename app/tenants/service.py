@@ -135,6 +135,9 @@ def own_tenant(session: Session, *, lock: bool = False) -> Tenant:
 def update_own_tenant(session: Session, actor: Principal, changes: dict[str, Any]) -> Tenant:
     """Change the fields that are given. Raises NotFound."""
     tenant = own_tenant(session, lock=True)
+    if "bot_budget" in changes:
+        limits = bots.change_limits(tenant.bot_budget, changes["bot_budget"])
+        changes = {**changes, "bot_budget": limits}
     noted = {}
     for field, value in changes.items():
         if getattr(tenant, field) != value:

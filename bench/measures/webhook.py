@@ -96,14 +96,14 @@ def signed_receipts(place: BenchChannel, sent: list[Seeded]) -> Iterator[Shot]:
             "To": f"whatsapp:{message.to}",
         }
         for status in STATUSES:
-            yield _signed(place, url, {**base, "MessageStatus": status, "SmsStatus": status})
+            yield signed(place, url, {**base, "MessageStatus": status, "SmsStatus": status})
 
 
 def signed_posts(place: BenchChannel, sent: list[Seeded], people: list[str]) -> Iterator[Shot]:
     """Return, for each message, its three receipts and an incoming message."""
     for index, message in enumerate(sent):
         yield from signed_receipts(place, [message])
-        yield _signed(place, place.webhook_url, inbound(place, people[index % len(people)]))
+        yield signed(place, place.webhook_url, inbound(place, people[index % len(people)]))
 
 
 def inbound(place: BenchChannel, number: str) -> dict[str, str]:
@@ -123,7 +123,7 @@ def inbound(place: BenchChannel, number: str) -> dict[str, str]:
     }
 
 
-def _signed(place: BenchChannel, url: str, form: dict[str, str]) -> Shot:
+def signed(place: BenchChannel, url: str, form: dict[str, str]) -> Shot:
     signature = RequestValidator(place.auth_token).compute_signature(url, form)
     headers = {
         "X-Twilio-Signature": signature,
@@ -134,7 +134,7 @@ def _signed(place: BenchChannel, url: str, form: dict[str, str]) -> Shot:
 
 def one_inbound(app: Flask, place: BenchChannel, number: str) -> Callable[[], object]:
     def post() -> object:
-        shot = _signed(place, place.webhook_url, inbound(place, number))
+        shot = signed(place, place.webhook_url, inbound(place, number))
         path = urlsplit(shot.url).path
         answer = app.test_client().post(path, data=shot.body, headers=dict(shot.headers))
         if answer.status_code != 200:

@@ -128,6 +128,7 @@ export class Panel {
 
   choose(sender) {
     this.sender = sender;
+    this.hideTyping();
     this.drawHead();
     this.drawChat();
     this.readNow();
@@ -194,7 +195,7 @@ export class Panel {
     const known = this.messages.has(message.sid);
     this.messages.set(message.sid, message);
     if (message.sender !== this.sender) { this.drawHead(); return; }
-    if (message.direction !== "inbound") this.typing.hidden = true;
+    if (!known && message.direction !== "inbound") this.hideTyping();
     const changed = this.reactsTo(message) || (known ? message : null);
     const old = changed && this.list.querySelector(`[data-sid="${changed.sid}"]`);
     if (old && !message.deleted) old.replaceWith(this.bubble(changed));
@@ -222,7 +223,13 @@ export class Panel {
     if (sender !== this.sender) return;
     this.typing.textContent = t("typing");
     this.typing.hidden = false;
-    setTimeout(() => { this.typing.hidden = true; }, seconds * 1000);
+    clearTimeout(this.typingEnds);
+    this.typingEnds = setTimeout(() => this.hideTyping(), seconds * 1000);
+  }
+
+  hideTyping() {
+    clearTimeout(this.typingEnds);
+    this.typing.hidden = true;
   }
 
   setReply(message) {

@@ -8,7 +8,7 @@ import pytest
 from app.ai import chat, responses
 from app.ai.catalogue import catalogue
 from app.ai.client import fitting
-from app.ai.types import Endpoint, Question, Replied, Role, Said, Tool, ToolResult
+from app.ai.types import Endpoint, Question, Replied, Role, Said, Tool, ToolCall, ToolResult
 
 OPENAI = Endpoint("https://api.openai.com/v1", "k", is_openai=True)
 OTHER = Endpoint("https://llm.example.com/v1", "k")
@@ -132,10 +132,19 @@ def test_the_items_of_a_turn_in_both_dialects() -> None:
         call,
         {"type": "function_call_output", "call_id": "c", "output": "sent"},
     ]
-    messages = chat.request(question(items=(*said, ToolResult("c", "sent"))), OTHER)["messages"]
+    earlier = (ToolCall("c", "look_up", "{}"), ToolResult("c", "sent"))
+    assert responses.request(question(items=(*said, *earlier)), OPENAI)["input"] == body["input"]
+    messages = chat.request(question(items=(*said, *earlier)), OTHER)["messages"]
     assert messages == [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "hola"},
         {"role": "system", "content": "It is noon."},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+            ],
+        },
         {"role": "tool", "tool_call_id": "c", "content": "sent"},
     ]

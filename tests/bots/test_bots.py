@@ -46,7 +46,9 @@ def test_a_bot_is_made_shown_and_listed(signed_in: ApiClient) -> None:
     made = answer.json["data"]
     assert (made["version"], made["latest_version"], made["max_tokens"]) == (1, 1, 300)
     assert made["assistant_functions"] == [{**FUNCTION, "strict": False}]
-    assert made["horizon_actions"] == [{**ACTION, "body": None, "effect": "read"}]
+    assert made["horizon_actions"] == [
+        {**ACTION, "body": None, "effect": "read", "confirmation": {}}
+    ]
     assert made["model"] == made["actions"] == {"base_url": None, "api_key": None}
     assert made["channel"]["phone_number"] == made["twilio_phone_number"]
     assert signed_in.get(path_of(made)).json["data"] == made

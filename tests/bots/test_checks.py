@@ -72,8 +72,6 @@ for _ in range(12):
         {"model": {"api_key": "a\r\nHost: evil"}},
         {"model": {"api_key": "ключ"}},
         {"model": {"api_key": "x" * 501}},
-        {"is_enabled": True},
-        {"debounce_seconds": 4},
         {"id": "mine"},
     ],
 )

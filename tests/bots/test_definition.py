@@ -7,8 +7,12 @@ import pytest
 from app.ai.types import Tool
 from app.bots.definition import (
     Action,
+    BusinessHours,
     Definition,
     Effect,
+    Escalation,
+    EscalationKind,
+    Span,
     from_json,
     to_json,
 )
@@ -22,6 +26,14 @@ FULL = Definition(
     tools=(Tool("find_order", "Finds it.", {"type": "object", "properties": {}}, True),),
     actions=(Action("find_order", "POST", "/orders", {}, {"a": ["{x}"]}, Effect.CONFIRM),),
     history_messages=3,
+    debounce_seconds=0,
+    shows_typing=False,
+    shows_disclosure=False,
+    disclosure={"es": "x"},
+    escalation=Escalation(EscalationKind.PHONE, "+15551234567"),
+    handover_keywords=("ayuda",),
+    business_hours=BusinessHours("America/Lima", (Span(0, "09:00", "18:00"),)),
+    split_messages=True,
 )
 
 
@@ -41,4 +53,18 @@ def test_a_field_that_is_gone_is_ignored() -> None:
 def test_the_defaults_of_a_definition() -> None:
     made = Definition("gpt-6-luna")
     assert (made.max_tokens, made.temperature, made.reasoning_effort) == (500, None, "none")
-    assert made.history_messages == 10
+    assert (made.debounce_seconds, made.history_messages, made.longest_answer) == (4, 10, 700)
+    assert made.shows_typing
+    assert made.shows_disclosure
+    assert made.keyword_replies_first
+    assert not made.split_messages
+    assert made.business_hours is None
+    assert made.escalation == Escalation(EscalationKind.PEOPLE)
+    texts = (made.disclosure, made.handover_text, made.fallback_text, made.out_of_hours_text)
+    assert all(set(each) == {"es", "en"} and all(each.values()) for each in texts)
+
+
+def test_the_disclosure_names_words_that_lead_to_a_person() -> None:
+    made = Definition("gpt-6-luna")
+    for text in made.disclosure.values():
+        assert text.split("*")[1] in made.handover_keywords

@@ -105,7 +105,10 @@ def test_calls_of_tools_are_shown_and_not_made(signed_in: ApiClient, settings: S
         {"id": "call_1", "name": "hours", "arguments": {}, "action": None},
     ]
     assert len(server.requests) == 1
-    assert row_counts(signed_in.tenant_id) == before
+    assert row_counts(signed_in.tenant_id) == {
+        **before,
+        (signed_in.tenant_id, "bot_spend"): 4,
+    }
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,12 @@ def api(base_url: str) -> requests.Session:
     )
     session.headers["Authorization"] = f"Bearer {pair.json()['access_token']}"
     return session
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bot(api: requests.Session, base_url: str) -> str:
+    """The address of the demonstration's bot. It is switched off: most tests want no answer."""
+    (found,) = api.get(f"{base_url}/bots", timeout=10).json()["data"]
+    address = f"{base_url}/bots/{found['id']}"
+    api.put(address, json={"is_enabled": False}, timeout=10).raise_for_status()
+    return address

@@ -9,6 +9,8 @@ import requests
 from playwright.sync_api import Locator, Page, expect
 
 SENDER = "+14155238886"
+ACCOUNT = ("AC0000000000000000000000000000de30", "de300000000000000000000000000000")
+"""Of the demonstration: what the business signs in with at the provider."""
 NUMBERS = count(15557650001)
 
 
@@ -43,6 +45,16 @@ class Person:
         answer = self._api.post(f"{self._base_url}/api/send", json=body, timeout=10)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["message_id"])
+
+    def is_typed_to(self, sid: str) -> None:
+        """Show the person that the business writes an answer to this message."""
+        answer = requests.post(
+            f"{self._simulator}/v2/Indicators/Typing.json",
+            {"channel": "whatsapp", "messageId": sid},
+            auth=ACCOUNT,
+            timeout=10,
+        )
+        assert answer.ok, answer.text
 
     def messages(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.control("GET", "/messages")["messages"]
@@ -259,6 +271,20 @@ def test_opening_the_chat_reads_it(page: Page, simulator_url: str, person: Perso
     item.click()
     until(page, lambda: person.statuses() == ["read"])
     expect(item.locator(".count")).to_have_count(0)
+
+
+def test_typing_is_shown_until_the_answer_comes(
+    page: Page, simulator_url: str, person: Person
+) -> None:
+    phone = open_phone(page, simulator_url, person)
+    sid = person.write(body="how much is it?")["sid"]
+    person.is_typed_to(sid)
+    typing = phone.get_by_text("escribiendo…")
+    expect(typing).to_be_visible()
+    expect(phone.locator("li.row.own .blue")).to_be_visible()
+    person.is_sent(body="It is 5.")
+    expect(phone.locator("li.row.theirs", has_text="It is 5.")).to_be_visible(timeout=10_000)
+    expect(typing).to_be_hidden()
 
 
 def test_the_window_button_shows_the_true_state(

@@ -39,6 +39,19 @@ def test_a_person_writes_and_the_keyword_reply_arrives(page: Page, simulator_url
     )
 
 
+def test_a_person_asks_and_the_bot_looks_the_order_up(
+    page: Page, api: requests.Session, bot: str, simulator_url: str
+) -> None:
+    api.put(bot, json={"is_enabled": True}, timeout=10).raise_for_status()
+    open_phone(page, simulator_url)
+    page.get_by_role("textbox", name="Mensaje").fill("where is order 1042?")
+    page.keyboard.press("Enter")
+    answer = page.locator("li.row.theirs", has_text="shipped").last
+    expect(answer).to_be_visible(timeout=15_000)
+    expect(answer).to_contain_text("1042")
+    api.put(bot, json={"is_enabled": False}, timeout=10).raise_for_status()
+
+
 def test_the_api_page_describes_every_call_without_an_outside_host(
     page: Page, base_url: str
 ) -> None:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +20,18 @@ from pathlib import Path
 from app.inbox.reading import STILL_COMING
 from dev import binaries
 from dev.settings import temporary
+from tests.chaos import chats_verdict
 from tests.chaos.attacks import Driver, Ending
-from tests.chaos.books import Oracle, read_oracle, read_records, unrepaired, unsettled
+from tests.chaos.books import (
+    Oracle,
+    read_oracle,
+    read_records,
+    read_talk,
+    unrepaired,
+    unsettled,
+)
 from tests.chaos.businesses import ask_for_repair, open_businesses
+from tests.chaos.chats import Chats, bookings
 from tests.chaos.figures import recoveries, restarts
 from tests.chaos.fleet import Fleet, make_fleet
 from tests.chaos.load import Load, letters, spread
@@ -30,7 +40,7 @@ from tests.chaos.plan import FORMS, Plan, faults
 from tests.chaos.troubles import Troubles
 from tests.chaos.verdict import Books, Promise, counted, judge, table, undisturbed
 
-COUNTS = ("messages", "kills", "freezes", "crashes", "flushes", "aways")
+COUNTS = ("messages", "chats", "kills", "freezes", "crashes", "flushes", "aways")
 SETTINGS = {"DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
 START_SECONDS = 90.0
 REPORT_EVERY = 20.0
@@ -89,10 +99,12 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         if troubles:
             troubles.open()
             posts = spread(posts, troubles.letters)
+        chats = Chats(plan, settings.web_url, settings.simulator_url)
+        chats.open(outside)
         outside.call("PUT", "/faults", faults(plan, troubles.rules if troubles else None))
         load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
         driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
-        attack(driver, load, troubles)
+        attack(driver, load, chats, troubles)
         struck = outside.stop_faults()
         if troubles:
             outside.call("PUT", "/faults", troubles.rules)
@@ -100,28 +112,32 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         settle(driver, outside)
         if troubles:
             troubles.mend()
-        repair(driver, load, settings.web_url, troubles)
+        repair(driver, load, settings.web_url, [*chats.tokens(), *_tokens(troubles)])
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
         books = Books(load.answers, records, oracle, *(troubles.excused if troubles else ()))
-        promises = [*judge(books), *(undisturbed(books) if plan.is_calm else ())]
-        promises += troubles.promises(records, oracle) if troubles else []
-        promises += [_deadlocks(fleet), *_attacked(driver, struck)]
-        say("\n" + table(promises) + "\n")
-        report(driver, books, struck)
-        say("\n" + conclusion(promises))
+        promises = [
+            *judge(books),
+            *(undisturbed(books) if plan.is_calm else ()),
+            *(troubles.promises(records, oracle) if troubles else ()),
+            *_talked(fleet, chats, outside, oracle),
+            _deadlocks(fleet),
+            *_attacked(driver, struck),
+        ]
+        conclude(driver, books, struck, promises)
         say(f"Seed {plan.seed}, {time.monotonic() - started:.0f} s.")
     finally:
         fleet.stop()
     return promises
 
 
-def attack(driver: Driver, load: Load, troubles: Troubles | None) -> None:
+def attack(driver: Driver, load: Load, chats: Chats, troubles: Troubles | None) -> None:
     """Run load and attacks in parallel; longer until each fault point was hit."""
     plan = driver.plan
     driver.arm()
     load.start()
+    chats.start()
     begun = reported = time.monotonic()
     for number, each in enumerate(plan.attacks):
         driver.act(each)
@@ -132,7 +148,11 @@ def attack(driver: Driver, load: Load, troubles: Troubles | None) -> None:
             reported = time.monotonic()
             _progress(driver, load)
     until = time.monotonic() + EXTRA_SECONDS
-    while not load.is_done() or driver.leaving or (driver.missed() and time.monotonic() < until):
+    while (
+        not (load.is_done() and chats.is_done())
+        or driver.leaving
+        or (driver.missed() and time.monotonic() < until)
+    ):
         driver.rest(1.0)
         if time.monotonic() > until + 2 * EXTRA_SECONDS:
             raise RuntimeError("the load did not get its answers")
@@ -157,14 +177,25 @@ def settle(driver: Driver, outside: Outside) -> None:
         driver.rest(1.0)
 
 
-def repair(driver: Driver, load: Load, web_url: str, troubles: Troubles | None) -> None:
+def repair(driver: Driver, load: Load, web_url: str, tokens: list[str]) -> None:
     """Request the provider's lists, once lost messages are old enough to be considered late."""
     driver.rest(load.ended + OLD_ENOUGH_SECONDS - time.monotonic())
-    tokens = troubles.tokens() if troubles else ()
     ask_for_repair(web_url, datetime.now(UTC) - timedelta(days=1), tokens)
     until = time.monotonic() + REPAIR_SECONDS
     while unrepaired(driver.fleet.database_url) and time.monotonic() < until:
         driver.rest(0.5)
+
+
+def _tokens(troubles: Troubles | None) -> Iterator[str]:
+    yield from troubles.tokens() if troubles else ()
+
+
+def conclude(driver: Driver, books: Books, struck: dict[str, int], promises: list[Promise]) -> None:
+    """Print the promises, the figures, and the result."""
+    say("\n" + table(promises) + "\n")
+    report(driver, books, struck)
+    broken = sum(not each.is_kept for each in promises)
+    say(f"\n{broken} PROMISES BROKEN." if broken else "\nAll promises kept.")
 
 
 def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
@@ -182,15 +213,17 @@ def report(driver: Driver, books: Books, struck: dict[str, int]) -> None:
         say(line)
 
 
+def _talked(fleet: Fleet, chats: Chats, outside: Outside, oracle: Oracle) -> list[Promise]:
+    margin = float(chats.plan.settings["CLAIM_LEASE_SECONDS"])
+    talk = read_talk(fleet.database_url, chats.tenant_id)
+    booked = bookings(outside, chats.business_key)
+    return chats_verdict.judge(talk, chats.silences, oracle.handed, booked, margin)
+
+
 def _deadlocks(fleet: Fleet) -> Promise:
     """Count them in the log of Postgres, because its own counter does not survive a crash."""
     found = [line for line in fleet.postgres_log() if "deadlock detected" in line]
     return Promise("deadlocks", str(len(found)), tuple(found[:5]))
-
-
-def conclusion(promises: list[Promise]) -> str:
-    broken = sum(not each.is_kept for each in promises)
-    return f"{broken} PROMISES BROKEN." if broken else "All promises kept."
 
 
 def _attacked(driver: Driver, struck: dict[str, int]) -> list[Promise]:

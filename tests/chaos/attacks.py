@@ -17,12 +17,14 @@ from tests.chaos.plan import Attack, Plan
 
 _WEB = tuple(name for name in FAULT_POINTS if name.startswith(("send_", "inbox_")))
 _INBOX = tuple(name for name in FAULT_POINTS if name.startswith("apply_"))
-_SENDING = tuple(name for name in FAULT_POINTS if name not in {*_WEB, *_INBOX})
+_TURNS = tuple(name for name in FAULT_POINTS if name.startswith("turn_"))
+_SENDING = tuple(name for name in FAULT_POINTS if name not in {*_WEB, *_INBOX, *_TURNS})
 POINTS = {
     "web": _WEB,
     "worker-inbox": _INBOX,
     "worker-replies": _SENDING,
     "worker-delivery": _SENDING,
+    "worker-turns": _TURNS,
 }
 """The name of a process → the fault points in its code."""
 

@@ -2,7 +2,7 @@
 processed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -73,6 +73,41 @@ class Oracle:
     webhooks: list[tuple[float, int | None]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class TurnRow:
+    """A turn in Postgres, by the time it began."""
+
+    id: str
+    conversation_id: str
+    state: str
+    outcome: str | None
+    error: str
+    message_ids: list[str]
+    reply_id: str | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message of the bot. `created` is Unix time."""
+
+    id: str
+    conversation_id: str
+    created: float
+
+
+@dataclass
+class Talk:
+    """The conversations of the proof. `people`: conversation → phone; `owners`: conversation →
+    owner; `heard`: conversation → ids of what the customer wrote, in the order in which it was
+    stored."""
+
+    people: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    heard: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    turns: Sequence[TurnRow] = ()
+    said: Sequence[Said] = ()
+
+
 def unsettled(admin_url: str) -> Counter[str]:
     """Return how much is unfinished: outgoing messages by status, and inbox items to apply.
 
@@ -83,6 +118,9 @@ def unsettled(admin_url: str) -> Counter[str]:
         "select status, count(*) from recado.messages where status in %s group by status"
         " union all"
         " select 'inbox', count(*) from recado.inbox_items where state = 'received'"
+        " having count(*) > 0"
+        " union all"
+        " select 'turn', count(*) from recado.turns where state in ('armed', 'running')"
         " having count(*) > 0"
     )
     return Counter({str(at): int(count) for at, count in _select(admin_url, statement, UNSETTLED)})
@@ -163,6 +201,40 @@ def read_oracle(outside: Outside) -> Oracle:
     return oracle
 
 
+def read_talk(admin_url: str, tenant_id: str) -> Talk:
+    """Return the conversations of a tenant with a bot."""
+    conversations = _select(
+        admin_url,
+        "select id::text, address, owner from recado.conversations where tenant_id = %s",
+        tenant_id,
+    )
+    heard: dict[str, list[str]] = {each: [] for each, _, _ in conversations}
+    said = []
+    for message_id, conversation_id, sender, created in _select(
+        admin_url,
+        "select id::text, conversation_id::text, sender, extract(epoch from created_at)::float"
+        " from recado.messages where tenant_id = %s order by id",
+        tenant_id,
+    ):
+        if sender == "bot":
+            said.append(Said(message_id, conversation_id, created))
+        elif sender == "contact":
+            heard[conversation_id].append(message_id)
+    turns = _select(
+        admin_url,
+        "select id::text, conversation_id::text, state, outcome, error, message_ids,"
+        " reply_id::text from recado.turns where tenant_id = %s order by started_at nulls last",
+        tenant_id,
+    )
+    return Talk(
+        people={each: address for each, address, _ in conversations},
+        owners={each: owner for each, _, owner in conversations},
+        heard=heard,
+        turns=[TurnRow(*row) for row in turns],
+        said=said,
+    )
+
+
 def _add_webhook(oracle: Oracle, entry: dict[str, Any]) -> None:
     oracle.webhooks.append((entry["at"], entry["http_status"]))
     is_inbound = entry["purpose"] == "inbound"
@@ -180,7 +252,7 @@ def _message_of(status_callback: str) -> str | None:
     return values[0] if values else None
 
 
-def _select(url: str, statement: str, *values: Iterable[str]) -> list[tuple[Any, ...]]:
+def _select(url: str, statement: str, *values: Iterable[str] | str) -> list[tuple[Any, ...]]:
     connection = psycopg2.connect(url)
     try:
         with connection.cursor() as cursor:

@@ -21,15 +21,16 @@ class Attack(StrEnum):
 class Plan:
     """The counts of a run; anything not named does not happen.
 
-    `every` seconds pass between two attacks. `settings` are the service's own time constants,
-    `longest_freeze` and `list_lag` (seconds) what they can tolerate: see CLAIM_LEASE_SECONDS and
-    SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one process after the other to
-    end, as a deploy does. The processes carry the `fault_points`; `provider_faults` says whether
-    the provider misbehaves. `troubles`: additional businesses whose provider, channel or account
-    does not work as it should.
+    `chats`: people who write to a bot. `every` seconds pass between two attacks. `settings` are the
+    service's own time constants, `longest_freeze` and `list_lag` (seconds) what they can tolerate:
+    see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one
+    process after the other to end, as a deploy does. The processes carry the `fault_points`;
+    `provider_faults` says whether the provider misbehaves. `troubles`: additional businesses whose
+    provider, channel or account does not work as it should.
     """
 
     messages: int
+    chats: int
     every: float
     settle_seconds: float
     settings: Mapping[str, str]
@@ -89,6 +90,7 @@ PRODUCTION = {
     "SETTLE_AFTER_SECONDS": "20",
     "SETTLE_AGAIN_SECONDS": "15",
     "UNCERTAIN_MAX_SECONDS": "900",
+    "TURN_SECONDS": "45",
 }
 QUICK = {
     "PROVIDER_TIMEOUT_SECONDS": "4",
@@ -96,11 +98,13 @@ QUICK = {
     "SETTLE_AFTER_SECONDS": "6",
     "SETTLE_AGAIN_SECONDS": "4",
     "UNCERTAIN_MAX_SECONDS": "90",
+    "TURN_SECONDS": "10",
 }
 """The same proportions as in production, about a quarter as long, so that CI can wait for them."""
 
 SHORT = Plan(
     messages=500,
+    chats=60,
     kills=24,
     freezes=5,
     crashes=2,
@@ -118,6 +122,7 @@ SHORT = Plan(
 FULL = replace(
     SHORT,
     messages=10_000,
+    chats=5_000,
     kills=300,
     freezes=50,
     crashes=10,
@@ -131,7 +136,8 @@ FULL = replace(
 )
 DEPLOY = Plan(
     messages=1_000,
-    restarts=12,
+    chats=100,
+    restarts=13,
     every=20.0,
     settle_seconds=200,
     settings=PRODUCTION,

@@ -7,43 +7,20 @@ differences: a business whose provider can never report the outcome of a message
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
-
 from app.delivery.reconcile import MOST_SENDS
 from tests.chaos.books import UNSETTLED, Oracle, Records
-from tests.chaos.businesses import ask, sign_in
-from tests.chaos.load import Business, Letter
+from tests.chaos.businesses import Opener, Sender, ask, retry, sign_in
+from tests.chaos.load import Letter
 from tests.chaos.outside import Outside
 from tests.chaos.plan import Plan
 from tests.chaos.verdict import Promise
 
-PASSWORD = "correct horse battery staple"
 CROWD = 80
 ENOUGH_QUOTA = 1_000_000
-AGAIN_SECONDS = 0.5
-PATIENCE_SECONDS = 90.0
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """A tenant of the proof's own, with the username of its owner."""
-
-    id: str
-    owner: str
-    api_key: str
-
-
-@dataclass(frozen=True)
-class Sender:
-    """A channel, its account at the provider, and how its tenant posts."""
-
-    channel_id: str
-    account: str
-    business: Business
 
 
 @dataclass
@@ -59,26 +36,26 @@ class Troubles:
     ended: float = 0.0
     pairs: list[tuple[str, str]] = field(default_factory=list)
     _numbers: int = 0
-    _tenants: list[Tenant] = field(default_factory=list)
+    _opener: Opener = field(init=False)
 
     def open(self) -> None:
         """Before the load: create the tenants, their channels, and what they are going to send."""
-        self._admin = sign_in(self.web_url, "admin")
+        self._opener = Opener(self.web_url, self.outside)
         count = max(10, self.plan.messages // 50)
-        self._refusing = self._sender(self._tenant(), 80)
-        self._unreadable = self._sender(self._tenant(), 80)
-        self._disabled = self._sender(tenant := self._tenant(), 1)
+        self._refusing = self._opener.sender(self._opener.tenant(), 80)
+        self._unreadable = self._opener.sender(self._opener.tenant(), 80)
+        self._disabled = self._opener.sender(tenant := self._opener.tenant(), 1)
         self._disabled_tenant = tenant
-        self._closed_tenant = self._tenant()
-        self._closed = self._sender(self._closed_tenant, 1)
+        self._closed_tenant = self._opener.tenant()
+        self._closed = self._opener.sender(self._closed_tenant, 1)
         for sender in (self._disabled, self._closed):
             self.letters += self._texts(sender, count, people=count)
         for sender in (self._refusing, self._unreadable):
             self.letters += self._texts(sender, count // 2, people=count // 2)
-        crowd = self._tenant()
-        token = self._token(crowd.owner)
+        crowd = self._opener.tenant()
+        token = self._opener.token(crowd.owner)
         for _ in range(CROWD):
-            self.letters += self._texts(self._sender(crowd, 1, token), 3, people=3)
+            self.letters += self._texts(self._opener.sender(crowd, 1, token), 3, people=3)
         self._open_pairs(max(3, count // 4))
         self._limit("demo")
         refusing, unreadable = self._refusing.account, self._unreadable.account
@@ -93,8 +70,8 @@ class Troubles:
 
     def begin(self) -> None:
         """In the middle of the load: disable a channel, close a tenant, merge people."""
-        self._retry(lambda: self._set_channel("disabled"))
-        self._retry(lambda: self._set_tenant("closed"))
+        retry(lambda: self._set_channel("disabled"))
+        retry(lambda: self._set_tenant("closed"))
         self.began = time.time()
         for number, user_id in self.pairs:
             self.outside.call("PATCH", f"/phones/{number}", {"user_id": user_id})
@@ -103,8 +80,8 @@ class Troubles:
     def end(self) -> None:
         """Before settling: everything may be sent again."""
         self.ended = time.time()
-        self._retry(lambda: self._set_channel("active"))
-        self._retry(lambda: self._set_tenant("active"))
+        retry(lambda: self._set_channel("active"))
+        retry(lambda: self._set_tenant("active"))
         # No webhook may have come through before, and a list has no user ids.
         self._show_both()
 
@@ -114,7 +91,7 @@ class Troubles:
 
     def tokens(self) -> Iterator[str]:
         """Return a token of each business in trouble."""
-        return (self._token(tenant.owner) for tenant in self._tenants)
+        return (self._opener.token(tenant.owner) for tenant in self._opener.tenants)
 
     @property
     def excused(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -167,8 +144,8 @@ class Troubles:
 
     def _open_pairs(self, count: int) -> None:
         """Create people who are known by a number on one channel and by a user id on another."""
-        tenant = self._tenant()
-        self._first, self._second = self._sender(tenant, 80), self._sender(tenant, 80)
+        tenant = self._opener.tenant()
+        self._first, self._second = self._opener.sender(tenant, 80), self._opener.sender(tenant, 80)
         for index in range(count):
             number, user_id = f"+1405{5_000_000 + index}", f"US.{77_000_000 + index}"
             self.pairs.append((number, user_id))
@@ -193,61 +170,18 @@ class Troubles:
     def _letter(self, sender: Sender, to: str, body: str) -> Letter:
         return Letter(str(uuid.uuid4()), sender.business, to, body, "default")
 
-    def _tenant(self) -> Tenant:
-        name = f"trouble-{uuid.uuid4().hex[:10]}"
-        new = {"name": name, "owner": {"username": name, "password": PASSWORD}}
-        tenant = ask(self.web_url, self._admin, "POST", "/tenants", new)
-        token = self._token(name)
-        key = ask(self.web_url, token, "POST", "/auth/api-keys", {"name": "chaos"})["key"]
-        made = Tenant(tenant["id"], name, key)
-        self._tenants.append(made)
-        return made
-
-    def _token(self, owner: str) -> str:
-        body = {"username": owner, "password": PASSWORD}
-        return str(ask(self.web_url, None, "POST", "/auth/login", body)["access_token"])
-
-    def _sender(self, tenant: Tenant, rate: int, token: str = "") -> Sender:
-        account, secret = f"AC{uuid.uuid4().hex}", uuid.uuid4().hex
-        number = f"+1417{uuid.uuid4().int % 10_000_000:07d}"
-        senders = [{"number": f"whatsapp:{number}", "inbound_url": self.web_url}]
-        self.outside.call("PUT", f"/accounts/{account}", {"auth_token": secret, "senders": senders})
-        new = {
-            "provider": "twilio",
-            "phone_number": number,
-            "messages_per_second": rate,
-            "credentials": {"account_sid": account, "auth_token": secret},
-        }
-        made = ask(self.web_url, token or self._token(tenant.owner), "POST", "/channels", new)
-        hook = {"inbound_url": made["webhook_url"]}
-        self.outside.call("PUT", f"/senders/whatsapp:{number}", hook)
-        return Sender(made["id"], account, Business("trouble", tenant.api_key, number))
-
     def _limit(self, username: str) -> None:
         """Give the tenant of the main load a quota, so that it is counted under two-way traffic."""
         token = sign_in(self.web_url, username)
         tenant_id = ask(self.web_url, token, "GET", "/auth/me")["tenant"]["id"]
         body = {"daily_message_quota": ENOUGH_QUOTA}
-        ask(self.web_url, self._admin, "PUT", f"/tenants/{tenant_id}", body)
+        ask(self.web_url, self._opener.admin, "PUT", f"/tenants/{tenant_id}", body)
 
     def _set_channel(self, status: str) -> None:
-        token = self._token(self._disabled_tenant.owner)
+        token = self._opener.token(self._disabled_tenant.owner)
         path = f"/channels/{self._disabled.channel_id}"
         ask(self.web_url, token, "PUT", path, {"status": status})
 
     def _set_tenant(self, status: str) -> None:
         path = f"/tenants/{self._closed_tenant.id}"
         ask(self.web_url, sign_in(self.web_url, "admin"), "PUT", path, {"status": status})
-
-    def _retry(self, action: Callable[[], None]) -> None:
-        """While everything breaks, a call may fail."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                action()
-            except (requests.RequestException, RuntimeError):
-                if time.monotonic() > until:
-                    raise
-                time.sleep(AGAIN_SECONDS)
-            else:
-                return

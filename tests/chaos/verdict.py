@@ -55,8 +55,8 @@ def undisturbed(books: Books) -> list[Promise]:
     posts = [each.what for each in books.answers.outcomes if each.what.startswith("5")]
     webhooks = [str(status) for _, status in books.oracle.webhooks if status and status >= 500]
     return [
-        _none("answers 5xx to senders", posts),
-        _none("answers 5xx to the provider", webhooks),
+        none("answers 5xx to senders", posts),
+        none("answers 5xx to the provider", webhooks),
     ]
 
 
@@ -76,10 +76,10 @@ def _durable(books: Books) -> list[Promise]:
     return [
         Promise("messages answered with 202", str(len(answered)), _named(answers.refused)),
         Promise("stored", str(len(rows))),
-        _none("missing after a 202", missing),
-        _none("stored twice for one Idempotency-Key", extra),
-        _none("keys whose answer changed", changed),
-        _none("answers 500", ["500"] * answers.codes["500"]),
+        none("missing after a 202", missing),
+        none("stored twice for one Idempotency-Key", extra),
+        none("keys whose answer changed", changed),
+        none("answers 500", ["500"] * answers.codes["500"]),
     ]
 
 
@@ -116,26 +116,26 @@ def _delivered(books: Books) -> list[Promise]:
             _named([row.id for row in rows if fate(row) is None]),
         ),
         Promise("processed by the provider", str(sum(counts.values()))),
-        _none("lost (handed over, yet never processed)", lost),
-        _none("doubled", [row.id for row in doubled]),
-        _none(
+        none("lost (handed over, yet never processed)", lost),
+        none("doubled", [row.id for row in doubled]),
+        none(
             f"doubled of {len(once)} at_most_once",
             [row.id for row in doubled if row.policy == "at_most_once"],
         ),
-        _none("processed without a message of ours", sorted(set(processed) - known)),
-        _none("other text than was sent", altered),
-        _none("accepted without a provider's id", nameless),
-        _none("bound to another message's id", misbound),
-        _none("unknown though it may be sent again", unknown_default),
-        _none("failed, yet it arrived", false_failures),
+        none("processed without a message of ours", sorted(set(processed) - known)),
+        none("other text than was sent", altered),
+        none("accepted without a provider's id", nameless),
+        none("bound to another message's id", misbound),
+        none("unknown though it may be sent again", unknown_default),
+        none("failed, yet it arrived", false_failures),
     ]
 
 
 def _settled(books: Books) -> list[Promise]:
     left = [f"{row.id} {row.status}" for row in books.records.rows if row.status in UNSETTLED]
     return [
-        _none("not settled in the end", left),
-        _none("sending for more than 2 minutes", ["sending"] * books.records.old_sending),
+        none("not settled in the end", left),
+        none("sending for more than 2 minutes", ["sending"] * books.records.old_sending),
     ]
 
 
@@ -152,16 +152,16 @@ def _inbound(books: Books) -> list[Promise]:
             "people's messages: written, heard by webhook, stored",
             f"{len(oracle.inbound)}, {len(heard)}, {len(records.incoming)}",
         ),
-        _none(
+        none(
             "missing after the repair",
             [sid for sid in oracle.inbound if not records.incoming[sid]],
         ),
-        _none(
+        none(
             "heard (answered 2xx), not stored",
             [sid for sid in heard if not records.incoming[sid]],
         ),
-        _none("stored twice", [sid for sid, times in records.incoming.items() if times > 1]),
-        _none(
+        none("stored twice", [sid for sid, times in records.incoming.items() if times > 1]),
+        none(
             "webhooks answered 2xx, not in the inbox",
             [key for key in oracle.heard if not records.event_keys[key]],
         ),
@@ -170,7 +170,7 @@ def _inbound(books: Books) -> list[Promise]:
             f"{received} = {ledger} (+ {records.duplicates})",
             tuple(gap),
         ),
-        _none("parked", records.parked),
+        none("parked", records.parked),
         _replies(books),
     ]
 
@@ -213,7 +213,7 @@ def _arrived(books: Books, message_id: str) -> bool:
     )
 
 
-def _none(text: str, found: list[str]) -> Promise:
+def none(text: str, found: list[str]) -> Promise:
     return Promise(text, str(len(found)), _named(found))
 
 

@@ -24,7 +24,7 @@ def test_every_type_has_an_entry_and_every_entry_a_type() -> None:
 @pytest.mark.parametrize("event_type", EventType)
 def test_a_name_is_a_thing_and_what_happened_to_it(event_type: EventType) -> None:
     thing, _, happened = event_type.partition(".")
-    assert thing in {"message", "conversation", "contact", "channel", "inbox"}
+    assert thing in {"message", "conversation", "contact", "channel", "bot", "inbox"}
     assert happened.rpartition("_")[2].endswith(("ed", "sent", "read", "uncertain", "unknown"))
 
 

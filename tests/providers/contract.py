@@ -31,10 +31,13 @@ from app.delivery import claims, outcomes
 from app.delivery.pacing import Plan
 from app.inbox import read_requests, repair
 from app.models import Status, Tenant
+from tests.ai.model_server import answer, model_server
+from tests.ai.model_server import message as spoken
 from tests.common.census import row_counts
 from tests.factories import ApiClient
 from tests.providers.outside import Fate, Outside, ProviderChannel, Receipt, Written
 from tests.webhook.twilio_posts import Signed, ledger
+from tests.world import settings_changed
 
 REPORTED = (Status.SENT, Status.DELIVERED, Status.READ)
 ORDERS = list(itertools.permutations(REPORTED))
@@ -190,6 +193,21 @@ class ProviderContract:
         assert place.heard() == ["¡Qué tal! 👋"]
         (thread,) = place.owner.get("/api/whatsapp/conversations").json["items"]
         assert thread["contact"]["phone"] == person
+
+    def test_a_bot_answers_it_once(self, place: ProviderChannel) -> None:
+        person = place.outside.person(Fate.ACCEPTED)
+        with model_server(("200 OK", answer(spoken("Sí, hasta las 18.")))) as model:
+            with settings_changed(openai_base_url=f"{model.url}/v1", openai_api_key="sk-1"):
+                place.add_bot(debounce_seconds=0, shows_disclosure=False)
+                for _ in range(2):
+                    place.tell(Written("SM1", person, "¿Abren hoy?"))
+                    place.apply()
+                    place.run_turns()
+            assert len(model.requests) == 1
+        place.deliver()
+        (reply,) = place.sql("select id, body, status from recado.messages where sender = 'bot'")
+        assert (reply.body, reply.status) == ("Sí, hasta las 18.", "accepted")
+        assert list(place.outside.processed()) == [place.token(reply.id)]
 
     def test_many_facts_at_once_are_all_kept(self, place: ProviderChannel) -> None:
         message_id = place.send()

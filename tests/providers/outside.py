@@ -11,6 +11,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import db
+from app.bots import service as bots
 from app.channels.providers.base import Json
 from app.delivery import settle
 from app.delivery.claims import Queue
@@ -119,6 +120,16 @@ class ProviderChannel:
     def apply(self) -> None:
         while apply.apply_due(self.tenant.id):
             pass
+
+    def add_bot(self, **fields: Any) -> None:
+        number = self.outside.phone_number
+        made = self.owner.post("/bots", {"name": "B", "twilio_phone_number": number, **fields})
+        assert made.status_code == 201, made.text
+
+    def run_turns(self) -> None:
+        """Let bots answer in every conversation."""
+        for row in self.sql("select id from recado.conversations"):
+            bots.run_turn(self.tenant.id, row.id)
 
     def token(self, message_id: UUID, attempt: int = 1) -> str:
         return attempt_token.make(self.tenant.id, AttemptRef(message_id, attempt))

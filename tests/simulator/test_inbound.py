@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from simulator.demo import BSUID_PHONE, DEMO_ACCOUNT_SID, DEMO_AUTH_TOKEN
@@ -165,6 +166,24 @@ def test_typing_marks_the_message_read(client: Client, simulator: Simulator) -> 
     (message,) = simulator.control("GET", "/phones/+15551234567/messages")["messages"]
     assert message["details"]["read_by_business"]
     assert [entry["sid"] for entry in simulator.log("typing")] == [sid]
+
+
+def test_typing_is_refused_for_what_the_person_did_not_write(
+    client: Client, simulator: Simulator
+) -> None:
+    simulator.write(body="hola")
+    ours = client.messages.create(to=PERSON, from_=SENDER, body="hi")
+    for sid in (str(ours.sid), f"SM{'0' * 32}"):
+        with pytest.raises(TwilioRestException) as refused:
+            client.messaging.v2.typing_indicator.create(channel="whatsapp", message_id=sid)
+        assert (refused.value.status, refused.value.code) == (400, 20001)
+    assert simulator.log("typing") == []
+
+
+def test_typing_needs_the_account_of_the_message(simulator: Simulator) -> None:
+    form = {"channel": "whatsapp", "messageId": simulator.write(body="hola")["sid"]}
+    answer = simulator.post("/v2/Indicators/Typing.json", form, auth=("AC1", "wrong"))
+    assert (answer.status_code, answer.json()["code"]) == (401, 20003)
 
 
 def test_outbound_media_is_downloaded(client: Client, simulator: Simulator) -> None:

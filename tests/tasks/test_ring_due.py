@@ -36,7 +36,8 @@ def due(task: str) -> set[tuple[Any, ...]]:
 def look_at_all(kind: DueWork) -> list[tuple[Any, ...]]:
     first = {f"after_{column}": FIRST for column in kind.key}
     with db.system_session() as session:
-        rows = session.execute(kind.query, {"most": 10_000, **first}).all()
+        given = {"most": 10_000, **first, **kind.parameters()}
+        rows = session.execute(kind.query, given).all()
     return [ring for row in rows for ring in kind.rings(row)]
 
 

@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from app import config, db
 from app.auth import passwords
 from app.auth import service as auth
-from app.cli import demo
+from app.cli import demo, demo_bot
 from app.config import Environment
-from app.models import AuditEntry, Channel, KeywordReply, User
+from app.models import AuditEntry, Bot, Channel, KeywordReply, User
 from simulator import demo as simulated
+from simulator.business.data import DEMO_KEY as HORIZON_KEY
 from tests.factories import PASSWORD, ApiClient
 
 LOCAL = {
@@ -78,6 +79,23 @@ def test_seeding_twice_makes_everything_once(
     with db.tenant_session(tenant_id) as session:
         assert session.scalar(select(func.count()).select_from(User)) == 1
         assert session.scalar(select(func.count()).select_from(KeywordReply)) == 8
+
+
+def test_the_demonstrations_bot_answers_at_the_simulators_business(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo_bot.HORIZON_KEY == HORIZON_KEY
+    for port in (8001, 9001):
+        url = f"http://127.0.0.1:{port}"
+        change_settings(monkeypatch, **{**LOCAL, "twilio_api_base_url": url})
+        assert run(app, "demo", "seed").exit_code == 0
+        tenant_id = auth.tenant_of_username("demo")
+        assert tenant_id is not None
+        with db.tenant_session(tenant_id) as session:
+            channel = select(Channel.id).where(Channel.account == demo.DEMO.account_sid)
+            (bot,) = session.scalars(select(Bot).where(Bot.channel_id.in_(channel)))
+        assert (bot.name, bot.version, bot.is_enabled) == ("Horizon", 1, True)
+        assert bot.actions_base_url == f"{url}/business"
 
 
 def test_the_demo_channel_takes_the_environments_account(

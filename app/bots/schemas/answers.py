@@ -6,13 +6,15 @@ from marshmallow import fields, validate
 
 from app.ai.types import Outcome
 from app.bots.schemas.arguments import EFFORTS, METHODS, ActionSchema, FunctionSchema
+from app.bots.schemas.behaviour import BehaviourSchema
+from app.bots.schemas.budget import BudgetSchema
 from app.common.schema import BaseSchema, PageSchema, choice
 from app.conversations.schemas import ChannelSummarySchema
 
 NOTE = "Nothing was sent, and no action was called."
 
 
-class DefinitionSchema(BaseSchema):
+class DefinitionSchema(BehaviourSchema):
     """The part of an answer that a version holds."""
 
     instructions = fields.String(required=True, attribute="definition.instructions")
@@ -53,11 +55,13 @@ class BotSchema(DefinitionSchema):
         required=True, attribute="channel.phone_number", data_key="twilio_phone_number"
     )
     channel = fields.Nested(ChannelSummarySchema, required=True)
+    is_enabled = fields.Boolean(required=True)
     version = fields.Integer(
         required=True, metadata={"description": "The number of the active version."}
     )
     latest_version = fields.Integer(required=True)
     metadata = fields.Dict(required=True, metadata={"example": {"team": "sales"}})
+    budget = fields.Nested(BudgetSchema, required=True)
     model = fields.Nested(ServerSchema, required=True)
     actions = fields.Nested(ServerSchema, required=True)
     created_at = fields.DateTime(required=True)

@@ -8,6 +8,9 @@ from marshmallow import ValidationError, fields, post_load, validate
 from app.ai.types import Role, Said, Tool
 from app.bots import checks
 from app.bots.definition import Action, Effect
+from app.bots.schemas import behaviour
+from app.bots.schemas.behaviour import OF_BEHAVIOUR, BehaviourArgs, TextsArgs
+from app.bots.schemas.budget import BudgetArgs
 from app.common.egress import check_url
 from app.common.schema import BaseSchema, Flag, PhoneField, choice, text_field, words_field
 
@@ -69,7 +72,7 @@ class FunctionSchema(BaseSchema):
     """What the model sees of a function that it may call."""
 
     name = fields.String(required=True, validate=FUNCTION_NAME, metadata={"example": "find_order"})
-    description = text_field(4000, load_default="")
+    description = text_field(checks.LONGEST_DESCRIPTION, load_default="")
     parameters = object_field(
         load_default=NO_PARAMETERS,
         metadata={"description": "A JSON schema of an object.", "example": NO_PARAMETERS},
@@ -127,7 +130,15 @@ class ActionSchema(BaseSchema):
         Effect,
         metadata={
             "description": "By default `read` for GET and `write` for the others. `confirm`: it "
-            "changes something that the customer must agree to.",
+            "changes something, and the customer is asked first.",
+        },
+    )
+    confirmation = fields.Nested(
+        TextsArgs,
+        load_default=dict,
+        metadata={
+            "description": "What the customer is asked before a `confirm`, with placeholders. Left "
+            "out, the name of the function and its arguments are shown."
         },
     )
 
@@ -138,8 +149,10 @@ class ActionArgs(ActionSchema):
         is_get = data["method"] == "GET"
         if is_get and data["body"] is not None:
             raise ValidationError({"body": ["A GET has no body: use `query`."]})
-        effect = data.pop("effect", Effect.READ if is_get else Effect.WRITE)
-        return Action(**data, effect=Effect(effect))
+        effect = Effect(data.pop("effect", Effect.READ if is_get else Effect.WRITE))
+        if data["confirmation"] and effect is not Effect.CONFIRM:
+            raise ValidationError({"confirmation": ["Only with the effect `confirm`."]})
+        return Action(**data, effect=effect)
 
 
 class AssistantConfigArgs(BaseSchema):
@@ -178,17 +191,20 @@ OF_ASSISTANT = {
 }
 """Field of `assistant_config` → the field of the bot that it is a default for."""
 
-OF_DEFINITION = frozenset(
-    {"instructions", "openai_model", "max_tokens", "temperature", "reasoning_effort"}
-) | {"tools", "actions", "history_messages"}
+OF_DEFINITION = (
+    frozenset({"instructions", "openai_model", "max_tokens", "temperature", "reasoning_effort"})
+    | {"tools", "actions", "history_messages"}
+    | OF_BEHAVIOUR
+)
 
 
-class _BotArgs(BaseSchema):
+class _BotArgs(BehaviourArgs):
     name = words_field(100)
     phone_number = PhoneField(
         data_key="twilio_phone_number",
         metadata={"description": "The number of one of your channels, which has no other bot."},
     )
+    is_enabled = Flag(metadata={"description": "It answers customers; by default true."})
     instructions = text_field(
         LONGEST_INSTRUCTIONS, metadata={"description": "What the model is told at first."}
     )
@@ -223,6 +239,7 @@ class _BotArgs(BaseSchema):
     )
     assistant_config = fields.Nested(AssistantConfigArgs)
     metadata = object_field(metadata={"description": "Anything of your own."})
+    budget = fields.Nested(BudgetArgs, metadata={"description": "Limits of what the bot may cost."})
     model = fields.Nested(
         ServerArgs, metadata={"description": "A server, or a key, of your own for the model."}
     )
@@ -242,6 +259,7 @@ class _BotArgs(BaseSchema):
         for name in ("tools", "actions"):
             if name in definition:
                 definition[name] = tuple(definition[name])
+        behaviour.group(definition)
         return {**data, "servers": servers, "definition": definition}
 
     def use_assistant(self, data: dict[str, Any]) -> None:

@@ -11,6 +11,9 @@ from app.models import Status
 
 Json = dict[str, Any]
 
+SECONDS_FOR_TYPING = 3.0
+"""A typing indicator that takes longer would come after the answer."""
+
 
 @dataclass(frozen=True)
 class ProviderError:
@@ -231,6 +234,14 @@ class Client(Protocol):
         has them."""
         ...
 
+    def show_typing(self, provider_message_id: str) -> None:
+        """Show the person who wrote this message that an answer is being written, for as long as
+        the provider shows it; the message may also become read. Ends within SECONDS_FOR_TYPING.
+
+        Never called without `Capabilities.shows_typing`.
+        """
+        ...
+
 
 class ProviderUnavailable(Exception):
     """The provider did not answer, or answered that it cannot."""
@@ -285,7 +296,8 @@ class Capabilities:
     characters. `has_window`: only templates can be sent more than 24 hours after the customer's
     last message. `lists_sent`, `lists_heard`: whether the provider can list the messages it sent
     for us, and those it received. Without the first, a message whose outcome is unclear ends
-    `unknown`; without the second, messages whose webhook was lost are not found.
+    `unknown`; without the second, messages whose webhook was lost are not found. `shows_typing`:
+    the provider can show that an answer is being written.
     """
 
     kinds: Set[str]
@@ -293,6 +305,7 @@ class Capabilities:
     has_window: bool
     lists_sent: bool
     lists_heard: bool
+    shows_typing: bool
 
 
 class Provider(Protocol):

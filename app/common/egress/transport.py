@@ -64,6 +64,10 @@ class Call:
             raise EgressFailed("The server took too long to answer.")
         return max(remaining, SHORTEST_SECONDS)
 
+    def seconds_left(self) -> float:
+        """Return the seconds that remain, 0 or less when none do."""
+        return self._end - time.monotonic()
+
     def cancel(self) -> None:
         """End the call from another thread, also while it waits for bytes."""
         with self._lock:

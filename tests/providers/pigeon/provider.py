@@ -99,6 +99,9 @@ class PigeonClient:
     def complete(self, message: HeardMessage) -> HeardMessage:
         raise AssertionError("Pigeon keeps no list.")
 
+    def show_typing(self, provider_message_id: str) -> None:
+        raise AssertionError("Nobody sees a pigeon write.")
+
 
 def _outcome(status: int, told: dict[str, Any]) -> SendOutcome:
     if status == 201:
@@ -127,6 +130,7 @@ class PigeonProvider:
         has_window=False,
         lists_sent=False,
         lists_heard=False,
+        shows_typing=False,
     )
 
     def read_credentials(self, given: Json, present: Json) -> Json:

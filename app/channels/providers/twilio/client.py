@@ -14,6 +14,7 @@ from twilio.rest import Client as TwilioLibrary
 from urllib3.exceptions import HTTPError
 
 from app.channels.providers.base import (
+    SECONDS_FOR_TYPING,
     Accepted,
     Fault,
     HeardMessage,
@@ -221,6 +222,20 @@ class TwilioClient:
                 raise ProviderUnavailable(f"HTTP {found}")
             found = {}
         return heard.with_media(message, found)
+
+    def show_typing(self, provider_message_id: str) -> None:
+        """Twilio marks the message as read, too."""
+        # The library's own method for this takes no timeout.
+        answer = self._must(
+            lambda: self._library.messaging.v2.request(
+                "POST",
+                "/Indicators/Typing.json",
+                data={"channel": "whatsapp", "messageId": provider_message_id},
+                timeout=SECONDS_FOR_TYPING,
+            )
+        )
+        if answer.status_code >= 400:
+            raise ProviderUnavailable(f"HTTP {answer.status_code}")
 
 
 def _sent(row: Any) -> SentMessage:

@@ -31,6 +31,7 @@ class TwilioProvider:
         has_window=True,
         lists_sent=True,
         lists_heard=True,
+        shows_typing=True,
     )
 
     def read_credentials(self, given: Json, present: Json) -> Json:

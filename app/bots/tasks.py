@@ -1,0 +1,13 @@
+"""Background tasks of bots."""
+
+from uuid import UUID
+
+from app.bots import service
+from app.extensions import celery
+from app.tasks import names
+
+
+@celery.task(name=names.RUN_TURN)
+def run_turn(tenant_id: str, conversation_id: str) -> None:
+    """Let the bot of a conversation answer what the customer wrote."""
+    service.run_turn(UUID(tenant_id), UUID(conversation_id))
