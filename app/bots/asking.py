@@ -16,6 +16,7 @@ from app.bots.errors import ModelMisconfigured
 from app.bots.model_choice import Choice
 from app.bots.spend_repository import Amount
 from app.common.egress import Call
+from app.common.faultpoint import faultpoint
 from app.events import service as events
 from app.events.catalogue import EventType
 
@@ -101,6 +102,7 @@ class Meter:
         passage = breaker.enter(self._tenant_id, self._source.endpoint, question.model, call)
         hold = self._reserve(most(self._source, question))
         self._end(hold, hold.amount)
+        faultpoint("turn_reserved")
         try:
             reply = client.ask(self._source.endpoint, question, call)
         except AiError as error:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from app import config, db
-from app.ai import client
 from app.bots import budget
 from app.bots.budget import Account, Try
 from app.bots.definition import FALLBACK, HANDOVER
 from app.bots.spend_repository import Amount
 from app.common import clock
+from app.common.faultpoint import VARIABLE, InjectedFault
 from tests.bots.spending import NO_LIMITS, counted, dollars, told
 from tests.bots.studio import Studio, bot_id, calling, saying
 from tests.bots.turning import hear, owner_of, rows, run, said
@@ -156,20 +156,17 @@ def another(studio: Studio, number: int) -> Studio:
     return replace(studio, conversation=conversation)
 
 
+@pytest.mark.parametrize("where", ["turn_reserved", "turn_thought", "turn_before_commit"])
 def test_a_killed_worker_gives_back_what_it_had_reserved(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     studio.script(saying("Sí."))
     tenant_id = studio.conversation.tenant_id
 
-    def killed(*_: Any) -> None:
-        assert counted(tenant_id)[1] > 0
-        raise KeyboardInterrupt
-
     hear(studio.conversation, QUESTION)
     with monkeypatch.context() as patch:
-        patch.setattr(client, "ask", killed)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setenv(VARIABLE, f"{where}=error")
+        with pytest.raises(InjectedFault):
             studio.run()
     assert counted(tenant_id)[0] == 0
     assert counted(tenant_id)[1] > 0

@@ -233,8 +233,8 @@ def test_the_list_keeps_its_order_and_shows_the_last_message(
     expect(mine).to_be_visible()
     order = items.evaluate_all("all => all.map(item => item.dataset.phone)")
     assert order[0] == "+15551234567"
-    person.write(body="*hola*, negocio")
-    expect(mine.locator(".last-text")).to_have_text("hola, negocio")
+    person.write(body="*pregunta*, negocio")
+    expect(mine.locator(".last-text")).to_have_text("pregunta, negocio")
     person.is_sent(body="respuesta")
     expect(mine.locator(".last-text")).to_have_text("respuesta", timeout=10_000)
     person.write(kind="image")
