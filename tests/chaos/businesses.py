@@ -19,7 +19,7 @@ SECOND_ACCOUNT = "AC0000000000000000000000000000de32"
 SECOND_TOKEN = "de320000000000000000000000000000"
 PASSWORD = "correct horse battery staple"
 AGAIN_SECONDS = 0.5
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,9 @@ def ask(web_url: str, token: str | None, method: str, path: str, body: Any = Non
     return answer.json()
 
 
-def retry(action: Callable[[], None]) -> None:
-    """While everything breaks, a call may fail."""
-    until = time.monotonic() + PATIENCE_SECONDS
+def retry(action: Callable[[], None], seconds: float = PATIENCE_SECONDS) -> None:
+    """While everything breaks, a call may fail. Raises the last failure after this time."""
+    until = time.monotonic() + seconds
     while True:
         try:
             action()

@@ -13,12 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import requests
+
 from tests.chaos.businesses import Opener, ask, retry
 from tests.chaos.outside import Outside
 from tests.chaos.plan import Plan
 
 SECONDS_OF_ONE = 25.0
 """About how long one person's story takes."""
+
+PATIENCE_SECONDS = 100.0
+"""How long a colleague looks for a conversation to take over."""
 
 LONGEST_PAUSE = 1.0
 """Between two messages of a burst; less than the bot waits."""
@@ -147,7 +152,8 @@ class Chats:
             taken = self._take_over(phone)
             self._burst(outside, phone, dice, "Is anybody there?")
             time.sleep(dice.uniform(2.0, 10.0))
-            self._release(phone, taken)
+            if taken is not None:
+                self._release(phone, taken)
         elif story < 0.5:
             time.sleep(dice.uniform(0.0, 8.0))
             self._burst(outside, phone, dice, WANTS_A_PERSON)
@@ -163,9 +169,13 @@ class Chats:
             outside.write(phone, self.sender, text)
             time.sleep(dice.uniform(0.0, LONGEST_PAUSE))
 
-    def _take_over(self, phone: str) -> float:
-        """Take the conversation over, and return when that was answered."""
-        retry(lambda: self._own(phone, "take-over"))
+    def _take_over(self, phone: str) -> float | None:
+        """Take the conversation over, and return when that was answered; None if it was not, or if
+        the service does not know the conversation yet: every webhook may have been lost."""
+        try:
+            retry(lambda: self._own(phone, "take-over"), PATIENCE_SECONDS)
+        except (requests.RequestException, RuntimeError):
+            return None
         return time.time()
 
     def _release(self, phone: str, taken: float) -> None:

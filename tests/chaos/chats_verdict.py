@@ -27,7 +27,7 @@ def judge(
         Promise("conversations with a bot, turns", f"{len(talk.people)}: {figure}"),
         none("replies without a turn of their own", _stray(talk)),
         none("answered twice", _twice(talk)),
-        Promise("take-overs", str(len(silences))),
+        Promise("take-overs", str(len(silences)), () if silences else ("nobody took over",)),
         none("said after a take-over", _over_a_person(talk, silences, handed, margin)),
         none("left without an answer", _unanswered(talk)),
         Promise("appointments booked", str(len(booked))),

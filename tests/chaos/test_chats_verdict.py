@@ -11,12 +11,13 @@ PHONE = "+15055000001"
 FIRST = TurnRow("t1", "c1", "finished", "answered", "", ["in1", "in2"], "out1")
 SECOND = TurnRow("t2", "c1", "finished", "answered", "", ["in1", "in2", "out1", "in3"], "out2")
 SAID = (Said("out1", "c1", 100.0), Said("out2", "c1", 200.0))
+BEFORE = Silence(PHONE, 10.0, 20.0)
 TALK = Talk({"c1": PHONE}, {"c1": "bot"}, {"c1": ["in1", "in2", "in3"]}, (FIRST, SECOND), SAID)
 
 
 def broken(
     talk: Talk,
-    silences: Sequence[Silence] = (),
+    silences: Sequence[Silence] = (BEFORE,),
     handed: Mapping[str, float] | None = None,
     bookings: Sequence[tuple[str, str]] = ((PHONE, "10:00"), (PHONE, "11:00")),
 ) -> list[str]:
@@ -27,6 +28,10 @@ def broken(
 def test_records_that_agree_keep_every_promise() -> None:
     handed = {"out1": 101.0, "out2": 201.0}
     assert broken(TALK, [Silence(PHONE, 110.0, 150.0)], handed) == []
+
+
+def test_without_a_take_over_nothing_was_proved() -> None:
+    assert broken(TALK, []) == ["take-overs"]
 
 
 def test_a_reply_needs_a_turn() -> None:
