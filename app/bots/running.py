@@ -22,9 +22,9 @@ Think = Callable[[UUID, Work], Result]
 """(tenant, work) → what to say. It may take half a minute, and holds no transaction."""
 
 
-CROWDED = 112
-"""From so many turns in one process, half of what its threads can run, a tenant gets FEW at once,
-so that some tenants with slow models leave threads for all others."""
+CROWDED = 200
+"""From so many turns in one process, which has 224 threads, a tenant gets FEW at once, so that some
+tenants with slow models leave threads for all others."""
 
 FEW = 10
 
