@@ -14,6 +14,7 @@ from app.docs.endpoints import docs
 from app.extensions import Blueprint, PageBlueprint, api
 from app.health.endpoints import health, state
 from app.inbox.endpoints import inbox
+from app.knowledge.endpoints import knowledge
 from app.messages.endpoints import messages, sending, template_sending
 from app.metrics.endpoints import metrics
 from app.tenants.endpoints import own_tenant, tenants
@@ -58,6 +59,7 @@ TABLE = (
     Entry(conversations, "/api/whatsapp", Guard.CALLER),
     Entry(replies, "/api/keyword-replies", Guard.CALLER),
     Entry(bots, "/bots", Guard.CALLER),
+    Entry(knowledge, "/bots/<uuid:bot_id>/knowledge", Guard.CALLER),
     Entry(inbox, "/api/inbox", Guard.CALLER),
     Entry(webhooks, "/webhook", Guard.SIGNATURE),
     Entry(health, "/health", Guard.PUBLIC),

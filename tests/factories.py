@@ -4,6 +4,7 @@ A function that needs a parent takes its id first. Names that must be unique in 
 random, because tests do not clean up.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -22,6 +23,7 @@ from app.bots.definition import Definition, to_json
 from app.common import clock, vault
 from app.common.ids import new_id, new_secret
 from app.common.permissions import SCOPES
+from app.knowledge import chunks, storing
 from app.models import (
     ApiKey,
     Bot,
@@ -31,7 +33,9 @@ from app.models import (
     ContactAlias,
     Conversation,
     Direction,
+    DocumentKind,
     KeyMode,
+    KnowledgeDocument,
     Message,
     Owner,
     Priority,
@@ -200,6 +204,27 @@ def create_turn(bot: Bot, conversation: Conversation, **overrides: Any) -> Turn:
         "finished_at": now,
     }
     row: Turn = save(bot.tenant_id, Turn(**{**values, **overrides}))
+    return row
+
+
+def create_document(
+    bot: Bot, *, text: str = "Shipping costs $99.", **overrides: Any
+) -> KnowledgeDocument:
+    """Create a document of this bot that is ready."""
+    raw = text.encode()
+    values = {
+        "id": new_id(),
+        "title": "Shipping",
+        "kind": DocumentKind.TEXT,
+        "size": len(raw),
+        "sha256": hashlib.sha256(raw).digest(),
+    }
+    row = KnowledgeDocument(bot_id=bot.id, **{**values, **overrides})
+    with db.tenant_session(bot.tenant_id) as session:
+        session.add(row)
+        storing.store(session, row, chunks.split(text))
+        session.flush()
+        session.refresh(row)
     return row
 
 

@@ -1,7 +1,8 @@
 """For each call of the API: how an outsider could try to reach another tenant's rows with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.models import (
     Conversation,
     InboxItem,
     KeywordReply,
+    KnowledgeDocument,
     Message,
     Role,
     Turn,
@@ -26,6 +28,7 @@ from tests.factories import (
     create_channel,
     create_contact,
     create_conversation,
+    create_document,
     create_message,
     create_session,
     create_turn,
@@ -52,6 +55,7 @@ class Estate:
     unknown_message: Message
     keyword_reply: KeywordReply
     bot: Bot
+    document: KnowledgeDocument
     turn: Turn
     parked: InboxItem
 
@@ -92,6 +96,7 @@ def build_estate(tenant_id: UUID, role: Role = Role.OWNER) -> Estate:
         ),
         keyword_reply=save(tenant_id, KeywordReply(keywords=[CANARY], reply=CANARY)),
         bot=bot,
+        document=create_document(bot, title=CANARY, text=CANARY),
         turn=create_turn(
             bot,
             conversation,
@@ -116,7 +121,8 @@ Pick = Callable[[Estate], Any]
 
 @dataclass(frozen=True)
 class Foreign:
-    """The call names a row. `path`: in its path; else `field` of the body, or of the query.
+    """The call names a row. `path`: in its path, which may name two; else `field` of the body, or
+    of the query. `asked` is the rest of the query.
 
     The other tenant's own value must be answered exactly like `stranger`'s, which nobody has.
     """
@@ -126,6 +132,7 @@ class Foreign:
     body: Json | None = None
     field: str | None = None
     query: str | None = None
+    asked: Json = field_(default_factory=dict)
     stranger: Callable[[], Any] = new_id
 
 
@@ -135,7 +142,7 @@ class Own:
 
     body: Json | None = None
     status: int = 200
-    query: Json = field(default_factory=dict)
+    query: Json = field_(default_factory=dict)
 
 
 def random_number() -> str:
@@ -166,6 +173,14 @@ def bot_id(estate: Estate) -> UUID:
     return estate.bot.id
 
 
+def document_of_bot(estate: Estate) -> tuple[UUID, UUID]:
+    return estate.bot.id, estate.document.id
+
+
+def two_ids() -> tuple[UUID, UUID]:
+    return new_id(), new_id()
+
+
 def item_id(estate: Estate) -> UUID:
     return estate.parked.id
 
@@ -182,6 +197,8 @@ INBOX_ITEM = "/api/inbox/items/<uuid:item_id>"
 BOT = "/bots/<uuid:bot_id>"
 CLIENT = "/bots/clients/<string:phone>"
 VERSION = f"{BOT}/versions/<int:number>"
+KNOWLEDGE = f"{BOT}/knowledge"
+DOCUMENT = f"{KNOWLEDGE}/<uuid:document_id>"
 REPLY = "/api/keyword-replies/<uuid:reply_id>"
 USER = "/tenants/me/users/<uuid:user_id>"
 FORBIDDEN = 403
@@ -322,4 +339,13 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     f"DELETE {CLIENT}": (Foreign(lambda e: e.conversation.address, stranger=random_number),),
     f"GET {VERSION}": (Foreign(bot_id),),
     f"POST {VERSION}/activate": (Foreign(bot_id),),
+    f"GET {KNOWLEDGE}": (Foreign(bot_id),),
+    f"POST {KNOWLEDGE}": (Foreign(bot_id, body={"title": "Mine", "text": "Taken over."}),),
+    f"GET {KNOWLEDGE}/search": (Foreign(bot_id, asked={"q": CANARY}),),
+    f"GET {DOCUMENT}": (Foreign(document_of_bot, stranger=two_ids),),
+    f"PUT {DOCUMENT}": (
+        Foreign(document_of_bot, body={"title": "Mine"}, stranger=two_ids),
+        Foreign(document_of_bot, body={"text": "Taken over."}, stranger=two_ids),
+    ),
+    f"DELETE {DOCUMENT}": (Foreign(document_of_bot, stranger=two_ids),),
 }

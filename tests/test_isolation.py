@@ -82,15 +82,22 @@ def names_row_in_path(case: Foreign | Own) -> bool:
 def attempt(client: ApiClient, call: str, case: Foreign, value: Any) -> TestResponse:
     """Make the call with `value` where the case puts it."""
     method, rule = call.split(" ", 1)
-    body, query = case.body, None
+    body, query = case.body, dict(case.asked)
     if case.field is not None:
         body = {**(case.body or {}), case.field: str(value)}
     elif case.query is not None:
-        query = {case.query: str(value)}
+        query[case.query] = str(value)
     else:
-        start, _, rest = rule.replace("<int:number>", "1").partition("<")
-        rule = f"{start}{value}{rest.partition('>')[2]}"
+        rule = filled(rule.replace("<int:number>", "1"), value)
     return client.request(method, rule, body, query=query)
+
+
+def filled(rule: str, value: Any) -> str:
+    """Put the value into the rule's path, or several values in their order."""
+    for each in value if isinstance(value, tuple) else (value,):
+        start, _, rest = rule.partition("<")
+        rule = f"{start}{each}{rest.partition('>')[2]}"
+    return rule
 
 
 def comparable(answer: TestResponse, value: Any) -> tuple[int, str, dict[str, str]]:

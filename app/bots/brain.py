@@ -24,6 +24,7 @@ from app.bots import (
     loop,
     model_choice,
     playground,
+    quoting,
     servers,
     typing_indicator,
 )
@@ -46,6 +47,7 @@ from app.bots.turns_repository import Lately
 from app.common import clock
 from app.common.egress import Call
 from app.common.wording import normalise, storable
+from app.knowledge.service import Found
 from app.models import Bot, TurnOutcome
 
 log = structlog.get_logger(__name__)
@@ -194,7 +196,8 @@ def _ask(
     kit = Kit(definition, facts.server, facts.contact, work.turn_id, work.earlier_calls, call, note)
     source = asking.source_of(facts.endpoint, choice)
     meter = Meter(tenant_id, source, facts.account, Try(work.turn_id, work.tries))
-    question = _question(work, definition, facts, choice, kit)
+    found = quoting.look_up(tenant_id, work.bot_id, work.lines)
+    question = _question(work, definition, facts, choice, kit, found)
     if work.agreed is not None:
         question = _with_agreed(turn, question, kit, work.agreed)
     try:
@@ -223,6 +226,7 @@ def _ask(
         has_changed=turn.has_changed,
         calls=calls,
         settlement=meter.settlement,
+        sources=tuple(found.sources),
     )
 
 
@@ -252,7 +256,7 @@ def _recorded(called: loop.Called) -> Json:
 
 
 def _question(
-    work: Work, definition: Definition, facts: Facts, choice: Choice, kit: Kit
+    work: Work, definition: Definition, facts: Facts, choice: Choice, kit: Kit, found: Found
 ) -> Question:
     now = clock.now().astimezone(ZoneInfo(facts.timezone))
     said = history.as_items(work.lines[-1 - definition.history_messages :], MOST_HISTORY_TOKENS)
@@ -262,6 +266,7 @@ def _question(
         instructions=f"{policy}\n\n{definition.instructions}".strip(),
         items=(
             *said,
+            *found.items,
             *kit.made_before(),
             Said(Role.DEVELOPER, f"It is {now:%A, %Y-%m-%d %H:%M} there."),
         ),

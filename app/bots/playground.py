@@ -13,7 +13,7 @@ from app import config, db
 from app.ai import catalogue
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
-from app.bots import asking, cache, manage, model_choice, remedies, servers, tool_arguments
+from app.bots import asking, cache, manage, model_choice, quoting, remedies, servers, tool_arguments
 from app.bots.accounts import account_for
 from app.bots.asking import Source
 from app.bots.budget import Account, BudgetFull
@@ -33,6 +33,7 @@ from app.bots.servers import Server
 from app.common.egress import Call
 from app.common.slots import places
 from app.errors import AppError
+from app.knowledge.service import Found
 from app.models import Bot
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,7 @@ class TryResult:
     refusal: str | None
     outcome: Outcome
     tool_calls: tuple[ShownCall, ...]
+    sources: tuple[Json, ...]
     usage: catalogue.Usage | None
     cost: float | None
     model_name: str
@@ -121,13 +123,16 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
     except UnknownModel as error:
         raise UnknownModelName(str(error)) from error
     cache_key = f"{prepared.bot_id}:{found.version}"
-    question = _question(definition, choice, [*history, Said(Role.USER, message)], cache_key)
+    said = [*history, Said(Role.USER, message)]
+    quoted = quoting.look_up_said(prepared.tenant_id, prepared.bot_id, said)
+    question = _question(definition, choice, said, quoted, cache_key)
     reply = _ask(prepared, asking.source_of(prepared.endpoint, choice), question)
     return TryResult(
         reply=reply.text,
         refusal=reply.refusal,
         outcome=reply.outcome,
         tool_calls=tuple(_shown(call, definition) for call in reply.tool_calls),
+        sources=tuple(quoted.sources),
         usage=reply.usage,
         cost=_cost(prepared.endpoint, choice, reply),
         model_name=choice.name,
@@ -137,12 +142,12 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
 
 
 def _question(
-    definition: Definition, choice: Choice, said: Sequence[Said], cache_key: str
+    definition: Definition, choice: Choice, said: Sequence[Said], quoted: Found, cache_key: str
 ) -> Question:
     return Question(
         model=choice.name,
         instructions=definition.instructions,
-        items=tuple(said[-1 - definition.history_messages :]),
+        items=(*said[-1 - definition.history_messages :], *quoted.items),
         tools=definition.tools,
         max_tokens=definition.max_tokens,
         temperature=definition.temperature,

@@ -36,6 +36,7 @@ class TurnDetails:
     model: str | None
     message_ids: tuple[UUID, ...]
     calls: tuple[CallDetails, ...]
+    sources: tuple[Json, ...]
     usage: Usage | None
     cost: float | None
     milliseconds: int | None
@@ -62,6 +63,7 @@ def _details(turn: Turn) -> TurnDetails:
         model=turn.model or None,
         message_ids=tuple(UUID(each) for each in turn.message_ids),
         calls=tuple(_call(each) for each in turn.calls),
+        sources=tuple(turn.sources),
         usage=Usage(**turn.usage) if turn.model else None,
         cost=None if turn.cost is None else float(turn.cost),
         milliseconds=turn.milliseconds,

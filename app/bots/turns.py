@@ -112,7 +112,8 @@ class Result:
     cost: Any = None
     milliseconds: int = 0
     has_changed: bool = False
-    calls: tuple[Json, ...] = ()
+    calls: tuple[dict[str, Any], ...] = ()
+    sources: tuple[dict[str, Any], ...] = ()
     hand_over_reason: str | None = None
     settlement: Settlement | None = None
 
@@ -304,6 +305,7 @@ def _record(turn: Turn, result: Result) -> None:
     # What an attempt before this one began stays in the record.
     begun = [call for call in turn.calls if (call["name"], call["arguments"]) not in told]
     turn.calls = [*begun, *result.calls]
+    turn.sources = list(result.sources)
     turn.usage = {
         "input": result.usage.input,
         "cached": result.usage.cached,

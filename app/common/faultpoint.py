@@ -24,6 +24,7 @@ FAULT_POINTS = (
     "inbox_after_commit",
     "apply_before_commit",
     "apply_after_commit",
+    "document_claimed",
     "turn_claimed",
     "turn_call_noted",
     "turn_call_made",

@@ -77,10 +77,22 @@ def fingerprint() -> str:
     """Hash what identifies a request: the caller, the address and the body (JSON in any
     spelling)."""
     body = request.get_data(cache=True)
+    if request.mimetype == "multipart/form-data":
+        body = _parts()
     with contextlib.suppress(ValueError, RecursionError):
         body = json.dumps(json.loads(body), sort_keys=True).encode()
     whole = f"{principal().id} {request.method} {request.path.rstrip('/')}".encode() + b"\n" + body
     return hashlib.sha256(whole).hexdigest()
+
+
+def _parts() -> bytes:
+    """Return what a form holds. Between its parts a client puts another mark each time."""
+    parts = [[name, text] for name, text in request.form.items(multi=True)]
+    for name, file in request.files.items(multi=True):
+        digest = hashlib.sha256(file.read()).hexdigest()
+        file.seek(0)
+        parts.append([name, file.filename or "", digest])
+    return json.dumps(parts).encode()
 
 
 _NEW = insert(IdempotencyKey).values(expires_at=func.now() + KEPT)

@@ -5,16 +5,21 @@ import unicodedata
 from functools import lru_cache
 
 
-@lru_cache(maxsize=4096)
-def normalise(text: str) -> str:
+def plain(text: str) -> str:
     """Return the text in lower case with single spaces, without accents and punctuation.
 
     `¡Hóla!  Amigo` becomes `hola amigo`.
     """
     # Fold the case between the two steps: some letters have a lower case only without their accent.
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    bare = "".join(each for each in plain if not unicodedata.combining(each))
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    bare = "".join(each for each in folded if not unicodedata.combining(each))
     return " ".join(re.findall(r"[^\W_]+", bare))
+
+
+@lru_cache(maxsize=4096)
+def normalise(text: str) -> str:
+    """Do the same for a short text, such as a keyword, and remember the result."""
+    return plain(text)
 
 
 def storable(text: str) -> str:

@@ -10,6 +10,13 @@ from app.models.event import Event
 from app.models.idempotency import IdempotencyKey
 from app.models.inbox import InboxItem, InboxState
 from app.models.keyword_reply import KeywordReply
+from app.models.knowledge import (
+    DocumentKind,
+    DocumentState,
+    KnowledgeChunk,
+    KnowledgeDocument,
+    Language,
+)
 from app.models.message import (
     Attempt,
     AttemptOutcome,
@@ -53,12 +60,17 @@ __all__ = [
     "ConversationStatus",
     "DailyUsage",
     "Direction",
+    "DocumentKind",
+    "DocumentState",
     "Event",
     "IdempotencyKey",
     "InboxItem",
     "InboxState",
     "KeyMode",
     "KeywordReply",
+    "KnowledgeChunk",
+    "KnowledgeDocument",
+    "Language",
     "Message",
     "Owner",
     "Policy",

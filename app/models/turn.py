@@ -44,9 +44,9 @@ class Turn(TenantScoped):
     `message_ids`: of a turn that waits, the messages that it is to answer.
 
     The record: `version` of the bot, `message_ids` that the model read, `calls` of tools
-    (`{id, name, arguments, state, result}`), `usage` in tokens, `cost` in US dollars (None: the
-    price is unknown), `milliseconds` from its beginning to its end, `reply_id`, `outcome` and
-    `error`.
+    (`{id, name, arguments, state, result}`), `sources`, the parts of documents that the model
+    got, `usage` in tokens, `cost` in US dollars (None: the price is unknown), `milliseconds` from
+    its beginning to its end, `reply_id`, `outcome` and `error`.
 
     `hold` is what its call of the model in progress has reserved of the budgets, in the form of
     `app/bots/budget.py`.
@@ -99,6 +99,7 @@ class Turn(TenantScoped):
     model: Mapped[str] = mapped_column(default="", server_default="")
     message_ids: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     calls: Mapped[list[Json]] = mapped_column(default=list, server_default="[]")
+    sources: Mapped[list[Json]] = mapped_column(default=list, server_default="[]")
     usage: Mapped[Json] = mapped_column(default=dict, server_default="{}")
     cost: Mapped[Decimal | None] = mapped_column(Numeric(14, 8))
     outcome: Mapped[str | None]

@@ -195,7 +195,8 @@ def add_errors(app: Flask, operation: Json, rule: Rule, guard: Guard, known: Jso
 def add_examples(operation: Json, schemas: Json) -> None:
     """Give the request body, and each answer that holds JSON, an example."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        content["examples"] = examples.of_requests(operation["operationId"])
+        if "example" not in content:
+            content["examples"] = examples.of_requests(operation["operationId"])
     for answer in operation["responses"].values():
         for content in answer.get("content", {}).values():
             if "schema" in content and not {"example", "examples"} & set(content):

@@ -110,6 +110,16 @@ REQUESTS: dict[str, dict[str, Json]] = {
         "pause": {"is_enabled": False},
         "budget": {"budget": {"dollars_per_month": 25, "contact_tokens_per_day": 100000}},
     },
+    "add_document": {
+        "shipping": {
+            "title": "Shipping",
+            "text": "# Costs\n\nShipping costs $99, and nothing for orders of $500 or more.",
+        }
+    },
+    "change_document": {
+        "rename": {"title": "Shipping and returns"},
+        "replace": {"text": "# Costs\n\nShipping is free."},
+    },
     "try_bot": {
         "question": {
             "message": "Where is my order 1042?",

@@ -48,6 +48,11 @@ TAGS = (
         "A model with your instructions and functions, which answers customers on one channel.",
         ("bots",),
     ),
+    Tag(
+        "Knowledge",
+        "A bot's documents: it finds passages in them for each question, and quotes them.",
+        ("knowledge",),
+    ),
     Tag("API keys", "For your own systems: each key has scopes, and a mode.", ("api_keys",)),
     Tag("Your business", "Its settings, its members and its audit log.", ("own_tenant",)),
     Tag(

@@ -32,8 +32,9 @@ CLOSE_SECONDS = 2.0
 """How long a connection stays open for the client to read its last answer (RFC 9112, 9.6)."""
 LONGEST_HEAD = 32 * 1024
 """Bytes of request line and headers; the usual proxies allow 8 to 32 KiB."""
-LONGEST_BODY = 2 * 1024 * 1024
-"""Bytes. A longer body is not collected: the application refuses it by its length."""
+LONGEST_BODY = 6 * 1024 * 1024
+"""Bytes; an uploaded document has 5 MiB. A longer body is not collected: the application refuses it
+by its length."""
 MOST_HELD = 64 * 1024 * 1024
 """Bytes of unfinished requests that one process holds at once."""
 PIECE = 64 * 1024

@@ -27,6 +27,7 @@ JOBS = (
     "app.delivery.tasks",
     "app.messages.tasks",
     "app.inbox.tasks",
+    "app.knowledge.tasks",
     "app.tasks.schedule",
     "app.tasks.clean_up",
 )

@@ -23,7 +23,7 @@ class Queue(StrEnum):
     TURNS = "turns"
     """Running the turns of bots, each of which waits for a model."""
     HOUSEKEEPING = "housekeeping"
-    """Repair, clean-up and the search index. Nobody waits for these."""
+    """Repair, clean-up, the search index and documents. Nobody waits long for these."""
 
 
 QUEUE_OF: dict[str, Queue] = {
@@ -43,6 +43,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.RETURN_IDLE: Queue.HOUSEKEEPING,
     names.KEEP_MONTHS: Queue.HOUSEKEEPING,
     names.INDEX_TEXT: Queue.HOUSEKEEPING,
+    names.READ_DOCUMENT: Queue.HOUSEKEEPING,
 }
 
 

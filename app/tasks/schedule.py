@@ -10,6 +10,7 @@ from app.delivery import due as delivery
 from app.extensions import celery, redis_handle
 from app.health import service as health
 from app.inbox import due as inbox
+from app.knowledge import due as knowledge
 from app.tasks import names
 from app.tasks.due import ring_all
 from app.tasks.ring import send
@@ -18,7 +19,7 @@ TICK_MS = 500
 SILENCE_SECONDS = 10.0
 """A longer pause between two ticks means that webhooks may have been missed."""
 
-DUE = (*delivery.DUE, *inbox.DUE, *bots.DUE)
+DUE = (*delivery.DUE, *inbox.DUE, *bots.DUE, *knowledge.DUE)
 """Every kind of due work."""
 
 

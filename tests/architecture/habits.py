@@ -13,6 +13,7 @@ LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "crit
 
 LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("app.ai.client", "app.ai.vendor"): "OpenAI's library takes a second and 60 MB to import",
+    ("app.knowledge.pdf_text", "pypdf"): "the limits of its process come first",
 }
 """(module, imported): why this import is inside a function."""
 

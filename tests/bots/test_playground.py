@@ -68,6 +68,7 @@ def test_answer_usage_and_cost_are_shown(signed_in: ApiClient, settings: Setting
         "refusal": None,
         "outcome": "complete",
         "tool_calls": [],
+        "sources": [],
         "usage": {
             "input_tokens": 1500,
             "cached_tokens": 1100,

@@ -66,8 +66,10 @@ def test_a_turn_that_waits_tells_what_it_is_to_answer(
     (turn,) = read(signed_in, conversation)["items"]
     assert turn["state"] == "armed"
     assert turn["bot_id"] == str(bot.id)
-    assert (turn["calls"], turn["message_ids"]) == ([], [str(message.id)])
-    unknown = set(turn) - {"id", "state", "bot_id", "armed_at", "calls", "message_ids"}
+    assert (turn["calls"], turn["sources"]) == ([], [])
+    assert turn["message_ids"] == [str(message.id)]
+    known = {"id", "state", "bot_id", "armed_at", "calls", "sources", "message_ids"}
+    unknown = set(turn) - known
     assert {turn[name] for name in unknown} == {None}
 
 

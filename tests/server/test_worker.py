@@ -302,7 +302,7 @@ def test_a_head_has_an_end(serve: Serve, connect: Connect) -> None:
         pytest.param(POST % 9_000_000, id="length"),
         pytest.param(
             b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"300000\r\n" + b"x" * 0x300000,
+            b"700000\r\n" + b"x" * 0x700000,
             id="chunks",
         ),
     ],

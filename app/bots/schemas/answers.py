@@ -10,6 +10,7 @@ from app.bots.schemas.behaviour import BehaviourSchema
 from app.bots.schemas.budget import BudgetSchema
 from app.common.schema import BaseSchema, PageSchema, choice
 from app.conversations.schemas import ChannelSummarySchema
+from app.knowledge.schemas import SourceSchema
 
 NOTE = "Nothing was sent, and no action was called."
 
@@ -196,6 +197,11 @@ class TryAnswer(BaseSchema):
         fields.Nested(ToolCallSchema),
         required=True,
         metadata={"description": "What the model wants to call. Nothing is called."},
+    )
+    sources = fields.List(
+        fields.Nested(SourceSchema),
+        required=True,
+        metadata={"description": "The parts of the bot's documents that the model got."},
     )
     usage = fields.Nested(
         UsageSchema,

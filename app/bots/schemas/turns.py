@@ -5,6 +5,7 @@ from marshmallow import fields
 from app.bots.loop import CallState
 from app.bots.schemas.answers import UsageSchema
 from app.common.schema import BaseSchema, PageSchema, choice
+from app.knowledge.schemas import SourceSchema
 from app.models import TurnOutcome, TurnState
 
 
@@ -77,6 +78,11 @@ class TurnSchema(BaseSchema):
         metadata={"description": "What the bot could read; while it waits, what it will answer."},
     )
     calls = fields.List(fields.Nested(CallSchema), required=True)
+    sources = fields.List(
+        fields.Nested(SourceSchema),
+        required=True,
+        metadata={"description": "The parts of the bot's documents that the model got."},
+    )
     usage = fields.Nested(UsageSchema, required=True, allow_none=True)
     cost = fields.Float(
         required=True,
