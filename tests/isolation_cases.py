@@ -334,6 +334,7 @@ CASES: dict[str, tuple[Foreign | Own, ...]] = {
     f"POST {BOT}/reply": (Foreign(bot_id, body={"message": "hola"}),),
     f"POST {BOT}/import": (Foreign(bot_id, body={"document": {"openapi": "3.1.0"}}),),
     f"GET {BOT}/usage": (Foreign(bot_id),),
+    f"POST {BOT}/replay": (Foreign(bot_id, body={"version": 1, "last": 1}),),
     f"GET {BOT}/versions": (Foreign(bot_id),),
     f"GET {CLIENT}": (Foreign(lambda e: e.conversation.address, stranger=random_number),),
     f"DELETE {CLIENT}": (Foreign(lambda e: e.conversation.address, stranger=random_number),),

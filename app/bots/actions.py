@@ -43,6 +43,9 @@ HAND_OVER_TOOL = Tool(
 )
 SECONDS = 10.0
 LARGEST_ANSWER = 1_048_576
+AGREED = "agreed"
+"""The id of the call that the customer has said yes to."""
+
 LONGEST_RECORD = 2_000
 """Characters of a result in the record of a turn."""
 
@@ -75,6 +78,16 @@ class Contact:
 class ActionServer:
     base_url: str | None
     key: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call of a tool asks the business's server. `is_write`: it may change something."""
+
+    name: str
+    arguments: Json
+    outgoing: Outgoing
+    is_write: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,7 @@ class Kit:
     def run_agreed(self, agreed: Json) -> tuple[ToolCall, Json, ToolRun]:
         """Make the call that the customer has agreed to; return it with its arguments and what
         became of it."""
-        call = ToolCall("agreed", agreed["name"], json.dumps(agreed["arguments"]))
+        call = ToolCall(AGREED, agreed["name"], json.dumps(agreed["arguments"]))
         action = self.definition.action_of(call.name)
         return call, agreed["arguments"], self._run(action, call, agreed["arguments"])
 
@@ -144,8 +157,12 @@ class Kit:
         except ValueError as error:
             return failure(CallState.BAD_ARGUMENTS, str(error))
         if action.effect == Effect.READ:
-            return _answer(outgoing, self.call, is_write=False)
+            return self.answer(Request(call.name, arguments, outgoing, is_write=False))
         return self._change(call, arguments, outgoing)
+
+    def answer(self, request: Request) -> ToolRun:
+        """Make the request of a call at the business's server."""
+        return _answer(request.outgoing, self.call, is_write=request.is_write)
 
     def _problem(self, name: str, arguments: Json) -> str | None:
         """Return why the arguments do not fit the tool's schema."""
@@ -161,7 +178,7 @@ class Kit:
         if not self.note({**record, "state": CallState.BEGUN, "result": ""}):
             return failure(CallState.TURN_LOST, "This turn is over.")
         faultpoint("turn_call_noted")
-        done = _answer(outgoing, self.call, is_write=True)
+        done = self.answer(Request(call.name, arguments, outgoing, is_write=True))
         faultpoint("turn_call_made")
         ended = {**record, "state": done.state, "result": storable(done.text)[:LONGEST_RECORD]}
         self.made.append(ended)
@@ -222,10 +239,11 @@ def _again(before: Mapping[str, Any]) -> ToolRun:
     """Return what the model reads of a call that was begun before."""
     if before.get("state") == CallState.DONE:
         return ToolRun(str(before.get("result", "")), has_changed=True)
-    return _unknown()
+    return unknown()
 
 
-def _unknown() -> ToolRun:
+def unknown() -> ToolRun:
+    """Return a run of which nobody can say whether it was done."""
     text = json.dumps(
         {"status": "unknown", "message": "Nobody can say whether this was done. Do not repeat it."}
     )
@@ -290,11 +308,11 @@ def _answer(outgoing: Outgoing, turn: Call, *, is_write: bool) -> ToolRun:
         return failure(CallState.ADDRESS_REFUSED, "This tool is not available now.")
     except EgressFailed:
         if is_write and call.is_written:
-            return _unknown()
+            return unknown()
         return failure(CallState.UNREACHABLE, "The business's server did not answer. Try later.")
     text = answer.body.decode(errors="replace")
     if answer.status >= 500 and is_write:
-        return _unknown()
+        return unknown()
     if answer.status >= 300:
         state = CallState.REFUSED if answer.status < 500 else CallState.FAILED
         return ToolRun(json.dumps({"status": answer.status, "answer": text[:2000]}), state)

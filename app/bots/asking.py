@@ -81,7 +81,8 @@ def used(source: Source, usage: Usage | None, reserved: Amount) -> Amount:
     return reserved if usage is None else _amount(source, usage)
 
 
-Ask = Callable[[Question, Call], Reply]
+Ask = Callable[[Source, Question, Call], Reply]
+"""Raises AiError, BudgetFull."""
 
 
 class Meter:
@@ -90,28 +91,27 @@ class Meter:
     `settlement` is the last call; who finishes the turn settles it.
     """
 
-    def __init__(self, tenant_id: UUID, source: Source, account: Account, attempt: Try) -> None:
+    def __init__(self, tenant_id: UUID, account: Account, attempt: Try) -> None:
         self.settlement: Settlement | None = None
         self._tenant_id = tenant_id
-        self._source = source
         self._account = account
         self._attempt = attempt
 
-    def ask(self, question: Question, call: Call) -> Reply:
+    def ask(self, source: Source, question: Question, call: Call) -> Reply:
         """Raises AiError, BudgetFull."""
-        passage = breaker.enter(self._tenant_id, self._source.endpoint, question.model, call)
-        hold = self._reserve(most(self._source, question))
+        passage = breaker.enter(self._tenant_id, source.endpoint, question.model, call)
+        hold = self._reserve(most(source, question))
         self._end(hold, hold.amount)
         faultpoint("turn_reserved")
         try:
-            reply = client.ask(self._source.endpoint, question, call)
+            reply = client.ask(source.endpoint, question, call)
         except AiError as error:
             self._end(hold, hold.amount if is_uncertain(error, call) else NOTHING)
             if passage.failed(error):
-                self._tell(question.model, error)
+                self._tell(source, question.model, error)
             raise
         passage.succeeded()
-        self._end(hold, used(self._source, reply.usage, hold.amount))
+        self._end(hold, used(source, reply.usage, hold.amount))
         return reply
 
     def _reserve(self, wanted: Amount) -> Hold:
@@ -127,12 +127,12 @@ class Meter:
                 budget.note_full(session, self._account, error)
             raise
 
-    def _tell(self, model: str, error: AiError) -> None:
+    def _tell(self, source: Source, model: str, error: AiError) -> None:
         """Record that the model cannot be used until somebody changes something."""
         problem = {
             "code": ModelMisconfigured.code,
             "cause": ModelMisconfigured.message,
-            "remedy": remedies.of_misconfigured(error, self._source.endpoint),
+            "remedy": remedies.of_misconfigured(error, source.endpoint),
             "provider_code": remedies.known_code(error) or None,
         }
         told = {"bot_id": str(self._account.bot_id), "model": model, "error": problem}
@@ -149,7 +149,7 @@ def is_uncertain(error: AiError, call: Call) -> bool:
 
 
 def ask_once(
-    tenant_id: UUID, source: Source, account: Account, question: Question, call: Call
+    tenant_id: UUID, account: Account, source: Source, question: Question, call: Call
 ) -> Reply:
     """Ask outside of a turn, within the budgets of the tenant and of the bot.
 

@@ -11,9 +11,9 @@ from app.ai.types import Said
 from app.bots import bots_repository as bots
 from app.bots import history, turns
 from app.bots import turns_repository as repository
-from app.bots.brain import MOST_HISTORY_TOKENS
 from app.bots.definition import Definition, from_json
 from app.bots.errors import ClientNotFound
+from app.bots.prompt import MOST_HISTORY_TOKENS
 from app.common import audit
 from app.common.phone import Address, heard_address
 from app.common.principal import Principal

@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.bots import clients, importing, manage, playground, usage, versions
+from app.bots import clients, importing, manage, playground, replay, usage, versions
 from app.bots import keyword_replies as service
 from app.bots.errors import (
     BotExists,
@@ -15,12 +15,14 @@ from app.bots.errors import (
     ModelUnavailable,
     NoModelKey,
     TooManyTries,
+    TurnNotFound,
     UnknownChannel,
     UnknownModelName,
 )
 from app.bots.importing import ImportResult
 from app.bots.manage import BotDetails
 from app.bots.playground import TryResult
+from app.bots.replay import Replayed
 from app.bots.schemas import answers
 from app.bots.schemas.arguments import BotChange, NewBotArgs, TryArgs
 from app.bots.schemas.budget import BudgetUsageAnswer
@@ -32,6 +34,7 @@ from app.bots.schemas.keyword_replies import (
     KeywordReplyPage,
     KeywordReplySchema,
 )
+from app.bots.schemas.replay import ReplayAnswer, ReplayArgs
 from app.bots.versions import VersionSummary
 from app.channels.errors import ChannelDisabled
 from app.common.caps import LimitReached
@@ -272,6 +275,32 @@ def get_bot_usage(bot_id: UUID) -> Answer:
     have reserved, and what is left of the limits. Tries count, too.
     """
     return {"data": usage.of_bot(session(), bot_id)}
+
+
+@bots.post("/<uuid:bot_id>/replay")
+@requires(Permission.BOTS_WRITE)
+@fails_with(
+    BotNotFound,
+    BotVersionNotFound,
+    TurnNotFound,
+    NoModelKey,
+    UnknownModelName,
+    TooManyTries,
+)
+@bots.arguments(ReplayArgs)
+@bots.response(200, ReplayAnswer)
+def replay_turns(body: dict[str, Any], bot_id: UUID) -> Replayed:
+    """Replay turns with another version
+
+    Asks the model again what it was asked in each turn, with the instructions, the model and the
+    functions of this version, and names the differences. Nothing is sent, and no action is called:
+    calls get the results that were recorded. The model's server bills the calls.
+    """
+    prepared = replay.prepare(
+        session(), bot_id, body["version"], body.get("turns"), body.get("last", 0)
+    )
+    commit_request()
+    return replay.run(prepared)
 
 
 @bots.get("/<uuid:bot_id>/versions")

@@ -24,6 +24,14 @@ class BotVersionNotFound(NotFound):
     message = "There is no such version. List those of a bot at GET /bots/{id}/versions."
 
 
+class TurnNotFound(NotFound):
+    code = "turn_not_found"
+    message = (
+        "This bot has no such turn that has ended. List those of a conversation at "
+        "GET /api/whatsapp/conversations/{id}/turns."
+    )
+
+
 class BotExists(Conflict):
     code = "bot_exists"
     message = "This channel has a bot already: change that bot instead of adding another."

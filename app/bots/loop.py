@@ -48,7 +48,7 @@ class Ending(StrEnum):
 class CallState(StrEnum):
     """What became of a call of a tool. BEGUN: its worker died. UNKNOWN: nobody can say whether it
     was done. AWAITING_YES: the customer was asked. REFUSED, FAILED, UNREACHABLE, ADDRESS_REFUSED:
-    by the server, or on the way to it."""
+    by the server, or on the way to it. NOT_RECORDED: a replay, which makes no calls."""
 
     DONE = "done"
     BEGUN = "begun"
@@ -63,6 +63,7 @@ class CallState(StrEnum):
     AWAITING_YES = "awaiting_yes"
     TOO_MANY_CALLS = "too_many_calls"
     TURN_LOST = "turn_lost"
+    NOT_RECORDED = "not_recorded"
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def _ask(prepared: Try, source: Source, question: Question) -> Reply:
     call = Call(config.current().model_timeout_seconds)
     with place(prepared.tenant_id):
         try:
-            reply = asking.ask_once(prepared.tenant_id, source, prepared.account, question, call)
+            reply = asking.ask_once(prepared.tenant_id, prepared.account, source, question, call)
         except BudgetFull as error:
             raise _reached(prepared.account, error) from error
         except AiError as error:

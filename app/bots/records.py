@@ -49,10 +49,10 @@ class TurnDetails:
 def list_turns(session: Session, conversation_id: UUID, page: PageRequest) -> Page[TurnDetails]:
     """Return the turns of a conversation, newest first."""
     found = repository.turns_page(session, conversation_id, page)
-    return Page([_details(turn) for turn in found.items], found.next_cursor)
+    return Page([describe(turn) for turn in found.items], found.next_cursor)
 
 
-def _details(turn: Turn) -> TurnDetails:
+def describe(turn: Turn) -> TurnDetails:
     return TurnDetails(
         id=turn.id,
         state=turn.state,
@@ -62,7 +62,7 @@ def _details(turn: Turn) -> TurnDetails:
         version=turn.version,
         model=turn.model or None,
         message_ids=tuple(UUID(each) for each in turn.message_ids),
-        calls=tuple(_call(each) for each in turn.calls),
+        calls=tuple(describe_call(each) for each in turn.calls),
         sources=tuple(turn.sources),
         usage=Usage(**turn.usage) if turn.model else None,
         cost=None if turn.cost is None else float(turn.cost),
@@ -74,7 +74,7 @@ def _details(turn: Turn) -> TurnDetails:
     )
 
 
-def _call(call: Json) -> CallDetails:
+def describe_call(call: Json) -> CallDetails:
     arguments = call["arguments"]
     return CallDetails(
         name=call["name"],

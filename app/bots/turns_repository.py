@@ -238,28 +238,41 @@ def awaiting_yes(
     return asked[-1] if asked else None
 
 
-def untold_calls(session: Session, conversation_id: UUID, within: timedelta) -> list[Json]:
+def untold_calls(
+    session: Session, conversation_id: UUID, within: timedelta, at: datetime | None = None
+) -> list[Json]:
     """Return the calls of tools, oldest first, of turns that ended lately without an answer: what
-    they did is not in the history, so a model would do it again."""
+    they did is not in the history, so a model would do it again. With `at`, as it was then."""
     query = (
         select(Turn.calls)
         .where(
             Turn.conversation_id == conversation_id,
             Turn.outcome.not_in([TurnOutcome.ANSWERED, TurnOutcome.HANDED_OVER]),
-            Turn.finished_at > func.now() - within,
+            _is_between(_now(at) - within, at),
         )
         .order_by(Turn.finished_at)
     )
     return [call for calls in session.scalars(query) for call in calls]
 
 
+def _now(at: datetime | None) -> Any:
+    return func.now() if at is None else at
+
+
+def _is_between(since: Any, at: datetime | None) -> ColumnElement[bool]:
+    """Return whether a turn ended after `since` and, if it is given, before `at`."""
+    ended = Turn.finished_at > since
+    return ended if at is None else and_(ended, Turn.finished_at < at)
+
+
 @dataclass(frozen=True)
 class Lately:
-    """When something may have been said last for it to count."""
+    """When something may have been said last for it to count. `at`: as it was then, not now."""
 
     answered_within: timedelta
     fell_back_within: timedelta
     closed_since: datetime | None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -281,19 +294,20 @@ def about(session: Session, conversation_id: UUID, lately: Lately) -> About:
         query = select(Turn.id).where(
             Turn.conversation_id == conversation_id,
             Turn.outcome == outcome,
-            Turn.finished_at > since,
+            _is_between(since, lately.at),
         )
         return query.exists()
 
+    now = _now(lately.at)
     query = (
         select(
             Conversation.address,
             Tenant.language,
             Tenant.timezone,
             Tenant.bot_budget,
-            ended(TurnOutcome.ANSWERED, func.now() - lately.answered_within),
-            ended(TurnOutcome.FELL_BACK, func.now() - lately.fell_back_within),
-            ended(TurnOutcome.OUT_OF_HOURS, lately.closed_since or func.now()),
+            ended(TurnOutcome.ANSWERED, now - lately.answered_within),
+            ended(TurnOutcome.FELL_BACK, now - lately.fell_back_within),
+            ended(TurnOutcome.OUT_OF_HOURS, lately.closed_since or now),
         )
         .join(Tenant, Tenant.tenant_id == Conversation.tenant_id)
         .where(Conversation.id == conversation_id)

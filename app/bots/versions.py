@@ -40,7 +40,7 @@ def list_versions(session: Session, bot_id: UUID, page: PageRequest) -> Page[Ver
 def get_version(session: Session, bot_id: UUID, number: int) -> VersionDetails:
     """Raises BotNotFound, BotVersionNotFound."""
     bot = manage.find_bot(session, bot_id)
-    return _describe(bot, _find(session, bot, number))
+    return _describe(bot, find(session, bot, number))
 
 
 def activate(session: Session, actor: Principal, bot_id: UUID, number: int) -> BotDetails:
@@ -50,7 +50,7 @@ def activate(session: Session, actor: Principal, bot_id: UUID, number: int) -> B
     """
     repository.lock_tenant(session)
     bot = manage.find_bot(session, bot_id)
-    definition = from_json(_find(session, bot, number).definition)
+    definition = from_json(find(session, bot, number).definition)
     manage.check(bot, definition)
     changes = {"from": bot.version, "to": number}
     bot.version = number
@@ -61,7 +61,8 @@ def activate(session: Session, actor: Principal, bot_id: UUID, number: int) -> B
     return manage.describe(session, bot)
 
 
-def _find(session: Session, bot: Bot, number: int) -> BotVersion:
+def find(session: Session, bot: Bot, number: int) -> BotVersion:
+    """Raises BotVersionNotFound."""
     # A larger number would not fit into the column.
     if number > bot.latest_version:
         raise BotVersionNotFound

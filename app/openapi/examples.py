@@ -150,6 +150,10 @@ REQUESTS: dict[str, dict[str, Json]] = {
             "operations": ["get_order"],
         },
     },
+    "replay_turns": {
+        "newest": {"version": 2, "last": 5},
+        "chosen": {"version": 2, "turns": [ID]},
+    },
     "create_api_key": {
         "shop": {"name": "Online shop", "scopes": ["messages:read", "messages:send"]},
         "test": {"name": "Trying out", "mode": "test"},

@@ -245,6 +245,7 @@ def test_an_outsider_finds_no_bot_of_ours(signed_in: ApiClient, outsider: ApiCli
             outsider.put(path, {"name": "x"}),
             outsider.post(f"{path}/refresh"),
             outsider.post(f"{path}/reply", {"message": "hola"}),
+            outsider.post(f"{path}/replay", {"version": 1, "last": 1}),
             outsider.get(f"{path}/versions"),
             outsider.get(f"{path}/versions/1"),
             outsider.post(f"{path}/versions/1/activate"),
@@ -276,6 +277,7 @@ def test_a_test_key_only_reads(app: Flask, signed_in: ApiClient) -> None:
         key.delete(path_of(made)),
         key.post(f"{path_of(made)}/refresh"),
         key.post(f"{path_of(made)}/reply", {"message": "hola"}),
+        key.post(f"{path_of(made)}/replay", {"version": 1, "last": 1}),
         key.post(f"{path_of(made)}/versions/1/activate"),
     ):
         assert answer.json["code"] == "permission_denied"

@@ -24,7 +24,8 @@ class CallSchema(BaseSchema):
         required=True,
         metadata={
             "description": "`unknown`: nobody can say whether it was done. `begun`: the same, "
-            "because the worker died. All but these two and `done`: it was not done."
+            "because the worker died. All but these two and `done`: it was not done. "
+            "`not_recorded`: only in a replay."
         },
     )
     result = fields.String(
