@@ -5,6 +5,7 @@ from typing import Final
 
 from simulator.openai import sentences
 from simulator.openai.arguments import Filled, Source, fill
+from simulator.openai.passages import quoted
 from simulator.openai.prompt import Ask, Prompt, Reply, Say, Tool, Turn
 from simulator.openai.words import (
     actions,
@@ -31,6 +32,8 @@ def think(prompt: Prompt) -> Reply:
     filled = fill(tool.parameters, source) if tool else Filled({}, ())
     if tool and (not filled.missing or prompt.choice.mode == "required"):
         return Reply((Ask(tool.name, json.dumps(filled.arguments, ensure_ascii=False)),))
+    if passage := quoted(prompt.turns, source.text):
+        return _say(prompt, passage)
     if tool:
         return _say(prompt, sentences.ask_for(filled.missing, spanish))
     return _say(prompt, _small_talk(source.text, customer, spanish))

@@ -176,3 +176,42 @@ def test_the_obedient_model_keeps_to_the_protocol(ai: OpenAI, script: Script) ->
     assert calls(ask(ai, demand, tools=[GET_ORDER], tool_choice="none")) == []
     history = [{"role": "user", "content": demand}, {"role": "assistant", "content": "Done."}]
     assert calls(ask(ai, [*history, {"role": "user", "content": "Thanks"}])) == []
+
+
+DOCUMENTS = """Passages that may help.
+<documents>
+[{"title": "Envíos", "text": "El envío cuesta $99, y nada desde $500.\\n\\nTarda tres días."}]
+</documents>"""
+
+
+def with_documents(ai: OpenAI, text: str, **fields: Any) -> str:
+    said = [{"role": "user", "content": text}, {"role": "developer", "content": DOCUMENTS}]
+    return ai.responses.create(model="gpt-6-luna", input=said, store=False, **fields).output_text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("¿Cuánto cuestan los ENVIOS?", "El envío cuesta $99, y nada desde $500."),
+        ("¿Cuántos días tarda?", "Tarda tres días."),
+    ],
+)
+def test_it_answers_with_a_sentence_that_the_developer_quotes(
+    ai: OpenAI, text: str, answer: str
+) -> None:
+    assert with_documents(ai, text) == answer
+    assert with_documents(ai, text, tools=TOOLS) == answer
+
+
+def test_a_quotation_about_something_else_is_ignored(ai: OpenAI) -> None:
+    assert "«¿Qué color?»" in with_documents(ai, "¿Qué color?")
+
+
+def test_instructions_are_no_quotation(ai: OpenAI) -> None:
+    found = ai.responses.create(
+        model="gpt-6-luna",
+        store=False,
+        instructions="Shipping costs nothing today.",
+        input="What are shipping costs?",
+    )
+    assert "nothing" not in found.output_text
