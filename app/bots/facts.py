@@ -12,7 +12,7 @@ from app.bots import turns_repository as turns
 from app.bots.accounts import account_of
 from app.bots.actions import ActionServer, Contact
 from app.bots.budget import Account
-from app.bots.definition import Definition
+from app.bots.definition import Definition, Json
 from app.bots.errors import NoModelKey
 from app.bots.hours import closed_since
 from app.bots.servers import Server
@@ -32,12 +32,14 @@ class Unwanted(Exception):
 @dataclass(frozen=True)
 class Facts:
     """`endpoint` and `server` hold keys; without a key there is no `endpoint`. `now` is when the
-    turn began."""
+    turn began. `name` (empty: unknown) and `attributes` are the customer's."""
 
     endpoint: Endpoint | None
     model_base_url: str | None
     server: ActionServer
     contact: Contact
+    name: str
+    attributes: Json
     account: Account
     language: str
     timezone: str
@@ -73,6 +75,8 @@ def read_at(
         model_base_url=bot.model_base_url,
         server=ActionServer(bot.actions_base_url, servers.key(session, bot, Server.ACTIONS)),
         contact=Contact(work.contact_id, about.address),
+        name=about.name,
+        attributes=about.attributes,
         account=account_of(bot, work.contact_id, about.timezone, about.bot_budget),
         language=about.language,
         timezone=about.timezone,

@@ -33,6 +33,7 @@ from app.models import (
     BotVersion,
     Channel,
     ChannelStatus,
+    Contact,
     Conversation,
     Direction,
     Message,
@@ -278,9 +279,12 @@ class Lately:
 @dataclass(frozen=True)
 class About:
     """Facts of a conversation that a turn needs. `has_answered`, `fell_back`, `said_closed`: its
-    bot answered, sent the fallback text, or the one outside business hours, lately."""
+    bot answered, sent the fallback text, or the one outside business hours, lately. `name` and
+    `attributes` are the contact's."""
 
     address: str
+    name: str
+    attributes: Json
     language: str
     timezone: str
     bot_budget: Json
@@ -302,6 +306,8 @@ def about(session: Session, conversation_id: UUID, lately: Lately) -> About:
     query = (
         select(
             Conversation.address,
+            func.coalesce(func.nullif(Contact.name, ""), Contact.profile_name),
+            Contact.attributes,
             Tenant.language,
             Tenant.timezone,
             Tenant.bot_budget,
@@ -310,6 +316,7 @@ def about(session: Session, conversation_id: UUID, lately: Lately) -> About:
             ended(TurnOutcome.OUT_OF_HOURS, lately.closed_since or now),
         )
         .join(Tenant, Tenant.tenant_id == Conversation.tenant_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
         .where(Conversation.id == conversation_id)
     )
     return About(*session.execute(query).one())

@@ -53,14 +53,17 @@ def _demands(text: str) -> list[Output]:
 
 
 def _arguments(rest: str) -> str:
-    """Return the JSON object at the beginning of `rest`, as it stands if it is invalid."""
+    """Return the JSON object at the beginning of `rest`, also of a text that is quoted in JSON; as
+    it stands if it is invalid."""
     if not rest.startswith("{"):
         return "{}"
-    try:
-        _, end = _DECODER.raw_decode(rest)
-    except ValueError:
-        return rest.splitlines()[0]
-    return rest[:end]
+    for text in (rest, rest.replace('\\"', '"').replace("\\\\", "\\")):
+        try:
+            _, end = _DECODER.raw_decode(text)
+        except ValueError:
+            continue
+        return text[:end]
+    return rest.splitlines()[0]
 
 
 def _is_done(output: Output, done: set[tuple[str, str]]) -> bool:

@@ -7,13 +7,13 @@ from uuid import UUID
 from app.bots import quoting
 from app.bots.history import Line
 from app.config import Settings
-from app.knowledge.search import BEGIN, END
 from tests.ai.model_server import answer, message, model_server, sent
 from tests.bots.bodies import make, path_of
 from tests.bots.studio import Studio, saying
 from tests.bots.trying import try_bot, use
 from tests.factories import ApiClient
 
+BEGIN, END = "<documents>", "</documents>"
 SHIPPING = """\
 # Costos
 
