@@ -65,9 +65,7 @@ def ask(endpoint: Endpoint, question: Question, call: Call) -> Reply:
         return _ask(endpoint, replace(question, temperature=None), call)
 
 
-def embed(
-    endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call
-) -> Embedded:
+def embed(endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call) -> Embedded:
     """Return the vectors of texts, none of which is empty. Nothing is retried.
 
     Raises AiError: Transient, Misconfigured, BadQuestion or Canceled.

@@ -38,9 +38,7 @@ def ask(endpoint: Endpoint, question: Question, call: Call, dialect: Dialect) ->
         return checked(responses.read(raw.parse(), raw.headers.get("x-request-id", "")))
 
 
-def embed(
-    endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call
-) -> Embedded:
+def embed(endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call) -> Embedded:
     """Have the server make the vectors of these texts. Raises AiError."""
     client = _client(endpoint)
     with _in_our_words(call):

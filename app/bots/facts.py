@@ -46,6 +46,7 @@ class Facts:
     has_disclosed: bool
     fell_back_lately: bool
     now: datetime
+    searches_by_meaning: bool = False
 
 
 def read(session: Session, work: Work, definition: Definition) -> Facts:
@@ -81,6 +82,7 @@ def read_at(
         has_disclosed=about.has_answered,
         fell_back_lately=about.fell_back,
         now=now,
+        searches_by_meaning=bot.searches_by_meaning,
     )
 
 

@@ -56,9 +56,10 @@ def without_vectors(
 
 _STORE = text("""
     insert into recado.knowledge_embeddings (tenant_id, chunk_id, bot_id, model, vector)
-    select c.tenant_id, c.id, c.bot_id, :model, cast(:vector as real[])
-    from recado.knowledge_chunks c
-    where c.tenant_id = :tenant_id and c.bot_id = :bot_id and c.id = :chunk_id
+    select c.tenant_id, c.id, c.bot_id, :model, cast(made.vector as real[])
+    from unnest(cast(:ids as uuid[]), cast(:vectors as text[])) as made (id, vector)
+    join recado.knowledge_chunks c
+        on c.tenant_id = :tenant_id and c.bot_id = :bot_id and c.id = made.id
     on conflict (tenant_id, chunk_id)
         do update set model = excluded.model, vector = excluded.vector
 """)
@@ -68,13 +69,17 @@ def store(
     session: Session, bot_id: UUID, model: str, vectors: Mapping[UUID, Vector | None]
 ) -> None:
     """Store the vectors of those of these chunks that still exist. None: the chunk gets none."""
-    shared = _of(session, bot_id, model)
-    given = [
-        {**shared, "chunk_id": chunk_id, "vector": None if vector is None else list(vector)}
-        for chunk_id, vector in vectors.items()
-    ]
-    if given:
-        session.execute(_STORE, given)
+    given = {
+        **_of(session, bot_id, model),
+        "ids": [str(chunk_id) for chunk_id in vectors],
+        "vectors": [None if each is None else _written(each) for each in vectors.values()],
+    }
+    session.execute(_STORE, given)
+
+
+def _written(vector: Vector) -> str:
+    """Return the vector as Postgres writes an array."""
+    return "{" + ",".join(map(repr, vector)) + "}"
 
 
 _USE_EXTENSION = text("""
