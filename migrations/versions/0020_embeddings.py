@@ -36,7 +36,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RAISE NOTICE 'bots search by words only: %', SQLERRM;
 END $$
-"""
+"""  # noqa: S608 (our own names)
 """An error is no reason to stop, whichever it is: nothing depends on the extension. Supabase keeps
 extensions in a schema of their own, which not every role may use."""
 
