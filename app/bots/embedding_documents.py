@@ -7,6 +7,7 @@ the next try is in the bot's row.
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -46,6 +47,9 @@ LEASE = timedelta(seconds=90)
 
 PAUSE = timedelta(seconds=30)
 """Doubled with each failure in a row, up to LONGEST_PAUSE."""
+
+SHORT_PAUSE = timedelta(seconds=1)
+"""After several texts were refused, fewer are tried, until the one is found that is refused."""
 
 CONFIGURATION_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -108,7 +112,7 @@ def _begin(session: Session, bot: Bot) -> Work | None:
     if endpoint is None or not knowledge.has_extension(session):
         repository.wait(session, bot.id, LONGEST_PAUSE, 0)
         return None
-    # After failures with fewer at once, to find the one that is refused.
+    # Fewer after each failure: one of the texts may be refused.
     most = max(1, AT_ONCE >> (2 * bot.embed_tries))
     chunks = knowledge.waiting(session, bot.id, most, MOST_BYTES)
     if not chunks:
@@ -141,32 +145,30 @@ def _embed(tenant_id: UUID, work: Work) -> None:
     except (AiError, BudgetFull) as error:
         _fail(tenant_id, work, error)
         return
-    _finish(tenant_id, work, dict(zip(_ids(work), vectors, strict=True)))
+    _finish(tenant_id, work, vectors)
 
 
 def _fail(tenant_id: UUID, work: Work, error: AiError | BudgetFull) -> None:
     kind = remedies.known_code(error) if isinstance(error, AiError) else "budget_reached"
     log.info("chunks_not_embedded", bot_id=str(work.bot_id), kind=kind or type(error).__name__)
-    if isinstance(error, BadQuestion) and len(work.chunks) == 1:
-        _finish(tenant_id, work, dict.fromkeys(_ids(work)))
-        return
     with db.tenant_session(tenant_id) as session:
+        if isinstance(error, BadQuestion) and len(work.chunks) == 1:
+            knowledge.learn(session, work.bot_id, {work.chunks[0].chunk_id: None})
         repository.wait(session, work.bot_id, _pause(work, error), 1)
 
 
-def _finish(tenant_id: UUID, work: Work, vectors: dict[UUID, Vector | None]) -> None:
+def _finish(tenant_id: UUID, work: Work, vectors: Sequence[Vector]) -> None:
+    ids = [chunk.chunk_id for chunk in work.chunks]
     with db.tenant_session(tenant_id) as session:
-        knowledge.learn(session, work.bot_id, vectors)
+        knowledge.learn(session, work.bot_id, dict(zip(ids, vectors, strict=True)))
         repository.succeed(session, work.bot_id)
-
-
-def _ids(work: Work) -> list[UUID]:
-    return [chunk.chunk_id for chunk in work.chunks]
 
 
 def _pause(work: Work, error: AiError | BudgetFull) -> timedelta:
     if isinstance(error, BudgetFull):
         return LONGEST_PAUSE
+    if isinstance(error, BadQuestion) and len(work.chunks) > 1:
+        return SHORT_PAUSE
     first = CONFIGURATION_PAUSE if isinstance(error, Misconfigured) else PAUSE
     pause = timedelta(seconds=first.total_seconds() * 2.0 ** min(work.tries, 10))
     if isinstance(error, Transient):
