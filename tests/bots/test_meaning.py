@@ -83,9 +83,7 @@ def test_a_try_gives_what_the_search_shows(studio: Studio) -> None:
 
 def test_what_both_searches_find_comes_first(studio: Studio) -> None:
     by_both = "Tu paquete llega mañana."
-    learned(
-        studio, ANSWER, by_both, "Paquete azul: una caja grande de color azul y letras blancas."
-    )
+    learned(studio, ANSWER, by_both, OTHER)
     assert found(studio)[0] == by_both
     assert ANSWER in found(studio)
 
