@@ -26,6 +26,7 @@ from app.bots.accounts import account_for
 from app.bots.budget import Account, BudgetFull
 from app.bots.errors import NoModelKey
 from app.common.egress import Call
+from app.common.encryption import CannotOpen
 from app.common.faultpoint import faultpoint
 from app.knowledge import service as knowledge
 from app.knowledge.service import Waiting
@@ -127,7 +128,7 @@ def _endpoint(session: Session, bot: Bot) -> Endpoint | None:
     """Return the server that makes embeddings for this bot, if there is one."""
     try:
         endpoint = playground.endpoint_for(session, bot)
-    except NoModelKey:
+    except (NoModelKey, CannotOpen):
         return None
     return endpoint if embedding.makes_embeddings(endpoint) else None
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.ai import catalogue
+from app.ai.embedding import Vector
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
 from app.bots import (
@@ -41,6 +42,7 @@ from app.bots.errors import (
 from app.bots.model_choice import Choice, UnknownModel
 from app.bots.servers import Server
 from app.common.egress import Call
+from app.common.encryption import CannotOpen
 from app.common.slots import places
 from app.errors import AppError
 from app.knowledge.service import Found, Meaning
@@ -125,16 +127,36 @@ def endpoint_of(bot: Bot, own_key: str | None) -> Endpoint:
 
 
 def meaning_for(session: Session, bot_id: UUID) -> Meaning | None:
-    """Return how questions to a bot are embedded, None if they are not. Raises BotNotFound."""
+    """Return how a request has questions to a bot embedded, None if they are not.
+
+    Raises BotNotFound.
+    """
     bot = manage.find_bot(session, bot_id)
     if not bot.searches_by_meaning:
         return None
     try:
         endpoint = endpoint_for(session, bot)
-    except NoModelKey:
+    except (NoModelKey, CannotOpen):
         return None
-    account = account_for(session, bot)
-    return embedding.meaning_of(db.tenant_of(session), account, endpoint, is_wanted=True)
+    tenant_id, account = db.tenant_of(session), account_for(session, bot)
+    by_meaning = embedding.meaning_of(tenant_id, account, endpoint, is_wanted=True)
+    return _in_a_place(tenant_id, by_meaning)
+
+
+def _in_a_place(tenant_id: UUID, by_meaning: Meaning | None) -> Meaning | None:
+    """Let a question be embedded only while one of the places of requests that wait is free."""
+    if by_meaning is None:
+        return None
+    inner = by_meaning.embed
+
+    def embed(question: str) -> Vector | None:
+        try:
+            with place(tenant_id):
+                return inner(question)
+        except TooManyTries:
+            return None
+
+    return Meaning(by_meaning.model, embed)
 
 
 def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
@@ -159,7 +181,9 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
         prepared.endpoint,
         is_wanted=prepared.searches_by_meaning,
     )
-    quoted = quoting.look_up_said(prepared.tenant_id, prepared.bot_id, said, by_meaning)
+    quoted = quoting.look_up_said(
+        prepared.tenant_id, prepared.bot_id, said, _in_a_place(prepared.tenant_id, by_meaning)
+    )
     question = _question(definition, choice, said, quoted, cache_key)
     reply = _ask(prepared, asking.source_of(prepared.endpoint, choice), question)
     return TryResult(

@@ -21,8 +21,8 @@ SHORT = 40
 """A question with fewer characters may continue what was said before, and is embedded with it."""
 
 LIKE = 0.25
-"""The cosine from which a passage may be about the question. Of texts about different things it is
-0.0 to 0.2 with OpenAI's models, of a question and its answer 0.3 to 0.7."""
+"""The cosine from which a passage may be about the question. Our choice: it is low, because the
+model is told to ignore passages that are about something else."""
 
 DAMPING = 60
 """Of the fusion of rankings, as in Cormack, Clarke and Büttcher (2009). The larger, the less it

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from app import config, db
 from app.bots import embedding, playground, quoting
 from app.bots.history import Line
+from app.common.slots import places
 from app.config import Settings
 from app.knowledge import meaning
 from tests.bots.bodies import make, path_of
@@ -20,6 +21,7 @@ from tests.bots.meaning import (
     embed_all,
     embedded,
     found,
+    is_due,
     learned,
     nearest,
     teach,
@@ -267,3 +269,33 @@ def test_the_search_path_is_the_usual_one_afterwards(studio: Studio) -> None:
         with db.tenant_session(studio.api.tenant_id) as session:
             path = session.connection().exec_driver_sql("show search_path").scalar()
         assert "extensions" not in str(path)
+
+
+def test_a_request_that_finds_no_place_to_wait_searches_by_words(studio: Studio) -> None:
+    learned(studio, ANSWER, "Un paquete pesa poco.")
+    before = len(embedded(studio))
+    tenant_id = studio.api.tenant_id
+    while places.take(tenant_id):
+        pass
+    try:
+        assert found(studio) == ["Un paquete pesa poco."]
+    finally:
+        while places._taken[tenant_id]:
+            places.give_back(tenant_id)
+    assert len(embedded(studio)) == before
+
+
+def test_a_key_that_cannot_be_read_stops_no_search(studio: Studio) -> None:
+    studio.simulator.control("PUT", "/openai/keys/sk-of-this-bot", {})
+    studio.change(model={"api_key": "sk-of-this-bot"})
+    learned(studio, ANSWER, "Un paquete pesa poco.")
+    rows(studio.conversation, "update recado.bots set model_key = '\\x00', embedded_by = null")
+    assert found(studio) == ["Un paquete pesa poco."]
+    embed_all(studio.api.tenant_id)
+    assert not is_due(studio.api.tenant_id)
+
+
+def test_half_a_character_stops_no_search(studio: Studio) -> None:
+    learned(studio, ANSWER)
+    answer = studio.api.post(f"{path_of(studio.bot)}/reply", {"message": "mi paquete \ud800"})
+    assert answer.status_code in {200, 422}
