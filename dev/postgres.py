@@ -237,6 +237,7 @@ class EmbeddedPostgres:
             _ensure_database(admin)
         finally:
             admin.close()
+        add_vector(self._url(SUPERUSER, self._state["superuser_password"], DATABASE))
 
 
 class _RunningServer:
@@ -270,6 +271,24 @@ def _ensure_login(admin: connection, password: str) -> None:
                     name, sql.SQL(_LOGIN_ATTRIBUTES), sql.Literal(password)
                 )
             )
+
+
+def add_vector(url: str) -> None:
+    """Create the extension pgvector in a database, in a schema of the login, as on Supabase.
+
+    `url` is the superuser's. Supabase lets its login create it, Postgres only a superuser.
+    """
+    admin = psycopg2.connect(url)
+    try:
+        admin.autocommit = True
+        with admin.cursor() as cursor:
+            login = sql.Identifier(LOGIN)
+            cursor.execute(
+                sql.SQL("CREATE SCHEMA IF NOT EXISTS extensions AUTHORIZATION {}").format(login)
+            )
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions")
+    finally:
+        admin.close()
 
 
 def _ensure_database(admin: connection) -> None:

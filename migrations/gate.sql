@@ -31,6 +31,7 @@ shown (role_name, table_name, columns) AS (VALUES
     ('recado_system',   'channels',    ARRAY['tenant_id', 'id', 'status', 'repair_at', 'repair_tries', 'paused_until']),
     ('recado_system',   'conversations', ARRAY['tenant_id', 'owner', 'last_message_at', 'owner_since']),
     ('recado_system',   'knowledge_documents', ARRAY['tenant_id', 'id', 'state', 'lease_until']),
+    ('recado_system',   'bots', ARRAY['tenant_id', 'id', 'searches_by_meaning', 'embedded_by', 'embed_at']),
     ('recado_system',   'turns', ARRAY['tenant_id', 'conversation_id', 'state', 'due_at', 'lease_until', 'finished_at']),
     ('recado_system',   'idempotency_keys', ARRAY['tenant_id', 'expires_at']),
     ('recado_system',   'user_sessions',    ARRAY['tenant_id', 'expires_at']),

@@ -22,6 +22,7 @@ from app.config import Environment, Settings
 from app.models import Role, Tenant, User
 from app.tenants import service as tenants
 from app.tenants.users import NewUser
+from dev.postgres import add_vector
 from dev.testing import TestServers, start_test_servers
 from tests.events.payloads import wrong_payloads
 from tests.factories import (
@@ -52,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["RECADO_TEST_ADMIN_URL"] = servers.database_admin_url
     os.environ["RECADO_TEST_REDIS_URL"] = servers.redis_url
     sql(servers.database_url, f"create database {TEMPLATE}")
+    admin_url = make_url(servers.database_admin_url).set(database=TEMPLATE)
+    add_vector(admin_url.render_as_string(hide_password=False))
     alembic = alembic_config()
     alembic.set_main_option("path_separator", "os")
     alembic.set_main_option("sqlalchemy.url", database_named(TEMPLATE).replace("%", "%%"))

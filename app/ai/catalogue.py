@@ -37,6 +37,25 @@ class Model:
 
 
 @dataclass(frozen=True)
+class EmbeddingModel:
+    """A model that makes vectors of texts, with as many `dimensions` as we ask for. `input` is its
+    price in US dollars for a million tokens."""
+
+    name: str
+    input: Decimal
+    dimensions: int
+
+    @property
+    def key(self) -> str:
+        """What vectors must have in common to be compared."""
+        return f"{self.name}/{self.dimensions}"
+
+    @property
+    def price(self) -> Price:
+        return Price(input=self.input, cached=self.input, cache_write=self.input, output=Decimal(0))
+
+
+@dataclass(frozen=True)
 class Usage:
     """Tokens of one or several calls. `input` includes `cached` and `cache_written`; `output`
     includes `reasoning`."""
@@ -81,6 +100,7 @@ class Catalogue:
     shutdowns: dict[str, Shutdown]
     default: str
     prices_of: date
+    embedding: EmbeddingModel
 
     def resolve(self, name: str, today: date) -> Resolved:
         """Return the model that answers for `name` on this day.
@@ -141,4 +161,5 @@ def catalogue() -> Catalogue:
         for name, entry in found["models"].items()
     }
     shutdowns = {name: Shutdown(**entry) for name, entry in found["shutdowns"].items()}
-    return Catalogue(models, shutdowns, found["default"], found["prices_of"])
+    embedding = EmbeddingModel(**found["embedding"])
+    return Catalogue(models, shutdowns, found["default"], found["prices_of"], embedding)

@@ -1,11 +1,13 @@
-"""Asking a model: the one function that does it."""
+"""Asking a model, and having one make embeddings: the two functions that do it."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cachetools import TTLCache
 
-from app.ai.catalogue import NONE, catalogue
+from app.ai.catalogue import NONE, EmbeddingModel, catalogue
+from app.ai.embedding import Embedded
 from app.ai.errors import BadQuestion, Misconfigured
 from app.ai.types import Dialect, Endpoint, Question, Reply
 from app.common.egress import Call
@@ -61,6 +63,16 @@ def ask(endpoint: Endpoint, question: Question, call: Call) -> Reply:
             raise
         refuses_temperature.add(endpoint.base_url, question.model)
         return _ask(endpoint, replace(question, temperature=None), call)
+
+
+def embed(endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call) -> Embedded:
+    """Return the vectors of texts, none of which is empty. Nothing is retried.
+
+    Raises AiError: Transient, Misconfigured, BadQuestion or Canceled.
+    """
+    from app.ai import vendor  # noqa: PLC0415 (see _ask)
+
+    return vendor.embed(endpoint, model, texts, call)
 
 
 def fitting(endpoint: Endpoint, question: Question) -> Question:

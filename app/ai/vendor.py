@@ -1,13 +1,17 @@
 """OpenAI's library: one client and one pool of connections for every endpoint, and its errors in
 our words."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import httpx2
 import openai
 
-from app.ai import chat, responses
+from app.ai import chat, embedding, responses
+from app.ai.catalogue import EmbeddingModel
+from app.ai.embedding import Embedded
 from app.ai.errors import AiError, BadQuestion, Canceled, Misconfigured, TooLong, Transient
 from app.ai.types import Dialect, Endpoint, Question, Reply
 from app.common.egress import Call, EgressFailed, EgressRefused, Transport
@@ -24,15 +28,30 @@ CONFIGURATION = frozenset({401, 402, 403, 404, 405})
 def ask(endpoint: Endpoint, question: Question, call: Call, dialect: Dialect) -> Reply:
     """Put one question to the server in this dialect. Raises AiError."""
     client = _client(endpoint)
+    with _in_our_words(call):
+        if dialect == Dialect.CHAT:
+            raw: Any = client.chat.completions.with_raw_response.create(
+                **chat.request(question, endpoint)
+            )
+            return checked(chat.read(raw.parse(), raw.headers.get("x-request-id", "")))
+        raw = client.responses.with_raw_response.create(**responses.request(question, endpoint))
+        return checked(responses.read(raw.parse(), raw.headers.get("x-request-id", "")))
+
+
+def embed(endpoint: Endpoint, model: EmbeddingModel, texts: Sequence[str], call: Call) -> Embedded:
+    """Have the server make the vectors of these texts. Raises AiError."""
+    client = _client(endpoint)
+    with _in_our_words(call):
+        answer = client.embeddings.create(**embedding.request(model, texts))
+        return embedding.read(answer, model, len(texts))
+
+
+@contextmanager
+def _in_our_words(call: Call) -> Iterator[None]:
+    """Let the requests of the block belong to this call. Raises AiError."""
     try:
         with call.running():
-            if dialect == Dialect.CHAT:
-                raw: Any = client.chat.completions.with_raw_response.create(
-                    **chat.request(question, endpoint)
-                )
-                return checked(chat.read(raw.parse(), raw.headers.get("x-request-id", "")))
-            raw = client.responses.with_raw_response.create(**responses.request(question, endpoint))
-            return checked(responses.read(raw.parse(), raw.headers.get("x-request-id", "")))
+            yield
     except EgressRefused as error:
         raise Misconfigured("address_refused", str(error)) from error
     except (EgressFailed, openai.APIConnectionError) as error:

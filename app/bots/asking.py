@@ -1,7 +1,8 @@
 """Asking the model of a bot, within its budgets and through its breaker."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -108,7 +109,7 @@ class Meter:
         except AiError as error:
             self._end(hold, hold.amount if is_uncertain(error, call) else NOTHING)
             if passage.failed(error):
-                self._tell(source, question.model, error)
+                tell(self._tenant_id, self._account, source.endpoint, question.model, error)
             raise
         passage.succeeded()
         self._end(hold, used(source, reply.usage, hold.amount))
@@ -127,18 +128,6 @@ class Meter:
                 budget.note_full(session, self._account, error)
             raise
 
-    def _tell(self, source: Source, model: str, error: AiError) -> None:
-        """Record that the model cannot be used until somebody changes something."""
-        problem = {
-            "code": ModelMisconfigured.code,
-            "cause": ModelMisconfigured.message,
-            "remedy": remedies.of_misconfigured(error, source.endpoint),
-            "provider_code": remedies.known_code(error) or None,
-        }
-        told = {"bot_id": str(self._account.bot_id), "model": model, "error": problem}
-        with db.tenant_session(self._tenant_id) as session:
-            events.record(session, EventType.BOT_MODEL_FAILED, told)
-
     def _end(self, hold: Hold, amount: Amount) -> None:
         self.settlement = Settlement(self._account, self._attempt, hold, amount)
 
@@ -148,6 +137,48 @@ def is_uncertain(error: AiError, call: Call) -> bool:
     return error.code in UNCERTAIN and call.is_written
 
 
+def tell(tenant_id: UUID, account: Account, endpoint: Endpoint, model: str, error: AiError) -> None:
+    """Record that the model cannot be used until somebody changes something."""
+    problem = {
+        "code": ModelMisconfigured.code,
+        "cause": ModelMisconfigured.message,
+        "remedy": remedies.of_misconfigured(error, endpoint),
+        "provider_code": remedies.known_code(error) or None,
+    }
+    told = {"bot_id": str(account.bot_id), "model": model, "error": problem}
+    with db.tenant_session(tenant_id) as session:
+        events.record(session, EventType.BOT_MODEL_FAILED, told)
+
+
+@dataclass
+class Booking:
+    """A call outside of a turn. It counts as `used`: at first the most that it may cost."""
+
+    used: Amount
+
+
+@contextmanager
+def booked(tenant_id: UUID, account: Account, wanted: Amount, call: Call) -> Iterator[Booking]:
+    """Make a call in the block, within the budgets of the tenant and of the bot, and set what it
+    used. Raises BudgetFull before the block."""
+    try:
+        with db.tenant_session(tenant_id) as session:
+            day = budget.book(session, account, wanted)
+    except BudgetFull as error:
+        with db.tenant_session(tenant_id) as session:
+            budget.note_full(session, account, error)
+        raise
+    booking = Booking(wanted)
+    try:
+        yield booking
+    except AiError as error:
+        booking.used = wanted if is_uncertain(error, call) else NOTHING
+        raise
+    finally:
+        with db.tenant_session(tenant_id) as session:
+            budget.correct(session, account, day, wanted, booking.used)
+
+
 def ask_once(
     tenant_id: UUID, account: Account, source: Source, question: Question, call: Call
 ) -> Reply:
@@ -155,23 +186,9 @@ def ask_once(
 
     Raises AiError, BudgetFull.
     """
-    booked = most(source, question)
-    try:
-        with db.tenant_session(tenant_id) as session:
-            day = budget.book(session, account, booked)
-    except BudgetFull as error:
-        with db.tenant_session(tenant_id) as session:
-            budget.note_full(session, account, error)
-        raise
-    spent = booked
-    try:
+    wanted = most(source, question)
+    with booked(tenant_id, account, wanted, call) as booking:
         reply = client.ask(source.endpoint, question, call)
-        spent = used(source, reply.usage, booked)
+        booking.used = used(source, reply.usage, wanted)
         breaker.close(tenant_id, source.endpoint, question.model)
-    except AiError as error:
-        spent = booked if is_uncertain(error, call) else NOTHING
-        raise
-    finally:
-        with db.tenant_session(tenant_id) as session:
-            budget.correct(session, account, day, booked, spent)
     return reply

@@ -16,6 +16,7 @@ from app.ai.types import Question, Reply, ToolResult
 from app.bots import (
     asking,
     cache,
+    embedding,
     facts,
     loop,
     model_choice,
@@ -89,12 +90,19 @@ def _think(tenant_id: UUID, work: Work, definition: Definition, call: Call) -> R
         known = facts.read(session, work, definition)
     meter = Meter(tenant_id, known.account, Try(work.turn_id, work.tries))
     note = partial(_note, tenant_id, work)
+    by_meaning = embedding.meaning_of(
+        tenant_id,
+        known.account,
+        known.endpoint,
+        is_wanted=known.searches_by_meaning,
+        whole=call,
+    )
     ports = Ports(
         kit=Kit(
             definition, known.server, known.contact, work.turn_id, work.earlier_calls, call, note
         ),
         ask=meter.ask,
-        look_up=partial(quoting.look_up, tenant_id, work.bot_id, work.lines),
+        look_up=partial(quoting.look_up, tenant_id, work.bot_id, work.lines, by_meaning),
         show_typing=partial(typing_indicator.show, tenant_id, work),
         may_go_on=partial(_may_go_on, tenant_id, work, call),
     )

@@ -1,4 +1,5 @@
-"""The scheduler's query about turns of all tenants: those due, and those whose worker died.
+"""The scheduler's queries about bots of all tenants: turns that are due or whose worker died, and
+documents that wait for embeddings.
 
 It runs as recado_system, which sees ids, states and times, never content.
 """
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from app import config
+from app.ai.catalogue import catalogue
 from app.bots import spend_repository as spend
 from app.bots import turns_repository as repository
 from app.bots.turns import MOST_RUNNING
@@ -57,7 +59,28 @@ def _rings(row: Row[Any]) -> Iterator[Ring]:
         yield names.RUN_TURN, row.tenant_id, row.conversation_id
 
 
-DUE = (DueWork("turns", DUE_TURNS, ("tenant_id",), _rings, parameters=_parameters),)
+UNEMBEDDED = text("""
+    select tenant_id from recado.bots
+    where searches_by_meaning and embedded_by is distinct from :model
+        and (embed_at is null or embed_at <= now()) and tenant_id > :after_tenant_id
+    group by tenant_id order by tenant_id limit :most
+""")
+"""The next `most` tenants after a given one with bots whose documents wait for embeddings by a
+model. Few bots search by meaning, and an index lists them."""
+
+
+def _model() -> dict[str, Any]:
+    return {"model": catalogue().embedding.key}
+
+
+def _rings_of_bots(row: Row[Any]) -> Iterator[Ring]:
+    yield names.EMBED_DOCUMENTS, row.tenant_id
+
+
+DUE = (
+    DueWork("turns", DUE_TURNS, ("tenant_id",), _rings, parameters=_parameters),
+    DueWork("embeddings", UNEMBEDDED, ("tenant_id",), _rings_of_bots, most=50, parameters=_model),
+)
 
 
 def _kept() -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Facts:
     has_disclosed: bool
     fell_back_lately: bool
     now: datetime
+    searches_by_meaning: bool = False
 
 
 def read(session: Session, work: Work, definition: Definition) -> Facts:
@@ -85,6 +86,7 @@ def read_at(
         has_disclosed=about.has_answered,
         fell_back_lately=about.fell_back,
         now=now,
+        searches_by_meaning=bot.searches_by_meaning,
     )
 
 

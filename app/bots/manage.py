@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app import db
+from app.ai.types import is_openai_host
 from app.bots import bots_repository as repository
 from app.bots import cache, checks, limits, model_choice, servers
 from app.bots.definition import Definition, Json, from_json, to_json
@@ -21,10 +22,16 @@ from app.common.ids import new_id
 from app.common.pagination import Page, PageRequest
 from app.common.principal import Principal
 from app.errors import InvalidInput
+from app.knowledge import service as knowledge
 from app.models import Bot, BotVersion
 
 MOST_BOTS = 50
 MOST_VERSIONS = 200
+BY_WORDS = "The documents are searched by words only:"
+NO_EXTENSION = f"{BY_WORDS} the database of this installation has no pgvector."
+NO_EMBEDDINGS = (
+    f"{BY_WORDS} embeddings are made by OpenAI only, not by the server at model.base_url."
+)
 NO_PRICE = "The limits in dollars have no effect: the price of your server is not known."
 SYSTEM = "system"
 """Who made a version that no person made."""
@@ -41,6 +48,7 @@ class BotDetails:
     name: str
     channel: ChannelSummary
     is_enabled: bool
+    searches_by_meaning: bool
     version: int
     latest_version: int
     definition: Definition
@@ -90,6 +98,7 @@ def create(session: Session, actor: Principal | None, data: Json) -> BotDetails:
         name=data["name"],
         channel_id=_free_channel(session, data["phone_number"]),
         is_enabled=data.get("is_enabled", True),
+        searches_by_meaning=data.get("searches_by_meaning", False),
         version=1,
         latest_version=1,
         details=data.get("metadata", {}),
@@ -118,6 +127,7 @@ def change(session: Session, actor: Principal | None, bot_id: UUID, data: Json) 
     bot.name = data.get("name", bot.name)
     bot.is_enabled = data.get("is_enabled", bot.is_enabled)
     bot.details = data.get("metadata", bot.details)
+    _change_search(bot, data)
     bot.budget = limits.change(bot.budget, data.get("budget", {}))
     if "phone_number" in data:
         bot.channel_id = _free_channel(session, data["phone_number"], bot.id)
@@ -144,6 +154,17 @@ def remove(session: Session, actor: Principal, bot_id: UUID) -> None:
     session.delete(bot)
     audit.record(session, actor, "bot.deleted", ("bot", bot_id), {"name": bot.name})
     forget_after_commit(session, bot_id)
+
+
+def _change_search(bot: Bot, data: Json) -> None:
+    """Take over whether the bot searches by meaning. What a failure waits for may have changed with
+    a server or a budget, so that embeddings are tried again at once."""
+    is_wanted = data.get("searches_by_meaning", bot.searches_by_meaning)
+    if is_wanted and not bot.searches_by_meaning:
+        bot.embedded_by = None
+    bot.searches_by_meaning = is_wanted
+    if "searches_by_meaning" in data or "budget" in data or Server.MODEL in data["servers"]:
+        bot.embed_at, bot.embed_tries = None, 0
 
 
 def _active_definition(session: Session, bot: Bot) -> Definition:
@@ -178,20 +199,26 @@ def _describe_all(session: Session, bots: Sequence[Bot]) -> list[BotDetails]:
     """Return what may be seen of these bots, without those that were deleted meanwhile."""
     definitions = repository.definitions(session, bots)
     of_bots = channels.summaries(session, [bot.channel_id for bot in bots])
+    lacks_extension = any(bot.searches_by_meaning for bot in bots) and not (
+        knowledge.has_extension(session)
+    )
     return [
-        _describe(bot, from_json(definitions[bot.id]), of_bots[bot.channel_id])
+        _describe(bot, from_json(definitions[bot.id]), of_bots[bot.channel_id], lacks_extension)
         for bot in bots
         if bot.id in definitions and bot.channel_id in of_bots
     ]
 
 
-def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotDetails:
+def _describe(
+    bot: Bot, definition: Definition, channel: ChannelSummary, lacks_extension: bool
+) -> BotDetails:
     name, warnings = _model_of(bot, definition)
     return BotDetails(
         id=bot.id,
         name=bot.name,
         channel=channel,
         is_enabled=bot.is_enabled,
+        searches_by_meaning=bot.searches_by_meaning,
         version=bot.version,
         latest_version=bot.latest_version,
         definition=definition,
@@ -200,7 +227,7 @@ def _describe(bot: Bot, definition: Definition, channel: ChannelSummary) -> BotD
         model=servers.describe(bot, Server.MODEL),
         actions=servers.describe(bot, Server.ACTIONS),
         model_name=name,
-        warnings=warnings,
+        warnings=(*warnings, *_search_warnings(bot, lacks_extension)),
         created_at=bot.created_at,
         updated_at=bot.updated_at,
     )
@@ -218,6 +245,13 @@ def _model_of(bot: Bot, definition: Definition) -> tuple[str | None, tuple[str, 
     except model_choice.UnknownModel as error:
         return None, (str(error), *others)
     return choice.name, (*choice.warnings, *others)
+
+
+def _search_warnings(bot: Bot, lacks_extension: bool) -> list[str]:
+    if not bot.searches_by_meaning:
+        return []
+    has_other_server = bot.model_base_url is not None and not is_openai_host(bot.model_base_url)
+    return [NO_EXTENSION] * lacks_extension + [NO_EMBEDDINGS] * has_other_server
 
 
 def _free_channel(session: Session, phone_number: str, bot_id: UUID | None = None) -> UUID:

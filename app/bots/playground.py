@@ -11,9 +11,20 @@ from sqlalchemy.orm import Session
 
 from app import config, db
 from app.ai import catalogue
+from app.ai.embedding import Vector
 from app.ai.errors import AiError, BadQuestion, Misconfigured, TooLong, Transient
 from app.ai.types import Endpoint, Outcome, Question, Reply, Role, Said, ToolCall, is_openai_host
-from app.bots import asking, cache, manage, model_choice, quoting, remedies, servers, tool_arguments
+from app.bots import (
+    asking,
+    cache,
+    embedding,
+    manage,
+    model_choice,
+    quoting,
+    remedies,
+    servers,
+    tool_arguments,
+)
 from app.bots.accounts import account_for
 from app.bots.asking import Source
 from app.bots.budget import Account, BudgetFull
@@ -31,9 +42,10 @@ from app.bots.errors import (
 from app.bots.model_choice import Choice, UnknownModel
 from app.bots.servers import Server
 from app.common.egress import Call
+from app.common.encryption import CannotOpen
 from app.common.slots import places
 from app.errors import AppError
-from app.knowledge.service import Found
+from app.knowledge.service import Found, Meaning
 from app.models import Bot
 
 log = structlog.get_logger(__name__)
@@ -51,6 +63,7 @@ class Try:
     endpoint: Endpoint
     base_url: str | None
     account: Account
+    searches_by_meaning: bool
 
 
 @dataclass(frozen=True)
@@ -83,14 +96,19 @@ class TryResult:
 def prepare(session: Session, bot_id: UUID) -> Try:
     """Raises BotNotFound, NoModelKey."""
     bot = manage.find_bot(session, bot_id)
-    own_key = servers.key(session, bot, Server.MODEL)
     return Try(
         tenant_id=db.tenant_of(session),
         bot_id=bot_id,
-        endpoint=endpoint_of(bot, own_key),
+        endpoint=endpoint_for(session, bot),
         base_url=bot.model_base_url,
         account=account_for(session, bot),
+        searches_by_meaning=bot.searches_by_meaning,
     )
+
+
+def endpoint_for(session: Session, bot: Bot) -> Endpoint:
+    """Raises NoModelKey, CannotOpen."""
+    return endpoint_of(bot, servers.key(session, bot, Server.MODEL))
 
 
 def endpoint_of(bot: Bot, own_key: str | None) -> Endpoint:
@@ -106,6 +124,39 @@ def endpoint_of(bot: Bot, own_key: str | None) -> Endpoint:
     if not key:
         raise NoModelKey
     return Endpoint(settings.openai_base_url, key, is_trusted=True, is_openai=True)
+
+
+def meaning_for(session: Session, bot_id: UUID) -> Meaning | None:
+    """Return how a request has questions to a bot embedded, None if they are not.
+
+    Raises BotNotFound.
+    """
+    bot = manage.find_bot(session, bot_id)
+    if not bot.searches_by_meaning:
+        return None
+    try:
+        endpoint = endpoint_for(session, bot)
+    except (NoModelKey, CannotOpen):
+        return None
+    tenant_id, account = db.tenant_of(session), account_for(session, bot)
+    by_meaning = embedding.meaning_of(tenant_id, account, endpoint, is_wanted=True)
+    return _in_a_place(tenant_id, by_meaning)
+
+
+def _in_a_place(tenant_id: UUID, by_meaning: Meaning | None) -> Meaning | None:
+    """Let a question be embedded only while one of the places of requests that wait is free."""
+    if by_meaning is None:
+        return None
+    inner = by_meaning.embed
+
+    def embed(question: str) -> Vector | None:
+        try:
+            with place(tenant_id):
+                return inner(question)
+        except TooManyTries:
+            return None
+
+    return Meaning(by_meaning.model, embed)
 
 
 def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
@@ -124,7 +175,15 @@ def run(prepared: Try, message: str, history: Sequence[Said]) -> TryResult:
         raise UnknownModelName(str(error)) from error
     cache_key = f"{prepared.bot_id}:{found.version}"
     said = [*history, Said(Role.USER, message)]
-    quoted = quoting.look_up_said(prepared.tenant_id, prepared.bot_id, said)
+    by_meaning = embedding.meaning_of(
+        prepared.tenant_id,
+        prepared.account,
+        prepared.endpoint,
+        is_wanted=prepared.searches_by_meaning,
+    )
+    quoted = quoting.look_up_said(
+        prepared.tenant_id, prepared.bot_id, said, _in_a_place(prepared.tenant_id, by_meaning)
+    )
     question = _question(definition, choice, said, quoted, cache_key)
     reply = _ask(prepared, asking.source_of(prepared.endpoint, choice), question)
     return TryResult(

@@ -7,10 +7,12 @@ from uuid import UUID
 from app.ai.types import Role, Said
 from app.bots.history import Line
 from app.knowledge import service as knowledge
-from app.knowledge.service import Found
+from app.knowledge.service import Found, Meaning
 
 
-def look_up(tenant_id: UUID, bot_id: UUID, lines: Sequence[Line]) -> Found:
+def look_up(
+    tenant_id: UUID, bot_id: UUID, lines: Sequence[Line], by_meaning: Meaning | None = None
+) -> Found:
     """Return what the bot's documents say about the customer's messages since the last answer.
 
     The customer's message before them is looked up, too: a short question may continue it.
@@ -22,10 +24,13 @@ def look_up(tenant_id: UUID, bot_id: UUID, lines: Sequence[Line]) -> Found:
         bot_id,
         said=[line.body for line in unanswered],
         before=[line.body for line in earlier[-1:]],
+        by_meaning=by_meaning,
     )
 
 
-def look_up_said(tenant_id: UUID, bot_id: UUID, said: Sequence[Said]) -> Found:
+def look_up_said(
+    tenant_id: UUID, bot_id: UUID, said: Sequence[Said], by_meaning: Meaning | None
+) -> Found:
     """Do the same for a conversation as the model gets it."""
     lines = [Line(each.role is Role.USER, "text", each.text) for each in said]
-    return look_up(tenant_id, bot_id, lines)
+    return look_up(tenant_id, bot_id, lines, by_meaning)

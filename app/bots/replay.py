@@ -16,6 +16,7 @@ from app.ai.catalogue import Usage
 from app.bots import (
     asking,
     brain,
+    embedding,
     facts,
     manage,
     model_choice,
@@ -231,10 +232,17 @@ def _replayed(prepared: Prepared, recorded: Recorded, whole: Call) -> Item:
         _noted,
         recorded=recorded.calls,
     )
+    by_meaning = embedding.meaning_of(
+        prepared.tenant_id,
+        prepared.account,
+        known.endpoint,
+        is_wanted=known.searches_by_meaning,
+        whole=call,
+    )
     ports = Ports(
         kit=kit,
         ask=partial(asking.ask_once, prepared.tenant_id, prepared.account),
-        look_up=partial(quoting.look_up, prepared.tenant_id, work.bot_id, work.lines),
+        look_up=partial(quoting.look_up, prepared.tenant_id, work.bot_id, work.lines, by_meaning),
         show_typing=_shown,
         may_go_on=lambda _: call.seconds_left() > LEAST_SECONDS,
     )

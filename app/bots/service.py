@@ -5,10 +5,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.bots import brain, keyword_replies, running, turns
+from app.bots import brain, embedding_documents, keyword_replies, running, turns
 from app.bots import turns_repository as repository
 from app.bots.keyword_replies import create_default_replies
 from app.bots.limits import change as change_limits
+from app.bots.playground import meaning_for
 from app.bots.records import TurnDetails, list_turns
 from app.models import Message
 
@@ -17,7 +18,9 @@ __all__ = [
     "answer",
     "change_limits",
     "create_default_replies",
+    "embed_documents",
     "list_turns",
+    "meaning_for",
     "run_turn",
 ]
 
@@ -38,3 +41,8 @@ def answer(session: Session, incoming: Message) -> None:
 def run_turn(tenant_id: UUID, conversation_id: UUID) -> None:
     """Run the turn of a conversation, if one is due."""
     running.run(tenant_id, conversation_id, brain.think)
+
+
+def embed_documents(tenant_id: UUID) -> None:
+    """Make embeddings that bots of this tenant wait for."""
+    embedding_documents.run(tenant_id)

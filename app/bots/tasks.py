@@ -11,3 +11,9 @@ from app.tasks import names
 def run_turn(tenant_id: str, conversation_id: str) -> None:
     """Let the bot of a conversation answer what the customer wrote."""
     service.run_turn(UUID(tenant_id), UUID(conversation_id))
+
+
+@celery.task(name=names.EMBED_DOCUMENTS)
+def embed_documents(tenant_id: str) -> None:
+    """Make embeddings of documents, by which bots find passages by their meaning."""
+    service.embed_documents(UUID(tenant_id))

@@ -6,12 +6,13 @@ from uuid import UUID
 from flask import request
 from marshmallow import Schema, ValidationError
 
+from app.bots import service as bots
 from app.bots.errors import BotNotFound
 from app.common.caps import LimitReached
 from app.common.idempotency import idempotent
 from app.common.pagination import Page, PageRequest
 from app.common.permissions import Permission
-from app.common.principal import principal, requires, session
+from app.common.principal import commit_request, principal, requires, session
 from app.common.schema import PageArgs
 from app.errors import InvalidInput, fails_with, flatten_messages
 from app.extensions import Blueprint, StrictParser
@@ -111,8 +112,9 @@ def search_knowledge(args: dict[str, Any], bot_id: UUID) -> Found:
 
     Shows what the model gets of the documents when a customer writes this.
     """
-    documents.check_bot(session(), bot_id)
-    return search.find_for(session(), bot_id, args["q"])
+    by_meaning = bots.meaning_for(session(), bot_id)
+    commit_request()
+    return search.look_up(principal().tenant_id, bot_id, [args["q"]], by_meaning=by_meaning)
 
 
 @knowledge.get("/<uuid:document_id>")

@@ -234,6 +234,19 @@ def add_chunks(
     session.execute(_ADD_CHUNKS, given)
 
 
+_NOTE_UNEMBEDDED = text("""
+    update recado.bots set embedded_by = null
+    where tenant_id = :tenant_id and id = :bot_id and searches_by_meaning
+""")
+
+
+def note_unembedded(session: Session, bot_id: UUID) -> None:
+    """Let the scheduler find a bot that needs embeddings of new chunks. It stays at its next try:
+    new documents are no reason to ask a server again that was away."""
+    given = {"tenant_id": db.tenant_of(session), "bot_id": bot_id}
+    session.execute(_NOTE_UNEMBEDDED, given)
+
+
 _SEARCH = text("""
     with term as materialized (
         select word, weight,

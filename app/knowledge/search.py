@@ -1,7 +1,7 @@
 """What a bot's documents say about a question, and how the model gets it: as data with sources."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +11,18 @@ from sqlalchemy.orm import Session
 from app import db
 from app.ai.quotation import as_developer, quoted
 from app.ai.types import Said
-from app.knowledge import repository
+from app.knowledge import meaning, repository
+from app.knowledge import vectors_repository as vectors
 from app.knowledge.language import searchable, words_to_find
+from app.knowledge.meaning import Asked, Meaning
 from app.models import Language
 
 MOST_PASSAGES = 4
 MOST_CHARACTERS = 4_500
 """About 1,500 tokens, counted as the history is."""
+
+MOST_RANKED = 8
+"""Passages of each ranking that are considered when there are two."""
 
 WORTH = 0.25
 """A passage with a lower share of the best one's score is about something else."""
@@ -77,29 +82,47 @@ class Found:
 
 
 def look_up(
-    tenant_id: UUID, bot_id: UUID, said: Iterable[str], before: Iterable[str] = ()
+    tenant_id: UUID,
+    bot_id: UUID,
+    said: Sequence[str],
+    before: Sequence[str] = (),
+    by_meaning: Meaning | None = None,
 ) -> Found:
-    """Return what the documents of a bot say about what a customer asks, in a transaction of its
-    own. `before` is what was said earlier."""
+    """Return what the documents of a bot say about what a customer asks, in transactions of its
+    own. `before` is what was said earlier. With `by_meaning`, passages without the words of the
+    question are found, too."""
     words = words_to_find(said, before)
     if not words:
         return Found()
+    asked = None
+    if by_meaning is not None:
+        with db.tenant_session(tenant_id) as session:
+            can_ask = meaning.can_ask(session, bot_id, by_meaning)
+        asked = meaning.ask(by_meaning, said, before) if can_ask else None
     with db.tenant_session(tenant_id) as session:
-        return find(session, bot_id, words)
+        return find(session, bot_id, words, asked)
 
 
-def find(session: Session, bot_id: UUID, words: Mapping[str, float]) -> Found:
-    """Return the passages with these words, which have weights."""
+def find(
+    session: Session, bot_id: UUID, words: Mapping[str, float], asked: Asked | None = None
+) -> Found:
+    """Return the passages with these words, which have weights, and those near to what was asked.
+
+    With `asked`, this is the last that is done in the transaction.
+    """
     given = {word: (searchable(word, Language.SPANISH), weight) for word, weight in words.items()}
     if not given:
         return Found()
-    rows = repository.search(session, bot_id, given, MOST_PASSAGES)
-    return Found(tuple(_worthwhile([_passage(row) for row in rows])))
-
-
-def find_for(session: Session, bot_id: UUID, question: str) -> Found:
-    """Return the passages for what a customer writes."""
-    return find(session, bot_id, words_to_find([question]))
+    if asked is None:
+        rows = repository.search(session, bot_id, given, MOST_PASSAGES)
+        return Found(tuple(_worthwhile([_passage(row) for row in rows])))
+    rows = repository.search(session, bot_id, given, MOST_RANKED)
+    near = vectors.nearest(session, bot_id, asked.model, asked.vector, MOST_RANKED)
+    best = [row for row in rows if row.score >= WORTH * rows[0].score]
+    alike = [row for row in near if row.score >= meaning.LIKE]
+    rankings = [[(row.id, _passage(row)) for row in ranking] for ranking in (best, alike)]
+    ranked = [replace(each.passage, score=each.score) for each in meaning.fused(rankings)]
+    return Found(tuple(_worthwhile(ranked[:MOST_PASSAGES])))
 
 
 def _passage(row: Row[float, UUID, UUID, str, str, int, str]) -> Passage:

@@ -70,6 +70,7 @@ def _add(session: Session, document: KnowledgeDocument, chunks: Sequence[Chunk])
         for chunk in chunks
     ]
     repository.add_chunks(session, document, language, new)
+    repository.note_unembedded(session, document.bot_id)
 
 
 def _language(session: Session, chunks: Sequence[Chunk]) -> Language:

@@ -15,6 +15,7 @@ from app.models.knowledge import (
     DocumentState,
     KnowledgeChunk,
     KnowledgeDocument,
+    KnowledgeEmbedding,
     Language,
 )
 from app.models.message import (
@@ -70,6 +71,7 @@ __all__ = [
     "KeywordReply",
     "KnowledgeChunk",
     "KnowledgeDocument",
+    "KnowledgeEmbedding",
     "Language",
     "Message",
     "Owner",

@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, func, true
+from sqlalchemy import Index, UniqueConstraint, false, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Json, TenantScoped, belongs_to_tenant, refers_to
@@ -13,6 +13,10 @@ class Bot(TenantScoped):
 
     `model_key` and `actions_key` are encrypted; the hints are their last characters. `budget` holds
     its limits, in the form of `app/bots/limits.py`.
+
+    With `searches_by_meaning`, a model makes embeddings of its documents. `embedded_by` is the
+    model that has made those of all of them, None while some are missing; `embed_at` is when the
+    next ones may be made, None for now; `embed_tries` counts the failures since the last success.
     """
 
     __tablename__ = "bots"
@@ -20,6 +24,13 @@ class Bot(TenantScoped):
         belongs_to_tenant(),
         refers_to("channels", "channel_id"),
         UniqueConstraint("tenant_id", "channel_id"),
+        # The bots whose documents may be waiting for embeddings.
+        Index(
+            "ix_bots_searches_by_meaning",
+            "tenant_id",
+            "id",
+            postgresql_where=text("searches_by_meaning"),
+        ),
     )
 
     name: Mapped[str]
@@ -35,6 +46,10 @@ class Bot(TenantScoped):
     actions_base_url: Mapped[str | None]
     actions_key: Mapped[bytes | None]
     actions_key_hint: Mapped[str | None]
+    searches_by_meaning: Mapped[bool] = mapped_column(default=False, server_default=false())
+    embedded_by: Mapped[str | None]
+    embed_at: Mapped[datetime | None]
+    embed_tries: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 

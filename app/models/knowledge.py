@@ -3,10 +3,17 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, func, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import TenantScoped, belongs_to_tenant, one_of, refers_to
+from app.models.base import (
+    Base,
+    TenantScoped,
+    belongs_to_tenant,
+    one_of,
+    pinned_tenant,
+    refers_to,
+)
 
 
 class DocumentKind(StrEnum):
@@ -106,3 +113,30 @@ class KnowledgeChunk(TenantScoped):
     heading: Mapped[str]
     text: Mapped[str]
     words: Mapped[str] = mapped_column(TSVECTOR, deferred=True, deferred_raiseload=True)
+
+
+class KnowledgeEmbedding(Base):
+    """What a chunk means, as a vector that `model` made. Vectors of one model can be compared.
+
+    `vector` is None if the model's server refused the text of this chunk, which is then found by
+    its words only. It is an array of numbers and not a type of the extension pgvector, so that a
+    backup can be restored where the extension is missing. It is in a table of its own, because the
+    search by words reads all chunks of a bot and needs no vectors.
+    """
+
+    __tablename__ = "knowledge_embeddings"
+    __table_args__ = (
+        belongs_to_tenant(),
+        refers_to("bots", "bot_id", "CASCADE"),
+        refers_to("knowledge_chunks", "chunk_id", "CASCADE"),
+        # The search, which reads all vectors of a bot.
+        Index("ix_knowledge_embeddings_bot_id", "tenant_id", "bot_id"),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, default=pinned_tenant)
+    chunk_id: Mapped[UUID] = mapped_column(primary_key=True)
+    bot_id: Mapped[UUID]
+    model: Mapped[str]
+    vector: Mapped[list[float] | None] = mapped_column(
+        ARRAY(REAL), deferred=True, deferred_raiseload=True
+    )

@@ -44,6 +44,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.KEEP_MONTHS: Queue.HOUSEKEEPING,
     names.INDEX_TEXT: Queue.HOUSEKEEPING,
     names.READ_DOCUMENT: Queue.HOUSEKEEPING,
+    names.EMBED_DOCUMENTS: Queue.HOUSEKEEPING,
 }
 
 

@@ -12,13 +12,14 @@ from aiohttp import web
 from simulator.openai import checks
 from simulator.openai.catalogue import Model
 from simulator.openai.checks import Check
-from simulator.openai.errors import bad_request, missing, wrong_type
+from simulator.openai.errors import ApiError, bad_request, missing, wrong_type
 from simulator.openai.script import Rule
 from simulator.openai.serving import Exchange, serve
 from simulator.openai.tokens import count
 from simulator.openai.words import TOPIC_OF, words
 
 _MOST_INPUTS: Final = 2048
+_MOST_TOKENS: Final = 300_000
 _FIELDS: Final[dict[str, Check]] = {
     "model": checks.text(),
     "input": checks.anything,
@@ -44,6 +45,10 @@ def prepare(exchange: Exchange) -> "EmbeddingQuestion":
             f"{longest} tokens. Please reduce your prompt."
         )
         raise bad_request(message, "context_length_exceeded", "input")
+    if (total := sum(map(count, texts))) > _MOST_TOKENS:
+        code = "max_tokens_per_request"
+        message = f"Requested {total} tokens, max {_MOST_TOKENS} tokens per request"
+        raise ApiError(400, message, code, kind=code)
     size = body.get("dimensions") or model.dimensions
     if size > model.dimensions:
         message = f"Invalid 'dimensions': at most {model.dimensions} for {model.name}."

@@ -57,6 +57,7 @@ class BotSchema(DefinitionSchema):
     )
     channel = fields.Nested(ChannelSummarySchema, required=True)
     is_enabled = fields.Boolean(required=True)
+    searches_by_meaning = fields.Boolean(required=True)
     version = fields.Integer(
         required=True, metadata={"description": "The number of the active version."}
     )

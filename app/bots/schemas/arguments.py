@@ -205,6 +205,13 @@ class _BotArgs(BehaviourArgs):
         metadata={"description": "The number of one of your channels, which has no other bot."},
     )
     is_enabled = Flag(metadata={"description": "It answers customers; by default true."})
+    searches_by_meaning = Flag(
+        metadata={
+            "description": "Find passages of its documents by their meaning, too; by default "
+            "false. Sends the documents and each question to OpenAI's embeddings, which count in "
+            "the budget."
+        }
+    )
     instructions = text_field(
         LONGEST_INSTRUCTIONS, metadata={"description": "What the model is told at first."}
     )

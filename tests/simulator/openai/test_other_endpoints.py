@@ -80,6 +80,7 @@ def _similarity(one: list[float], other: list[float]) -> float:
         ({"input": []}, "invalid_value"),
         ({"input": ["x"] * 2049}, "array_above_max_length"),
         ({"input": "x" * 40_000}, "context_length_exceeded"),
+        ({"input": ["x" * 32_000] * 38}, "max_tokens_per_request"),
         ({"input": "x", "dimensions": 4000}, "integer_above_max_value"),
         ({"input": "x", "extra_body": {"colour": 1}}, "unknown_parameter"),
     ],
