@@ -187,7 +187,7 @@ def test_a_failure_of_the_configuration_opens_it_at_once_and_is_told_once(
 
 def test_without_redis_it_is_closed(tenant_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     fail(tenant_id, times=FAILURES)
-    away = redis.Redis(port=closed_port(), socket_connect_timeout=0.2)
+    away = redis.Redis.from_url(f"redis://127.0.0.1:{closed_port()}/0")
     with monkeypatch.context() as patch:
         patch.setattr(redis_handle, "client", away)
         assert not is_open(tenant_id)
