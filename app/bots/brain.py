@@ -106,7 +106,8 @@ def _think(tenant_id: UUID, work: Work, definition: Definition, call: Call) -> R
         show_typing=partial(typing_indicator.show, tenant_id, work),
         may_go_on=partial(_may_go_on, tenant_id, work, call),
     )
-    return replace(decide(work, known, ports), settlement=meter.settlement)
+    result = decide(work, known, ports)
+    return replace(result, settlement=meter.settlement, needs_summary=known.memory.is_long)
 
 
 def decide(work: Work, known: Facts, ports: Ports) -> Result:

@@ -29,13 +29,14 @@ MOST_SHOWN = 5
 @dataclass(frozen=True)
 class RememberedConversation:
     """A conversation, and what its channel's bot would read of it. `newest` are the last messages
-    of it, oldest first. Without a bot nothing is read."""
+    of it, oldest first, and `summary` what was said before. Without a bot nothing is read."""
 
     id: UUID
     channel_id: UUID
     bot_id: UUID | None
     owner: str
     history_from: datetime | None
+    summary: str
     remembered_messages: int
     newest: tuple[Said, ...]
 
@@ -68,13 +69,18 @@ def describe(session: Session, given: str) -> Client:
         bot_id: from_json(stored)
         for bot_id, stored in bots.definitions(session, list(on_channels.values())).items()
     }
+    kept = conversations.summaries_of(session, [each.id for each in found])
+    summaries = {conversation_id: row.text for conversation_id, row in kept.items()}
     number, last = repository.figures(session, [each.id for each in found])
     return Client(
         contact_id=contact_id,
         name=person.name,
         phone=person.phone,
         user_id=person.user_id,
-        conversations=tuple(_describe(session, each, on_channels, definitions) for each in found),
+        conversations=tuple(
+            _describe(session, each, on_channels, definitions, summaries.get(each.id, ""))
+            for each in found
+        ),
         turns=number,
         last_turn_at=last,
     )
@@ -111,6 +117,7 @@ def _describe(
     conversation: Conversation,
     on_channels: Mapping[UUID, Bot],
     definitions: Mapping[UUID, Definition],
+    summary: str,
 ) -> RememberedConversation:
     bot = on_channels.get(conversation.channel_id)
     definition = definitions.get(bot.id) if bot is not None else None
@@ -121,6 +128,7 @@ def _describe(
         bot_id=bot.id if bot is not None else None,
         owner=conversation.owner,
         history_from=conversation.history_from,
+        summary=summary,
         remembered_messages=len(read),
         newest=read[-MOST_SHOWN:],
     )

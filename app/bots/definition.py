@@ -101,7 +101,8 @@ class Definition:
 
     `max_tokens` limits one answer of the model, `longest_answer` the characters of one message.
     `debounce_seconds`: how long the customer must be silent before the bot answers.
-    `history_messages`: earlier messages that the model sees. `business_hours` of None: always.
+    `history_messages`: earlier messages that the model sees; with `keeps_summary` also a summary of
+    those before. `business_hours` of None: always.
     """
 
     openai_model: str
@@ -112,6 +113,7 @@ class Definition:
     tools: tuple[Tool, ...] = ()
     actions: tuple[Action, ...] = ()
     history_messages: int = 10
+    keeps_summary: bool = False
     debounce_seconds: int = 4
     shows_typing: bool = True
     shows_disclosure: bool = True

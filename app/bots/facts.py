@@ -1,13 +1,14 @@
 """What a turn needs from the database before its bot thinks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from app.ai.types import Endpoint
 from app.bots import bots_repository as bots
-from app.bots import playground, servers
+from app.bots import memory, playground, servers
 from app.bots import turns_repository as turns
 from app.bots.accounts import account_of
 from app.bots.actions import ActionServer, Contact
@@ -15,6 +16,7 @@ from app.bots.budget import Account
 from app.bots.definition import Definition, Json
 from app.bots.errors import NoModelKey
 from app.bots.hours import closed_since
+from app.bots.memory import Memory
 from app.bots.servers import Server
 from app.bots.turns import Work
 from app.bots.turns_repository import Lately
@@ -49,6 +51,7 @@ class Facts:
     fell_back_lately: bool
     now: datetime
     searches_by_meaning: bool = False
+    memory: Memory = field(default_factory=Memory)
 
 
 def read(session: Session, work: Work, definition: Definition) -> Facts:
@@ -60,13 +63,19 @@ def read(session: Session, work: Work, definition: Definition) -> Facts:
         raise Unwanted("bot_disabled")
     if bot.channel_id != work.channel_id:
         raise Unwanted("bot_moved")
-    return read_at(session, bot, work, definition)
+    known = read_at(session, bot, work, definition)
+    if not definition.keeps_summary:
+        return known
+    most = definition.history_messages
+    first_read = UUID(work.message_ids[-1 - most :][0])
+    remembered = memory.recall(session, work.conversation_id, first_read, most)
+    return replace(known, memory=remembered)
 
 
 def read_at(
     session: Session, bot: Bot, work: Work, definition: Definition, at: datetime | None = None
 ) -> Facts:
-    """Return what holds now, or held at an earlier time."""
+    """Return what holds now, or held at an earlier time, without the memory."""
     now, hours = at or clock.now(), definition.business_hours
     closed = closed_since(hours, now) if hours is not None else None
     lately = Lately(DISCLOSED_FOR, FALLBACK_EVERY, closed, at)

@@ -45,6 +45,7 @@ def question(work: Work, facts: Facts, choice: Choice, kit: Kit, found: Found) -
         model=choice.name,
         instructions=f"{policy}\n\n{definition.instructions}".strip(),
         items=(
+            *facts.memory.items,
             *said,
             *_customer(facts),
             *found.items,

@@ -81,5 +81,7 @@ def _run(tenant_id: UUID, conversation_id: UUID, think: Think) -> UUID | None:
         waiting = repository.next_due(session)
         budget.settle(session, result.settlement)
     faultpoint("turn_after_commit")
+    if result.needs_summary:
+        send(names.SUMMARIZE, tenant_id, work.conversation_id)
     log.info("turn_finished", turn_id=str(work.turn_id), outcome=outcome)
     return waiting

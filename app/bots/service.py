@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.bots import brain, embedding_documents, keyword_replies, running, turns
+from app.bots import brain, embedding_documents, keyword_replies, running, summarizing, turns
 from app.bots import turns_repository as repository
 from app.bots.keyword_replies import create_default_replies
 from app.bots.limits import change as change_limits
@@ -22,6 +22,7 @@ __all__ = [
     "list_turns",
     "meaning_for",
     "run_turn",
+    "summarize",
 ]
 
 
@@ -46,3 +47,10 @@ def run_turn(tenant_id: UUID, conversation_id: UUID) -> None:
 def embed_documents(tenant_id: UUID) -> None:
     """Make embeddings that bots of this tenant wait for."""
     embedding_documents.run(tenant_id)
+
+
+def summarize(tenant_id: UUID, conversation_id: UUID) -> None:
+    """Make a new summary of a conversation, if one is due and there is a place for it."""
+    with running.places.one(tenant_id) as is_free:
+        if is_free:
+            summarizing.summarize(tenant_id, conversation_id)

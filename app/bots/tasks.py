@@ -17,3 +17,9 @@ def run_turn(tenant_id: str, conversation_id: str) -> None:
 def embed_documents(tenant_id: str) -> None:
     """Make embeddings of documents, by which bots find passages by their meaning."""
     service.embed_documents(UUID(tenant_id))
+
+
+@celery.task(name=names.SUMMARIZE)
+def summarize(tenant_id: str, conversation_id: str) -> None:
+    """Make a summary of what was said in a conversation before its last messages."""
+    service.summarize(UUID(tenant_id), UUID(conversation_id))

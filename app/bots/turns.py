@@ -100,7 +100,8 @@ class Work:
 class Result:
     """What became of a turn: the texts to send, in order, and what is recorded of it.
 
-    `settlement` is the last call of the model, which has to be settled.
+    `settlement` is the last call of the model, which has to be settled. `needs_summary`: a summary
+    of what was said before is due.
     """
 
     texts: tuple[str, ...]
@@ -116,6 +117,7 @@ class Result:
     sources: tuple[dict[str, Any], ...] = ()
     hand_over_reason: str | None = None
     settlement: Settlement | None = None
+    needs_summary: bool = False
 
 
 def arm(session: Session, incoming: Message, bot_id: UUID, wait: timedelta) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Interval,
     Row,
+    Select,
     and_,
     bindparam,
     case,
@@ -162,7 +163,17 @@ def last_messages(
     never said are left out: failed, canceled, or scheduled for later.
     """
     is_unanswered = Message.id.in_([UUID(each) for each in unanswered])
-    query = (
+    query = spoken(conversation_id).limit(most)
+    if since is not None:
+        query = query.where(or_(Message.at > since, is_unanswered))
+    found = session.execute(query).all()[::-1]
+    waiting = set(unanswered)
+    return sorted(found, key=lambda row: str(row.id) in waiting)
+
+
+def spoken(conversation_id: UUID) -> Select[UUID, str, str, str, datetime]:
+    """Return the query for (id, direction, type, body, at) of what was said, newest first."""
+    return (
         select(Message.id, Message.direction, Message.type, Message.body, Message.at)
         .where(
             Message.conversation_id == conversation_id,
@@ -171,13 +182,7 @@ def last_messages(
             or_(Message.direction == Direction.INCOMING, Message.is_test.is_(False)),
         )
         .order_by(Message.at.desc(), Message.id.desc())
-        .limit(most)
     )
-    if since is not None:
-        query = query.where(or_(Message.at > since, is_unanswered))
-    found = session.execute(query).all()[::-1]
-    waiting = set(unanswered)
-    return sorted(found, key=lambda row: str(row.id) in waiting)
 
 
 def typing_for(session: Session, channel_id: UUID, message_ids: Sequence[str]) -> str | None:

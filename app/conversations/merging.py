@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.conversations import ownership, repository
+from app.conversations import ownership, repository, summaries
 from app.models import Conversation, ConversationStatus, Status
 
 LATEST = (
@@ -70,6 +70,7 @@ def _join(session: Session, target: Conversation, source: Conversation) -> None:
         session, source.id, conversation_id=target.id, contact_id=target.contact_id
     )
     repository.give_turns(session, source.id, target.id)
+    summaries.join(session, source.id, target.id)
     session.expunge(source)
     repository.remove(session, source.id)
 

@@ -18,12 +18,12 @@ from app.common.phone import Address
 from app.common.principal import Principal
 from app.contacts import service as contacts
 from app.contacts.service import ContactSummary
-from app.conversations import auto_replies, ownership, repository, window
+from app.conversations import auto_replies, ownership, repository, summaries, window
 from app.conversations.errors import ConversationNotFound
 from app.conversations.window import Window
 from app.events import service as events
 from app.events.catalogue import EventType
-from app.models import Conversation, ConversationStatus
+from app.models import Conversation, ConversationStatus, Summary
 
 COUNT_OUTGOING = repository.COUNT_OUTGOING
 """Counts one more outgoing message.
@@ -188,8 +188,22 @@ def of_contact(session: Session, contact_id: UUID, most: int) -> Sequence[Conver
 
 
 def forget(session: Session, contact_id: UUID) -> Sequence[Conversation]:
-    """See `app/conversations/ownership.py`."""
-    return ownership.forget(session, contact_id)
+    """See `app/conversations/ownership.py`. Summaries are removed, too."""
+    forgotten = ownership.forget(session, contact_id)
+    summaries.forget(session, [each.id for each in forgotten])
+    return forgotten
+
+
+def summaries_of(session: Session, conversation_ids: Sequence[UUID]) -> dict[UUID, Summary]:
+    """Return conversation → its summary, for those that have one."""
+    return summaries.find(session, conversation_ids)
+
+
+def keep_summary(
+    session: Session, conversation_id: UUID, text: str, until: datetime, former: datetime | None
+) -> bool:
+    """See `app/conversations/summaries.py`."""
+    return summaries.keep(session, conversation_id, text, until, former)
 
 
 def _set_status(

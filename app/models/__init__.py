@@ -30,6 +30,7 @@ from app.models.message import (
 )
 from app.models.search import SearchBlock
 from app.models.spend import BotSpend, SpendPeriod, SpendScope
+from app.models.summary import Summary
 from app.models.tenant import DailyUsage, Tenant, TenantStatus
 from app.models.turn import Turn, TurnOutcome, TurnState
 from app.models.user import (
@@ -84,6 +85,7 @@ __all__ = [
     "SpendPeriod",
     "SpendScope",
     "Status",
+    "Summary",
     "Tenant",
     "TenantScoped",
     "TenantStatus",

@@ -21,7 +21,7 @@ class Queue(StrEnum):
     SETTLING = "settling"
     """Asking providers for the outcome of uncertain messages."""
     TURNS = "turns"
-    """Running the turns of bots, each of which waits for a model."""
+    """Running the turns of bots, each of which waits for a model, and making their summaries."""
     HOUSEKEEPING = "housekeeping"
     """Repair, clean-up, the search index and documents. Nobody waits long for these."""
 
@@ -40,6 +40,7 @@ QUEUE_OF: dict[str, Queue] = {
     names.EXPIRE_CHANNEL: Queue.HOUSEKEEPING,
     names.CLEAN_TENANT: Queue.HOUSEKEEPING,
     names.RUN_TURN: Queue.TURNS,
+    names.SUMMARIZE: Queue.TURNS,
     names.RETURN_IDLE: Queue.HOUSEKEEPING,
     names.KEEP_MONTHS: Queue.HOUSEKEEPING,
     names.INDEX_TEXT: Queue.HOUSEKEEPING,

@@ -10,6 +10,7 @@ from tests.factories import ApiClient
 
 ALL: dict[str, Any] = {
     "debounce_seconds": 0,
+    "keeps_summary": True,
     "shows_typing": False,
     "shows_disclosure": False,
     "disclosure": {"es": "Soy un robot."},
@@ -32,6 +33,7 @@ def test_each_has_a_default(signed_in: ApiClient) -> None:
     bot = make(signed_in)
     assert {name: bot[name] for name in ALL} == {
         "debounce_seconds": 4,
+        "keeps_summary": False,
         "shows_typing": True,
         "shows_disclosure": True,
         "disclosure": DISCLOSURE,
@@ -99,6 +101,7 @@ def hours(**span: Any) -> dict[str, Any]:
         ("debounce_seconds", 16),
         ("debounce_seconds", "4"),
         ("debounce_seconds", 1.5),
+        ("keeps_summary", "no"),
         ("shows_typing", "no"),
         ("shows_disclosure", "no"),
         ("disclosure", {}),

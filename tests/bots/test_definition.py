@@ -27,6 +27,7 @@ FULL = Definition(
     actions=(Action("find_order", "POST", "/orders", {}, {"a": ["{x}"]}, Effect.CONFIRM),),
     history_messages=3,
     debounce_seconds=0,
+    keeps_summary=True,
     shows_typing=False,
     shows_disclosure=False,
     disclosure={"es": "x"},

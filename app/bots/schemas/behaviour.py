@@ -116,6 +116,12 @@ class BehaviourArgs(BaseSchema):
             "default 4."
         },
     )
+    keeps_summary = Flag(
+        metadata={
+            "description": "Remember what was said before the last `history_messages`: a summary, "
+            "which the model writes now and then; default false."
+        }
+    )
     shows_typing = Flag(
         metadata={
             "description": "Show the customer that an answer is being written, and their message "
@@ -191,6 +197,7 @@ class BehaviourSchema(BaseSchema):
     """These fields of a definition in an answer."""
 
     debounce_seconds = fields.Integer(required=True, attribute="definition.debounce_seconds")
+    keeps_summary = fields.Boolean(required=True, attribute="definition.keeps_summary")
     shows_typing = fields.Boolean(required=True, attribute="definition.shows_typing")
     shows_disclosure = fields.Boolean(required=True, attribute="definition.shows_disclosure")
     disclosure = fields.Nested(TextsSchema, required=True, attribute="definition.disclosure")

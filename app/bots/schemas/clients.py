@@ -36,6 +36,14 @@ class RememberedConversationSchema(BaseSchema):
         allow_none=True,
         metadata={"description": "What was said before is not read; null: everything may be."},
     )
+    summary = fields.String(
+        required=True,
+        metadata={
+            "description": "What was said before them, in short; empty unless the bot "
+            "`keeps_summary`.",
+            "example": "",
+        },
+    )
     remembered_messages = fields.Integer(
         required=True, metadata={"description": "How many are read.", "example": 1}
     )
