@@ -11,8 +11,9 @@ the most that all of them could cost is many times what turns cost, so that bots
 long before their limits.
 
 A call that costs more than was reserved is counted all the same, and the next one is refused. What
-a worker has reserved is stored in its turn; if the worker dies, it is given back when the turn is
-begun again or closed. Where the price is not known, only tokens count.
+a worker has reserved is stored in its turn. If the worker dies, the model may have been asked all
+the same, and bills it: so the reservation is counted as spent when the turn is begun again or
+closed. Where the price is not known, only tokens count.
 """
 
 import json
@@ -149,7 +150,7 @@ def reserve(
     if contact_id is None:
         raise TurnLost
     if ended is not None:
-        _end(session, ended, contact_id, -ended.hold.amount)
+        _end(session, ended, contact_id, ended.used, -ended.hold.amount)
     counters = counters_of(session, account.bot_id, contact_id, hold.day)
     _refuse_more(account, repository.add(session, counters, NOTHING, wanted), NOTHING)
     return hold
@@ -159,36 +160,38 @@ def settle(session: Session, ended: Settlement | None) -> None:
     """Replace what the last call of a turn had reserved by what it used.
 
     Call this last in the transaction that finishes the turn: all turns of a tenant wait for each
-    other here. A turn that was lost to another worker has no reservation any more, but what it used
-    counts.
+    other here. If the turn was lost to another worker, that one has counted the reservation as
+    spent (`count_left`), and it is corrected here.
     """
     if ended is None:
         return
-    contact_id = repository.drop(session, ended.attempt.turn_id, ended.attempt.tries)
-    given_back = -ended.hold.amount if contact_id is not None else NOTHING
-    if (ended.used, given_back) != (NOTHING, NOTHING):
-        _end(session, ended, contact_id or ended.account.contact_id, given_back)
+    dropped = repository.drop(session, ended.attempt.turn_id, ended.attempt.tries)
+    contact_id = ended.account.contact_id if dropped is None else dropped.contact_id
+    if dropped is not None and dropped.was_held:
+        _end(session, ended, contact_id, ended.used, -ended.hold.amount)
+    elif ended.used != ended.hold.amount:
+        _end(session, ended, contact_id, ended.used - ended.hold.amount, NOTHING)
 
 
-def give_back(session: Session, conversation: Conversation) -> None:
-    """Give back what workers that are gone have reserved in this conversation.
+def count_left(session: Session, conversation: Conversation) -> None:
+    """Count as spent what workers that are gone have reserved in this conversation: their calls
+    may have been answered, and billed.
 
-    The caller has locked the conversation, and knows that no worker has a turn of it. Nobody knows
-    what their calls cost. It is not counted, because a customer cannot make a worker die.
+    The caller has locked the conversation, and knows that no worker has a turn of it. The tenant is
+    told of a limit that this uses up when the next call is settled or refused.
     """
     for turn in repository.lock_left(session, conversation.id):
         hold = _read(turn.hold or {})
         turn.hold = None
         session.flush()
         counters = counters_of(session, hold.bot_id, conversation.contact_id, hold.day)
-        repository.add(session, counters, NOTHING, -hold.amount)
+        repository.add(session, counters, hold.amount, -hold.amount)
 
 
 def book(session: Session, account: Account, most: Amount) -> date:
     """Count a call outside of a turn as if it cost the most that it can; return the day to correct.
 
-    If the process dies, it stays so: no turn could give it back. Run this in a transaction of its
-    own. Raises BudgetFull, after which the transaction must be rolled back.
+    If the process dies, it stays so. Run this in a transaction of its own. Raises BudgetFull, after which the transaction must be rolled back.
     """
     day = account.today()
     counters = counters_of(session, account.bot_id, None, day)
@@ -230,10 +233,13 @@ def counters_of(
     ]
 
 
-def _end(session: Session, ended: Settlement, contact_id: UUID | None, given_back: Amount) -> None:
+def _end(
+    session: Session, ended: Settlement, contact_id: UUID | None, spent: Amount, reserved: Amount
+) -> None:
+    """Add to what is spent and reserved, on the day of the call."""
     hold = ended.hold
     counters = counters_of(session, hold.bot_id, contact_id, hold.day)
-    _tell(session, ended.account, repository.add(session, counters, ended.used, given_back))
+    _tell(session, ended.account, repository.add(session, counters, spent, reserved))
 
 
 def _refuse_more(account: Account, rows: Iterable[Row[Any]], booked: Amount) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Date, Row, cast, delete, func, select, text, tuple_, update
@@ -128,10 +128,12 @@ _DROP = text("""
         select t.id, c.contact_id from recado.turns t
         join recado.conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
         where t.id = :turn_id for key share of c
+    ), dropped as (
+        update recado.turns t set hold = null from held
+        where t.id = held.id and t.tries = :tries and t.hold is not null
+        returning t.id
     )
-    update recado.turns t set hold = null from held
-    where t.id = held.id and t.tries = :tries and t.hold is not null
-    returning held.contact_id
+    select contact_id, exists (select from dropped) as was_held from held
 """)
 
 
@@ -143,14 +145,21 @@ def hold(session: Session, turn_id: UUID, tries: int, reserved: str) -> UUID | N
     return contact_id
 
 
-def drop(session: Session, turn_id: UUID, tries: int) -> UUID | None:
-    """Forget what the turn has reserved; return its contact, or None if that was done before."""
+class Dropped(NamedTuple):
+    """The contact of a turn, and whether this attempt at it still had something reserved."""
+
+    contact_id: UUID
+    was_held: bool
+
+
+def drop(session: Session, turn_id: UUID, tries: int) -> Dropped | None:
+    """Forget what an attempt at a turn has reserved; None if the turn does not exist."""
     given = {"turn_id": turn_id, "tries": tries}
-    contact_id: UUID | None = session.scalar(_DROP, given)
-    if contact_id is None:
+    row = session.execute(_DROP, given).one_or_none()
+    if row is None:
         # A merge that this has waited for may have moved the turn to another conversation.
-        contact_id = session.scalar(_DROP, given)
-    return contact_id
+        row = session.execute(_DROP, given).one_or_none()
+    return None if row is None else Dropped(*row)
 
 
 def lock_left(session: Session, conversation_id: UUID) -> Sequence[Turn]:

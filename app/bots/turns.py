@@ -159,7 +159,7 @@ def claim(session: Session, conversation_id: UUID) -> Work | None:
     turn = open_turns.get(TurnState.RUNNING)
     if turn is not None and turn.lease_until is not None and turn.lease_until > now:
         return None
-    budget.give_back(session, conversation)
+    budget.count_left(session, conversation)
     if turn is not None:
         if turn.tries >= MOST_TRIES + MOST_LAST_TRIES:
             _close(turn, TurnOutcome.SILENT, WORKER_DIED)

@@ -26,6 +26,7 @@ FAULT_POINTS = (
     "apply_after_commit",
     "document_claimed",
     "turn_claimed",
+    "turn_reserved",
     "turn_call_noted",
     "turn_call_made",
     "turn_thought",

@@ -170,15 +170,63 @@ def test_a_turn_that_another_worker_has_reserves_nothing(payer: Bot) -> None:
     assert counted(payer.tenant_id) == (0, 0)
 
 
-def test_what_a_lost_turn_used_counts_and_is_given_back_once(payer: Bot) -> None:
+@pytest.mark.parametrize("used", [0, 70, COST, COST + 30])
+def test_what_a_lost_turn_had_reserved_is_spent_until_its_worker_says_what_it_used(
+    payer: Bot, used: int
+) -> None:
     each = spender(payer)
     hold = each.reserve(Amount(COST))
+    for _ in range(2):
+        count_left(each)
+        assert_counted(payer, COST)
+    each.settle(hold, Amount(used))
+    assert_counted(payer, used)
+
+
+def count_left(each: Spender) -> None:
+    with db.tenant_session(each.tenant_id) as session:
+        budget.count_left(session, session.merge(each.conversation))
+
+
+def assert_counted(payer: Bot, tokens: int) -> None:
+    """All counters hold these tokens, and nothing is reserved."""
+    for scope in ("tenant", "bot", "contact"):
+        for period in ("day", "month"):
+            assert counted(payer.tenant_id, scope, period) == (tokens, 0)
+
+
+def test_what_dead_workers_may_have_spent_is_within_the_limit_too(payer: Bot) -> None:
+    limits = Limits(tokens_per_day=2 * COST)
+    one, other = spender(payer, limits), spender(payer, limits)
+    one.reserve(Amount(COST))
+    other.reserve(Amount(COST))
+    count_left(one)
+    assert counted(payer.tenant_id) == (COST, COST)
+    count_left(other)
+    assert counted(payer.tenant_id) == (2 * COST, 0)
+    with pytest.raises(BudgetFull) as caught:
+        spender(payer, limits).reserve(Amount(1))
+    note(one, caught.value)
+    assert told(payer.tenant_id) == [
+        ("bot.budget_reached", "tenant", "day", "tokens", 2 * COST, 2 * COST)
+    ]
+
+
+def test_the_worker_of_a_lost_turn_leaves_what_the_next_one_has_reserved(payer: Bot) -> None:
+    each = spender(payer)
+    first = each.reserve(Amount(COST))
+    late = each.ended(first, Amount(40))
+    count_left(each)
     with db.tenant_session(payer.tenant_id) as session:
-        budget.give_back(session, session.merge(each.conversation))
-    assert counted(payer.tenant_id) == (0, 0)
-    each.settle(hold, Amount(70))
-    assert counted(payer.tenant_id) == (70, 0)
-    assert counted(payer.tenant_id, "contact") == (70, 0)
+        session.execute(text("update recado.turns set tries = 2"))
+    each.attempt = replace(each.attempt, tries=2)
+    second = each.reserve(Amount(COST))
+    assert counted(payer.tenant_id) == (COST, COST)
+    with db.tenant_session(payer.tenant_id) as session:
+        budget.settle(session, late)
+    assert counted(payer.tenant_id) == (40, COST)
+    each.settle(second, Amount(50))
+    assert_counted(payer, 90)
 
 
 def freeze(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
@@ -230,6 +278,36 @@ def test_a_call_over_midnight_is_settled_on_the_day_on_which_it_was_reserved(
         )
         days = [(str(row[0]), row[1], row[2]) for row in session.execute(text(query))]
     assert days == [("2026-11-29", 30, 0), ("2026-11-30", 40, 0)]
+
+
+def test_what_a_dead_worker_had_reserved_before_midnight_counts_for_that_day(
+    payer: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = spender(payer, Limits(tokens_per_day=COST))
+    freeze(monkeypatch, "2026-12-01T05:59")
+    hold = each.reserve(Amount(COST))
+    freeze(monkeypatch, "2026-12-01T06:01")
+    count_left(each)
+    assert counters_of_tenant(payer) == {
+        ("day", "2026-11-30"): (COST, 0),
+        ("month", "2026-11-01"): (COST, 0),
+    }
+    each.settle(hold, Amount(30))
+    assert counters_of_tenant(payer) == {
+        ("day", "2026-11-30"): (30, 0),
+        ("month", "2026-11-01"): (30, 0),
+    }
+
+
+def counters_of_tenant(payer: Bot) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return (period, first day) → tokens (spent, reserved)."""
+    query = (
+        "select period, starts_on::text as starts_on, tokens, reserved_tokens"
+        " from recado.bot_spend where scope = 'tenant'"
+    )
+    with db.tenant_session(payer.tenant_id) as session:
+        rows = session.execute(text(query)).all()
+    return {(row.period, row.starts_on): (row.tokens, row.reserved_tokens) for row in rows}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app import db
+from app.bots import budget
 from app.bots.budget import Account, BudgetFull, Try, TurnLost
 from app.bots.limits import Limits
 from app.bots.spend_repository import Amount
@@ -82,6 +83,31 @@ def test_a_call_that_the_merge_meets_is_settled_with_the_contact_that_stays(paye
     contact_id = each.merge()
     with pytest.raises(TurnLost):
         each.lost.reserve(Amount(1))
+    each.lost.settle(hold, Amount(40))
+    assert counted(payer.tenant_id, "contact") == (40, 0)
+    assert owners(payer.tenant_id) == {contact_id}
+
+
+def test_what_a_dead_worker_had_reserved_is_spent_on_the_contact_that_stays(payer: Bot) -> None:
+    each = person(payer, create_channel(payer.tenant_id))
+    hold = each.lost.reserve(Amount(70))
+    contact_id = each.merge()
+    with db.tenant_session(payer.tenant_id) as session:
+        # The merge has armed a turn; whoever begins it calls this.
+        budget.count_left(session, session.merge(each.kept.conversation))
+    assert counted(payer.tenant_id, "contact") == (70, 0)
+    each.lost.settle(hold, Amount(40))
+    for scope in ("tenant", "bot", "contact"):
+        assert counted(payer.tenant_id, scope) == (40, 0)
+    assert owners(payer.tenant_id) == {contact_id}
+
+
+def test_a_worker_that_is_late_finds_its_contact_after_a_merge(payer: Bot) -> None:
+    each = person(payer, create_channel(payer.tenant_id))
+    hold = each.lost.reserve(Amount(70))
+    with db.tenant_session(payer.tenant_id) as session:
+        budget.count_left(session, session.merge(each.lost.conversation))
+    contact_id = each.merge()
     each.lost.settle(hold, Amount(40))
     assert counted(payer.tenant_id, "contact") == (40, 0)
     assert owners(payer.tenant_id) == {contact_id}

@@ -16,6 +16,7 @@ from app.common.faultpoint import VARIABLE, InjectedFault
 from tests.bots.spending import NO_LIMITS, counted, dollars, told
 from tests.bots.studio import Studio, bot_id, calling, saying
 from tests.bots.turning import hear, owner_of, rows, run, said
+from tests.bots.turning import told as turns_told
 from tests.factories import create_conversation
 
 QUESTION = "¿Abren hoy?"
@@ -157,9 +158,10 @@ def another(studio: Studio, number: int) -> Studio:
 
 
 @pytest.mark.parametrize("where", ["turn_reserved", "turn_thought", "turn_before_commit"])
-def test_a_killed_worker_gives_back_what_it_had_reserved(
+def test_what_a_killed_worker_had_reserved_is_spent(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    """The model may have been asked, and with two of these it was."""
     studio.script(saying("Sí."))
     tenant_id = studio.conversation.tenant_id
 
@@ -168,21 +170,54 @@ def test_a_killed_worker_gives_back_what_it_had_reserved(
         patch.setenv(VARIABLE, f"{where}=error")
         with pytest.raises(InjectedFault):
             studio.run()
-    assert counted(tenant_id)[0] == 0
-    assert counted(tenant_id)[1] > 0
+    spent, reserved = counted(tenant_id)
+    assert spent == 0
+    assert reserved > 500
     studio.lose_worker()
     studio.run()
     assert said(studio.conversation) == ["Sí."]
     usage = studio.turn().usage
-    assert counted(tenant_id) == (usage["input"] + usage["output"], 0)
+    for scope in ("tenant", "bot", "contact"):
+        assert counted(tenant_id, scope) == (reserved + usage["input"] + usage["output"], 0)
 
 
-def test_a_turn_that_is_closed_gives_back_what_was_reserved(studio: Studio) -> None:
+def test_a_worker_that_dies_at_each_try_asks_the_model_up_to_the_limit(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.script(saying("Sí."))
+    tenant_id = studio.conversation.tenant_id
+    limit(studio, tokens_per_day=4000)
+    hear(studio.conversation, QUESTION)
+    with monkeypatch.context() as patch:
+        patch.setenv(VARIABLE, "turn_before_commit=error")
+        for _ in range(3):
+            with pytest.raises(InjectedFault):
+                studio.run()
+            studio.lose_worker()
+    studio.run()
+    assert said(studio.conversation) == [SORRY]
+    spent, reserved = counted(tenant_id)
+    assert len(studio.asked()) == 2
+    assert 2 * 500 < spent <= 4000
+    assert reserved == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update recado.conversations set owner = 'human'",
+        "update recado.conversations set window_closed_at = now(), last_inbound_at = null",
+        "update recado.turns set tries = 6",
+    ],
+)
+def test_a_turn_that_is_closed_counts_what_was_reserved(studio: Studio, change: str) -> None:
     conversation = studio.conversation
     assert reserved_by_a_dead_worker(studio) == 70
-    rows(conversation, "update recado.conversations set owner = 'human'")
+    rows(conversation, change)
     run(conversation)
-    assert counted(conversation.tenant_id) == (0, 0)
+    assert [state for state, _, _ in turns_told(conversation)] == ["finished"]
+    for scope in ("tenant", "bot", "contact"):
+        assert counted(conversation.tenant_id, scope) == (70, 0)
 
 
 def reserved_by_a_dead_worker(studio: Studio) -> int:
@@ -204,10 +239,10 @@ def reserved_by_a_dead_worker(studio: Studio) -> int:
     return counted(studio.conversation.tenant_id)[1]
 
 
-def test_a_deleted_bot_gives_back_too_and_has_spent_what_it_spent(studio: Studio) -> None:
+def test_a_deleted_bot_has_spent_what_it_spent_and_what_was_reserved(studio: Studio) -> None:
     assert reserved_by_a_dead_worker(studio) == 70
     assert studio.api.delete(f"/bots/{studio.bot['id']}").status_code == 204
     run(studio.conversation)
     for scope in ("tenant", "bot", "contact"):
-        assert counted(studio.conversation.tenant_id, scope) == (0, 0)
+        assert counted(studio.conversation.tenant_id, scope) == (70, 0)
     assert said(studio.conversation) == []
