@@ -38,6 +38,7 @@ def control_routes() -> list[web.RouteDef]:
         web.put("/control/openai/today", openai.put_today),
         web.put("/control/openai/keys/{key}", openai.put_key),
         web.delete("/control/openai/keys/{key}", openai.delete_key),
+        web.get("/control/openai/keys/{key}/bill", openai.get_bill),
         web.put("/control/openai/rules", openai.put_rules),
         web.post("/control/openai/rules", openai.add_rule),
         web.delete("/control/openai/rules", openai.clear_rules),

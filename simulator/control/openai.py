@@ -1,5 +1,6 @@
 """The simulated models over HTTP: keys, rules, today's date, and the log of requests."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -85,6 +86,14 @@ async def clear_rules(request: web.Request) -> web.StreamResponse:
     """Remove all rules; with `?key=`, only those of that key."""
     _state(request).script.clear(request.query.get("key"))
     return web.Response(status=204)
+
+
+async def get_bill(request: web.Request) -> web.StreamResponse:
+    """What a key was charged for so far."""
+    state, key = _state(request), request.match_info["key"]
+    if key not in state.keys:
+        raise refuse(404, "no such key")
+    return web.json_response(asdict(state.bills[key]))
 
 
 async def get_log(request: web.Request) -> web.StreamResponse:

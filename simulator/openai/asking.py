@@ -32,7 +32,8 @@ def check_context(exchange: Exchange, prompt: Prompt, param: str, *, cut: bool) 
 
 
 def reply_to(exchange: Exchange, prompt: Prompt, rule: Rule | None) -> Reply:
-    """Return what the rule or the key's brain says, within the greatest output."""
+    """Return what the rule or the key's brain says, within the greatest output, and charge the key
+    for it. A failure costs nothing."""
     if rule is not None and rule.do in ANSWERS:
         reply = rule.reply()
     else:
@@ -40,9 +41,12 @@ def reply_to(exchange: Exchange, prompt: Prompt, rule: Rule | None) -> Reply:
         reply = _BRAINS[brain](prompt)
         if rule is not None:
             reply = replace(reply, usage=rule.usage)
-    if reply.status != "completed":
-        return reply
-    return fit(reply, REASONING_TOKENS[prompt.effort], prompt.limit)
+    if reply.status == "completed":
+        reply = fit(reply, REASONING_TOKENS[prompt.effort], prompt.limit)
+    if reply.status != "failed":
+        written = reasoning_tokens(prompt) + reply.tokens
+        exchange.state.charge(exchange.key, prompt.input_tokens, written)
+    return reply
 
 
 def reasoning_tokens(prompt: Prompt) -> int:

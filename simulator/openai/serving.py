@@ -135,6 +135,7 @@ async def serve(
         rule = exchange.state.script.take(endpoint, exchange.key.key, model, question.texts)
         exchange.rule = rule
         if rule is not None and rule.do in ("hang", "cut"):
+            question.answer(rule)  # it is charged, though nobody receives it
             return await _vanish(exchange, rule)
         await asyncio.sleep(rule.seconds or 0 if rule else 0)
         if rule is not None and rule.do in FAULTS - {"malformed"}:

@@ -1,7 +1,7 @@
 """What the server remembers: keys, the script, the log, stored responses. All of it in memory."""
 
 import base64
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -48,6 +48,15 @@ def read_key(name: str, data: dict[str, Any]) -> Key:
 
 
 @dataclass(slots=True)
+class Bill:
+    """What a key has to pay for: the answers of text models, also those that nobody received."""
+
+    answers: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(slots=True)
 class StoredResponse:
     """`items` is the whole input with what the response added to it."""
 
@@ -71,6 +80,7 @@ class OpenAIState:
         self.log.clear()
         self.keys = {DEMO_MODEL_KEY: Key(DEMO_MODEL_KEY)}
         self.today_set: date | None = None
+        self.bills: defaultdict[str, Bill] = defaultdict(Bill)
         self.prefixes = PrefixCache()
         self._responses: OrderedDict[str, StoredResponse] = OrderedDict()
         self._reasoning_of: OrderedDict[str, str] = OrderedDict()
@@ -78,6 +88,12 @@ class OpenAIState:
     @property
     def today(self) -> date:
         return self.today_set or datetime.now(UTC).date()
+
+    def charge(self, key: Key, input_tokens: int, output_tokens: int) -> None:
+        bill = self.bills[key.key]
+        bill.answers += 1
+        bill.input_tokens += input_tokens
+        bill.output_tokens += output_tokens
 
     def store(self, response: StoredResponse) -> None:
         self._responses[response.body["id"]] = response
