@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,13 +34,14 @@ from tests.chaos.businesses import ask_for_repair, open_businesses
 from tests.chaos.chats import Chats, bookings
 from tests.chaos.figures import recoveries, restarts
 from tests.chaos.fleet import Fleet, make_fleet
+from tests.chaos.limited import Limited
 from tests.chaos.load import Load, letters, spread
 from tests.chaos.outside import Outside
 from tests.chaos.plan import FORMS, Plan, faults
 from tests.chaos.troubles import Troubles
 from tests.chaos.verdict import Books, Promise, counted, judge, table, undisturbed
 
-COUNTS = ("messages", "chats", "kills", "freezes", "crashes", "flushes", "aways")
+COUNTS = ("messages", "chats", "waves", "kills", "freezes", "crashes", "flushes", "aways")
 SETTINGS = {"DATABASE_POOL_SIZE": "8", "TENANT_RATE_LIMIT": "100000 per second"}
 START_SECONDS = 90.0
 REPORT_EVERY = 20.0
@@ -100,11 +101,13 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
             troubles.open()
             posts = spread(posts, troubles.letters)
         chats = Chats(plan, settings.web_url, settings.simulator_url)
-        chats.open(outside)
+        limited = Limited(plan, settings.web_url, settings.simulator_url, fleet.database_url)
+        for each in (chats, limited):
+            each.open(outside)
         outside.call("PUT", "/faults", faults(plan, troubles.rules if troubles else None))
         load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
         driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
-        attack(driver, load, chats, troubles)
+        attack(driver, load, (chats, limited), troubles)
         struck = outside.stop_faults()
         if troubles:
             outside.call("PUT", "/faults", troubles.rules)
@@ -112,7 +115,8 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
         settle(driver, outside)
         if troubles:
             troubles.mend()
-        repair(driver, load, settings.web_url, [*chats.tokens(), *_tokens(troubles)])
+        tokens = [*chats.tokens(), *limited.tokens(), *_tokens(troubles)]
+        repair(driver, load, settings.web_url, tokens)
         load.repeat(posts[:: max(1, len(posts) // REPEATED)])
         settle(driver, outside)
         records, oracle = read_records(fleet.database_url), read_oracle(outside)
@@ -122,6 +126,7 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
             *(undisturbed(books) if plan.is_calm else ()),
             *(troubles.promises(records, oracle) if troubles else ()),
             *_talked(fleet, chats, outside, oracle),
+            *_spent(fleet, limited, outside),
             _deadlocks(fleet),
             *_attacked(driver, struck),
         ]
@@ -132,12 +137,15 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
     return promises
 
 
-def attack(driver: Driver, load: Load, chats: Chats, troubles: Troubles | None) -> None:
+def attack(
+    driver: Driver, load: Load, people: Sequence[Chats | Limited], troubles: Troubles | None
+) -> None:
     """Run load and attacks in parallel; longer until each fault point was hit."""
     plan = driver.plan
     driver.arm()
     load.start()
-    chats.start()
+    for crowd in people:
+        crowd.start()
     begun = reported = time.monotonic()
     for number, each in enumerate(plan.attacks):
         driver.act(each)
@@ -149,7 +157,7 @@ def attack(driver: Driver, load: Load, chats: Chats, troubles: Troubles | None) 
             _progress(driver, load)
     until = time.monotonic() + EXTRA_SECONDS
     while (
-        not (load.is_done() and chats.is_done())
+        not all(crowd.is_done() for crowd in (load, *people))
         or driver.leaving
         or (driver.missed() and time.monotonic() < until)
     ):
@@ -218,6 +226,12 @@ def _talked(fleet: Fleet, chats: Chats, outside: Outside, oracle: Oracle) -> lis
     talk = read_talk(fleet.database_url, chats.tenant_id)
     booked = bookings(outside, chats.business_key)
     return chats_verdict.judge(talk, chats.silences, oracle.handed, booked, margin)
+
+
+def _spent(fleet: Fleet, limited: Limited, outside: Outside) -> list[Promise]:
+    talk = read_talk(fleet.database_url, limited.tenant_id)
+    with_deaths = bool(limited.plan.fault_points)
+    return chats_verdict.judge_budget(limited.ledger(outside), talk, with_deaths=with_deaths)
 
 
 def _deadlocks(fleet: Fleet) -> Promise:

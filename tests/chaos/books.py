@@ -84,6 +84,7 @@ class TurnRow:
     error: str
     message_ids: list[str]
     reply_id: str | None
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,32 @@ class Talk:
     heard: Mapping[str, Sequence[str]] = field(default_factory=dict)
     turns: Sequence[TurnRow] = ()
     said: Sequence[Said] = ()
+
+
+class Spending(NamedTuple):
+    """What was spent and is reserved, in tokens, in a period: of the tenant, of all its bots, or for
+    all its contacts."""
+
+    scope: str
+    period: str
+    starts_on: str
+    spent: int
+    reserved: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a bot with a budget has cost, in tokens.
+
+    `limit` is that of a month, `billed` what its model has charged. `highest`: the most that was
+    spent and reserved at one moment. `holds`: turns that have something reserved.
+    """
+
+    limit: int
+    billed: int
+    counters: Sequence[Spending]
+    highest: int
+    holds: int
 
 
 def unsettled(admin_url: str) -> Counter[str]:
@@ -223,7 +250,8 @@ def read_talk(admin_url: str, tenant_id: str) -> Talk:
     turns = _select(
         admin_url,
         "select id::text, conversation_id::text, state, outcome, error, message_ids,"
-        " reply_id::text from recado.turns where tenant_id = %s order by started_at nulls last",
+        " reply_id::text, coalesce((usage->>'input')::int + (usage->>'output')::int, 0)"
+        " from recado.turns where tenant_id = %s order by started_at nulls last",
         tenant_id,
     )
     return Talk(
@@ -233,6 +261,32 @@ def read_talk(admin_url: str, tenant_id: str) -> Talk:
         turns=[TurnRow(*row) for row in turns],
         said=said,
     )
+
+
+def read_counters(admin_url: str, tenant_id: str) -> list[Spending]:
+    return [
+        Spending(*row)
+        for row in _select(
+            admin_url,
+            "select scope, period, starts_on::text, sum(tokens)::int, sum(reserved_tokens)::int"
+            " from recado.bot_spend where tenant_id = %s group by scope, period, starts_on",
+            tenant_id,
+        )
+    ]
+
+
+def spent_and_reserved(admin_url: str, tenant_id: str) -> int:
+    """Return the tokens of the tenant's bots in the month in which there are most."""
+    statement = (
+        "select coalesce(max(tokens + reserved_tokens), 0) from recado.bot_spend"
+        " where tenant_id = %s and scope = 'tenant' and period = 'month'"
+    )
+    return int(_select(admin_url, statement, tenant_id)[0][0])
+
+
+def turns_with_holds(admin_url: str, tenant_id: str) -> int:
+    statement = "select count(*) from recado.turns where tenant_id = %s and hold is not null"
+    return int(_select(admin_url, statement, tenant_id)[0][0])
 
 
 def _add_webhook(oracle: Oracle, entry: dict[str, Any]) -> None:

@@ -3,12 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.chaos.books import Talk, TurnRow
+from tests.chaos.books import Ledger, Talk, TurnRow
 from tests.chaos.chats import Silence
 from tests.chaos.verdict import Promise, none
 
 TOLD = frozenset({"answered", "handed_over", "fell_back"})
 """Outcomes of a turn with which the customer was told something."""
+
+COUNTERS = 6
+"""Of the tenant, the bots and the contacts, for the day and for the month."""
 
 
 def judge(
@@ -33,6 +36,77 @@ def judge(
         Promise("appointments booked", str(len(booked))),
         none("booked twice", [f"{who}" for who, times in booked.items() if times > 1]),
     ]
+
+
+def judge_budget(ledger: Ledger, talk: Talk, *, with_deaths: bool) -> list[Promise]:
+    """Compare what a bot with a budget has cost. `with_deaths`: workers were killed meanwhile."""
+    counted = _spent(ledger)
+    told = Counter("the model" if turn.tokens else turn.error for turn in talk.turns)
+    asked, refused = told["the model"], told["budget_reached"]
+    unknown = counted - sum(turn.tokens for turn in talk.turns)
+    months = len({each.starts_on for each in ledger.counters if each.period == "month"})
+    unproved = tuple(f"none: {e}" for e in ("the model", "budget_reached") if not told[e])
+    figure = f"{ledger.limit}, {ledger.billed}, {counted}, {ledger.highest}"
+    return [
+        Promise("budget: limit, billed, counted, with reserved", figure),
+        none("billed more than the budget", _above(ledger.billed, ledger.limit * max(1, months))),
+        none("counted or reserved more than the budget", _over(ledger)),
+        none("billed and not counted", _above(ledger.billed, counted)),
+        none("counters that disagree", _disagreeing(ledger)),
+        none("still reserved", _reserved(ledger)),
+        Promise("turns within the budget, refused by it", f"{asked}, {refused}", unproved),
+        *([_of_the_dead(unknown)] if with_deaths else ()),
+        none("customers with a budget who were told nothing", _untold(talk)),
+        none("their replies without a turn of their own", _stray(talk)),
+        none("they were answered twice", _twice(talk)),
+    ]
+
+
+def _spent(ledger: Ledger) -> int:
+    """Return what the tenant has spent in all months, which is one but at a month's end."""
+    months = (e for e in ledger.counters if (e.scope, e.period) == ("tenant", "month"))
+    return sum(each.spent for each in months)
+
+
+def _above(found: int, allowed: int) -> list[str]:
+    return [f"{found} of {allowed}"] if found > allowed else []
+
+
+def _over(ledger: Ledger) -> list[str]:
+    found = [
+        f"{each.scope}, {each.period} of {each.starts_on}: {each.spent + each.reserved}"
+        for each in ledger.counters
+        if each.spent + each.reserved > ledger.limit
+    ]
+    if ledger.highest < max((each.spent for each in ledger.counters), default=0):
+        found.append("nobody looked at the counters")
+    return found + _above(ledger.highest, ledger.limit)
+
+
+def _disagreeing(ledger: Ledger) -> list[str]:
+    """Every call is counted for the tenant, the bot and the contact, by day and by month."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for each in ledger.counters:
+        sums[each.scope, each.period] += each.spent
+    if len(sums) == COUNTERS and len(set(sums.values())) == 1:
+        return []
+    return [f"{scope}, {period}: {tokens}" for (scope, period), tokens in sorted(sums.items())]
+
+
+def _reserved(ledger: Ledger) -> list[str]:
+    left = [f"{e.scope}, {e.period}: {e.reserved}" for e in ledger.counters if e.reserved]
+    return left + ([f"{ledger.holds} turns"] if ledger.holds else [])
+
+
+def _of_the_dead(tokens: int) -> Promise:
+    """Nothing was proved if no worker died during a call: all that is counted stands in turns."""
+    broken = () if tokens > 0 else ("no worker died during a call",)
+    return Promise("counted for calls whose worker died", str(tokens), broken)
+
+
+def _untold(talk: Talk) -> list[str]:
+    told = {turn.conversation_id for turn in talk.turns if turn.outcome in TOLD}
+    return [talk.people[each] for each, heard in talk.heard.items() if heard and each not in told]
 
 
 def _stray(talk: Talk) -> list[str]:

@@ -21,16 +21,19 @@ class Attack(StrEnum):
 class Plan:
     """The counts of a run; anything not named does not happen.
 
-    `chats`: people who write to a bot. `every` seconds pass between two attacks. `settings` are the
-    service's own time constants, `longest_freeze` and `list_lag` (seconds) what they can tolerate:
-    see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in docs/configuration.md. `restarts` ask one
-    process after the other to end, as a deploy does. The processes carry the `fault_points`;
-    `provider_faults` says whether the provider misbehaves. `troubles`: additional businesses whose
-    provider, channel or account does not work as it should.
+    `chats`: people who write to a bot. `waves`: how often a few people write at the same moment
+    to a bot whose budget is too small for all of them. `every` seconds pass between two
+    attacks. `settings` are the service's own time constants, `longest_freeze` and `list_lag`
+    (seconds) what they can tolerate: see CLAIM_LEASE_SECONDS and SETTLE_AFTER_SECONDS in
+    docs/configuration.md. `restarts` ask one process after the other to end, as a deploy does.
+    The processes carry the `fault_points`; `provider_faults` says whether the provider
+    misbehaves. `troubles`: additional businesses whose provider, channel or account does not
+    work as it should.
     """
 
     messages: int
     chats: int
+    waves: int
     every: float
     settle_seconds: float
     settings: Mapping[str, str]
@@ -105,6 +108,7 @@ QUICK = {
 SHORT = Plan(
     messages=500,
     chats=60,
+    waves=16,
     kills=24,
     freezes=5,
     crashes=2,
@@ -123,6 +127,7 @@ FULL = replace(
     SHORT,
     messages=10_000,
     chats=5_000,
+    waves=150,
     kills=300,
     freezes=50,
     crashes=10,
@@ -137,6 +142,7 @@ FULL = replace(
 DEPLOY = Plan(
     messages=1_000,
     chats=100,
+    waves=26,
     restarts=13,
     every=20.0,
     settle_seconds=200,
