@@ -191,7 +191,8 @@ def count_left(session: Session, conversation: Conversation) -> None:
 def book(session: Session, account: Account, most: Amount) -> date:
     """Count a call outside of a turn as if it cost the most that it can; return the day to correct.
 
-    If the process dies, it stays so. Run this in a transaction of its own. Raises BudgetFull, after which the transaction must be rolled back.
+    If the process dies, it stays so. Run this in a transaction of its own. Raises BudgetFull, after
+    which the transaction must be rolled back.
     """
     day = account.today()
     counters = counters_of(session, account.bot_id, None, day)
