@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.conversations import ownership, repository, summaries
+from app.conversations import ownership, repository
+from app.conversations import summaries_repository as summaries
 from app.models import Conversation, ConversationStatus, Status
 
 LATEST = (

@@ -18,7 +18,8 @@ from app.common.phone import Address
 from app.common.principal import Principal
 from app.contacts import service as contacts
 from app.contacts.service import ContactSummary
-from app.conversations import auto_replies, ownership, repository, summaries, window
+from app.conversations import auto_replies, ownership, repository, window
+from app.conversations import summaries_repository as summaries
 from app.conversations.errors import ConversationNotFound
 from app.conversations.window import Window
 from app.events import service as events
@@ -202,7 +203,7 @@ def summaries_of(session: Session, conversation_ids: Sequence[UUID]) -> dict[UUI
 def keep_summary(
     session: Session, conversation_id: UUID, text: str, until: datetime, former: datetime | None
 ) -> bool:
-    """See `app/conversations/summaries.py`."""
+    """See `app/conversations/summaries_repository.py`."""
     return summaries.keep(session, conversation_id, text, until, former)
 
 

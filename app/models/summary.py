@@ -13,7 +13,7 @@ class Summary(TenantScoped):
     __tablename__ = "summaries"
     __table_args__ = (
         belongs_to_tenant(),
-        refers_to("conversations", "conversation_id"),
+        refers_to("conversations", "conversation_id", "CASCADE"),
         UniqueConstraint("tenant_id", "conversation_id"),
     )
 

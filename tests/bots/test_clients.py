@@ -69,6 +69,7 @@ def test_it_shows_what_the_bot_would_read(
                 "bot_id": str(bot.id),
                 "owner": "bot",
                 "history_from": None,
+                "summary": "",
                 "remembered_messages": 2,
                 "newest": [
                     {"role": "user", "text": "hola"},
