@@ -110,8 +110,8 @@ class Talk:
 
 
 class Spending(NamedTuple):
-    """The tokens that are spent and reserved in a period, of the tenant, of all its bots, or for all
-    its contacts."""
+    """The tokens that are spent and reserved in a period, of the tenant, of all its bots, or for
+    all its contacts."""
 
     scope: str
     period: str
