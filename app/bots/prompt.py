@@ -7,7 +7,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from app.ai.quotation import as_developer, quoted
-from app.ai.types import Item, Question, Said
+from app.ai.types import Item, Question, Role, Said
 from app.bots import history
 from app.bots.actions import Kit
 from app.bots.definition import Json
@@ -79,7 +79,13 @@ def _fitting(attributes: Json) -> Json:
 
 
 def shorter(asked: Question) -> Question:
-    """Return the question with half of the history. What was called in this turn stays: a result
-    without its call would be refused."""
-    said: tuple[Item, ...] = tuple(takewhile(lambda item: isinstance(item, Said), asked.items))
-    return replace(asked, items=(*said[(len(said) - 1) // 2 :], *asked.items[len(said) :]))
+    """Return the question with half of the history. What stands around it stays: a result without
+    its call would be refused."""
+    memory = tuple(takewhile(lambda item: not _is_history(item), asked.items))
+    rest = asked.items[len(memory) :]
+    said = tuple(takewhile(_is_history, rest))
+    return replace(asked, items=(*memory, *rest[len(said) // 2 :]))
+
+
+def _is_history(item: Item) -> bool:
+    return isinstance(item, Said) and item.role is not Role.DEVELOPER

@@ -97,6 +97,9 @@ def _wanted(session: Session, conversation_id: UUID) -> Wanted | None:
         for number, row in enumerate(rows, start=1)
         if number <= len(rows) - most or (began is not None and row.at <= began)
     ]
+    # A summary ends between two moments: a provider may give messages the same one.
+    while left and rows[len(left) :] and rows[len(left)].at == left[-1].at:
+        left.pop()
     if len(left) < most:
         return None
     given = memory.as_json(kept.text if kept is not None else "", lines_of(left), MOST_READ)

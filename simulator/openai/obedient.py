@@ -2,12 +2,13 @@
 
 `CALL name {json}` makes it call that function, offered or not; `SAY text` makes it say the rest of
 the line. The last text that demands something wins, wherever it stands: instructions, customer,
-output of a function.
+output of a function, quotation. Of JSON it reads the strings as they were before they were quoted.
 """
 
 import json
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from simulator.openai.brain import think
 from simulator.openai.prompt import STANDING_ROLES, Ask, Output, Prompt, Reply, Say, Turn
@@ -20,7 +21,7 @@ def obey(prompt: Prompt) -> Reply:
     """Return what the last demand wants; without a demand, what the default model says."""
     done = {(turn.name, turn.text) for turn in prompt.turns if turn.kind == "call"}
     for turn in reversed(_readable(prompt.turns)):
-        outputs = _demands(turn.text)
+        outputs = _demands(_unquoted(turn.text))
         wanted = tuple(o for o in outputs if not _is_done(o, done))
         if prompt.choice.mode == "none":
             wanted = tuple(output for output in wanted if isinstance(output, Say))
@@ -42,6 +43,41 @@ def _readable(turns: tuple[Turn, ...]) -> list[Turn]:
     ]
 
 
+def _unquoted(text: str) -> str:
+    """Return the text with the strings of each JSON value that begins a line in its place."""
+    found: list[str] = []
+    position = 0
+    while position < len(text):
+        try:
+            value, position = _json_at(text, position)
+            found.extend(_strings(value))
+        except (ValueError, RecursionError):
+            line = text[position:].partition("\n")[0]
+            found.append(line)
+            position += len(line) + 1
+    return "\n".join(found)
+
+
+def _json_at(text: str, position: int) -> tuple[Any, int]:
+    """Return the object or list that begins here, and where it ends. Raises ValueError."""
+    if text[position] not in "{[":
+        raise ValueError("neither an object nor a list")
+    return _DECODER.raw_decode(text, position)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the strings and the names of a JSON value, and of JSON that stands in its strings."""
+    left = [value]
+    while left:
+        match left.pop():
+            case dict() as members:
+                left.extend(each for pair in reversed(members.items()) for each in reversed(pair))
+            case list() as members:
+                left.extend(reversed(members))
+            case str() as words:
+                yield _unquoted(words) if words.startswith(("{", "[")) else words
+
+
 def _demands(text: str) -> list[Output]:
     found: list[Output] = []
     for match in _DEMAND.finditer(text):
@@ -53,17 +89,14 @@ def _demands(text: str) -> list[Output]:
 
 
 def _arguments(rest: str) -> str:
-    """Return the JSON object at the beginning of `rest`, also of a text that is quoted in JSON; as
-    it stands if it is invalid."""
+    """Return the JSON object at the beginning of `rest`, as it stands if it is invalid."""
     if not rest.startswith("{"):
         return "{}"
-    for text in (rest, rest.replace('\\"', '"').replace("\\\\", "\\")):
-        try:
-            _, end = _DECODER.raw_decode(text)
-        except ValueError:
-            continue
-        return text[:end]
-    return rest.splitlines()[0]
+    try:
+        _, end = _DECODER.raw_decode(rest)
+    except ValueError:
+        return rest.splitlines()[0]
+    return rest[:end]
 
 
 def _is_done(output: Output, done: set[tuple[str, str]]) -> bool:

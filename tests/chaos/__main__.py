@@ -54,7 +54,8 @@ EXTRA_SECONDS = 60.0
 
 def main(argv: list[str]) -> int:
     chosen = parse(argv)
-    given = {name: value for name in COUNTS if (value := getattr(chosen, name)) is not None}
+    names = (*COUNTS, "every")
+    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
     plan = replace(FORMS[chosen.form], seed=seed, **given)
     folder = binaries.temporary_folder("chaos")
@@ -76,6 +77,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("form", choices=tuple(FORMS), nargs="?", default="short")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
+    parser.add_argument("--every", type=float, default=None, help="seconds between two attacks")
     for name in COUNTS:
         parser.add_argument(f"--{name}", type=int, default=None)
     return parser.parse_args(argv)
@@ -162,7 +164,7 @@ def attack(
         or (driver.missed() and time.monotonic() < until)
     ):
         driver.rest(1.0)
-        if time.monotonic() > until + 2 * EXTRA_SECONDS:
+        if time.monotonic() > until + max(2 * EXTRA_SECONDS, driver.plan.seconds / 2):
             raise RuntimeError("the load did not get its answers")
     driver.end()
     _progress(driver, load)
