@@ -25,6 +25,7 @@ FAULT_POINTS = (
     "apply_before_commit",
     "apply_after_commit",
     "document_claimed",
+    "chunks_claimed",
     "turn_claimed",
     "turn_reserved",
     "turn_call_noted",

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 
 import redis
 
-from app.common.faultpoint import FAULT_POINTS
 from tests.chaos.books import ready_to_go
 from tests.chaos.fleet import Fleet, pick
-from tests.chaos.plan import Attack, Plan
+from tests.chaos.plan import USED, Attack, Plan
 
-_WEB = tuple(name for name in FAULT_POINTS if name.startswith(("send_", "inbox_")))
-_INBOX = tuple(name for name in FAULT_POINTS if name.startswith("apply_"))
-_TURNS = tuple(name for name in FAULT_POINTS if name.startswith("turn_"))
-_SENDING = tuple(name for name in FAULT_POINTS if name not in {*_WEB, *_INBOX, *_TURNS})
+_WEB = tuple(name for name in USED if name.startswith(("send_", "inbox_")))
+_INBOX = tuple(name for name in USED if name.startswith("apply_"))
+_TURNS = tuple(name for name in USED if name.startswith("turn_"))
+_SENDING = tuple(name for name in USED if name not in {*_WEB, *_INBOX, *_TURNS})
 POINTS = {
     "web": _WEB,
     "worker-inbox": _INBOX,

@@ -12,7 +12,7 @@ from tests.architecture.source import sources
 from tests.chaos.attacks import POINTS
 from tests.chaos.fleet import DOUBLED, WEBS
 from tests.chaos.load import Business, letters
-from tests.chaos.plan import DEPLOY, FULL, PRODUCTION, QUICK, SHORT, Attack, Plan, faults
+from tests.chaos.plan import DEPLOY, FULL, PRODUCTION, QUICK, SHORT, UNUSED, Attack, Plan, faults
 
 BUSINESSES = [Business("demo", "key", "+14155238886"), Business("otra", "key", "+14155550199")]
 
@@ -80,4 +80,4 @@ def test_every_fault_point_is_in_the_code_and_belongs_to_a_process() -> None:
         if f'faultpoint("{name}")' in source.text or f'faultpoint, "{name}"' in source.text
     }
     assert called == set(FAULT_POINTS)
-    assert {each for points in POINTS.values() for each in points} == called
+    assert {each for points in POINTS.values() for each in points} == called - UNUSED

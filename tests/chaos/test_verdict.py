@@ -84,7 +84,7 @@ def test_handed_over_without_a_create_is_lost() -> None:
     ("row", "promise"),
     [
         (replace(ROW, provider_id=None), "accepted without a provider's id"),
-        (replace(ROW, status="queued"), "each is one of ok, failed, unknown"),
+        (replace(ROW, status="queued"), "each is one of ok, failed, unknown, canceled"),
         (replace(ROW, status="uncertain"), "not settled in the end"),
         (replace(ROW, status="unknown"), "unknown though it may be sent again"),
     ],
@@ -96,7 +96,7 @@ def test_a_row_at_the_wrong_end_breaks_its_promise(row: Row, promise: str) -> No
 def test_a_failure_that_arrived_is_a_lie() -> None:
     found = books(replace(ROW, status="failed"))
     found.oracle.statuses["SM1"] = "delivered"
-    assert broken(found) == ["failed, yet it arrived"]
+    assert broken(found) == ["failed or canceled, yet it arrived"]
 
 
 def test_an_id_of_another_message_is_noticed() -> None:
@@ -177,6 +177,8 @@ def test_every_status_has_one_fate() -> None:
     fates = {status: fate(replace(ROW, status=status)) for status in ("read", "failed", "unknown")}
     assert fates == {"read": "ok", "failed": "failed", "unknown": "unknown"}
     assert fate(replace(ROW, status="sending")) is None
+    assert fate(replace(ROW, status="canceled", sender="bot")) == "canceled"
+    assert fate(replace(ROW, status="canceled")) is None
 
 
 def test_the_table_names_what_broke_a_promise() -> None:

@@ -193,7 +193,10 @@ class _Stream(httpcore2.NetworkStream):
 def tls_context() -> ssl.SSLContext:
     """Return the shared TLS context. Loading the certificate authorities takes tens of
     milliseconds."""
-    return httpx2.create_ssl_context(trust_env=False)
+    context = httpx2.create_ssl_context(trust_env=False)
+    # What Python's default is depends on how it was built.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class _Body(httpx2.SyncByteStream):
