@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -41,16 +42,26 @@ def empty_database(worker_id: str) -> Iterator[str]:
     """The URL of a new, empty database, for the login, which is not a superuser."""
     login_url = make_url(os.environ["RECADO_TEST_DATABASE_URL"])
     name = f"recado_empty_{worker_id}"
+    with _autocommit(os.environ["RECADO_TEST_DATABASE_URL"]) as login:
+        _drop(name)
+        login.execute(text(f"create database {name}"))
+    yield login_url.set(database=name).render_as_string(hide_password=False)
+    _drop(name)
+
+
+def _drop(name: str) -> None:
+    """Drop a database as the superuser: nobody else may end the sessions of one."""
+    with _autocommit(os.environ["RECADO_TEST_ADMIN_URL"]) as superuser:
+        superuser.execute(text(f"drop database if exists {name} with (force)"))
+
+
+@contextmanager
+def _autocommit(url: str) -> Iterator[Connection]:
     engine = create_engine(
-        db.normalise_url(login_url.render_as_string(hide_password=False)),
-        poolclass=pool.NullPool,
-        isolation_level="AUTOCOMMIT",
+        db.normalise_url(url), poolclass=pool.NullPool, isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as connection:
-        connection.execute(text(f"drop database if exists {name} with (force)"))
-        connection.execute(text(f"create database {name}"))
-        yield login_url.set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"drop database {name} with (force)"))
+        yield connection
 
 
 @pytest.fixture
