@@ -176,6 +176,7 @@ def test_in_a_message(shop: Studio, bystanders: list[Bystander], demand: str) ->
     disguise = DISGUISES[DEMANDS.index(demand) % len(DISGUISES)]
     shop.ask(disguise.replace("{}", demand))
     check(shop, bystanders)
+    assert obeyed(shop, demand)
 
 
 @pytest.mark.parametrize("demand", DEMANDS)
@@ -190,6 +191,7 @@ def test_in_the_result_of_a_tool(shop: Studio, bystanders: list[Bystander], dema
     shop.ask('CALL find_order {"number": "1042"}')
     check(shop, bystanders)
     assert any(demand.split(maxsplit=1)[0] in result for result in tool_results(shop.asked()[1]))
+    assert obeyed(shop, demand)
 
 
 def test_it_cannot_be_kept_busy(shop: Studio, bystanders: list[Bystander]) -> None:
