@@ -12,6 +12,7 @@ from app.ai.catalogue import Price, Usage
 from app.ai.errors import AiError, Canceled
 from app.ai.types import Endpoint, Question, Replied, Reply, ToolCall
 from app.bots import breaker, budget, remedies
+from app.bots.breaker import Passage
 from app.bots.budget import NOTHING, Account, BudgetFull, Hold, Settlement, Try, TurnLost
 from app.bots.errors import ModelMisconfigured
 from app.bots.model_choice import Choice
@@ -100,18 +101,15 @@ class Meter:
 
     def ask(self, source: Source, question: Question, call: Call) -> Reply:
         """Raises AiError, BudgetFull."""
-        passage = breaker.enter(self._tenant_id, source.endpoint, question.model, call)
-        hold = self._reserve(most(source, question))
-        self._end(hold, hold.amount)
-        faultpoint("turn_reserved")
-        try:
-            reply = client.ask(source.endpoint, question, call)
-        except AiError as error:
-            self._end(hold, hold.amount if is_uncertain(error, call) else NOTHING)
-            if passage.failed(error):
-                tell(self._tenant_id, self._account, source.endpoint, question.model, error)
-            raise
-        passage.succeeded()
+        with guarded(self._tenant_id, self._account, source.endpoint, question.model, call):
+            hold = self._reserve(most(source, question))
+            self._end(hold, hold.amount)
+            faultpoint("turn_reserved")
+            try:
+                reply = client.ask(source.endpoint, question, call)
+            except AiError as error:
+                self._end(hold, hold.amount if is_uncertain(error, call) else NOTHING)
+                raise
         self._end(hold, used(source, reply.usage, hold.amount))
         return reply
 
@@ -137,7 +135,28 @@ def is_uncertain(error: AiError, call: Call) -> bool:
     return error.code in UNCERTAIN and call.is_written
 
 
-def tell(tenant_id: UUID, account: Account, endpoint: Endpoint, model: str, error: AiError) -> None:
+@contextmanager
+def guarded(
+    tenant_id: UUID, account: Account, endpoint: Endpoint, model: str, call: Call
+) -> Iterator[Passage]:
+    """Call a model in the block, through its breaker. Tells the tenant of a failure that only they
+    can end.
+
+    Raises AiError, also before the block, if no call may be made now.
+    """
+    passage = breaker.enter(tenant_id, endpoint, model, call)
+    try:
+        yield passage
+    except AiError as error:
+        if passage.failed(error):
+            _tell(tenant_id, account, endpoint, model, error)
+        raise
+    passage.succeeded()
+
+
+def _tell(
+    tenant_id: UUID, account: Account, endpoint: Endpoint, model: str, error: AiError
+) -> None:
     """Record that the model cannot be used until somebody changes something."""
     problem = {
         "code": ModelMisconfigured.code,

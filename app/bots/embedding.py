@@ -14,7 +14,7 @@ from app.ai.catalogue import EmbeddingModel, Usage
 from app.ai.embedding import Vector
 from app.ai.errors import AiError
 from app.ai.types import Endpoint
-from app.bots import asking, breaker, remedies
+from app.bots import asking, remedies
 from app.bots.budget import Account, BudgetFull
 from app.bots.spend_repository import Amount
 from app.common.egress import Call
@@ -46,20 +46,14 @@ def embed(
 
     Raises AiError, BudgetFull.
     """
-    passage = breaker.enter(tenant_id, endpoint, model().name, call)
-    # An embedding takes less time than an answer.
-    passage.had_time = call.seconds_left() >= 0.9 * QUESTION_SECONDS
     tokens = sum(len(text.encode()) // bytes_a_token + 1 for text in texts)
     wanted = _amount(Usage(input=tokens))
-    with asking.booked(tenant_id, account, wanted, call) as booking:
-        try:
+    with asking.guarded(tenant_id, account, endpoint, model().name, call) as passage:
+        # An embedding takes less time than an answer.
+        passage.had_time = call.seconds_left() >= 0.9 * QUESTION_SECONDS
+        with asking.booked(tenant_id, account, wanted, call) as booking:
             made = client.embed(endpoint, model(), texts, call)
-        except AiError as error:
-            if passage.failed(error):
-                asking.tell(tenant_id, account, endpoint, model().name, error)
-            raise
-        passage.succeeded()
-        booking.used = wanted if made.usage is None else _amount(made.usage)
+            booking.used = wanted if made.usage is None else _amount(made.usage)
     return made.vectors
 
 

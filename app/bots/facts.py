@@ -101,6 +101,6 @@ def read_at(
 
 def _endpoint(session: Session, bot: Bot) -> Endpoint | None:
     try:
-        return playground.endpoint_of(bot, servers.key(session, bot, Server.MODEL))
+        return playground.endpoint_for(session, bot)
     except NoModelKey:
         return None

@@ -48,7 +48,7 @@ def recall(session: Session, conversation_id: UUID, first_read: UUID, most: int)
     may lack."""
     kept = conversations.summaries_of(session, [conversation_id]).get(conversation_id)
     since = kept.until if kept is not None else None
-    rows = repository.before(session, conversation_id, since, first_read, most)
+    rows = repository.newest(session, conversation_id, most, since=since, before=first_read)
     return Memory(kept.text if kept is not None else "", lines_of(rows), len(rows) >= most)
 
 

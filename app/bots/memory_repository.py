@@ -10,20 +10,19 @@ from app.bots.turns_repository import Messages, spoken
 from app.models import Message
 
 
-def before(
-    session: Session, conversation_id: UUID, since: datetime | None, first_read: UUID, most: int
+def newest(
+    session: Session,
+    conversation_id: UUID,
+    most: int,
+    *,
+    since: datetime | None,
+    before: UUID | None = None,
 ) -> Messages:
-    """Return the newest messages after a time and before the message `first_read`, oldest first."""
-    first = select(Message.at, Message.id).where(Message.id == first_read).scalar_subquery()
-    query = spoken(conversation_id).where(tuple_(Message.at, Message.id) < first).limit(most)
-    if since is not None:
-        query = query.where(Message.at > since)
-    return session.execute(query).all()[::-1]
-
-
-def newest(session: Session, conversation_id: UUID, since: datetime | None, most: int) -> Messages:
-    """Return the newest messages after a time, oldest first."""
+    """Return the newest messages after a time, oldest first; only those before this message."""
     query = spoken(conversation_id).limit(most)
     if since is not None:
         query = query.where(Message.at > since)
+    if before is not None:
+        end = select(Message.at, Message.id).where(Message.id == before).scalar_subquery()
+        query = query.where(tuple_(Message.at, Message.id) < end)
     return session.execute(query).all()[::-1]

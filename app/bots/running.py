@@ -13,6 +13,7 @@ from app.bots import budget, turns
 from app.bots import turns_repository as repository
 from app.bots.turns import Result, Work
 from app.common.faultpoint import faultpoint
+from app.models import TurnOutcome
 from app.tasks import names
 from app.tasks.ring import send
 
@@ -81,7 +82,7 @@ def _run(tenant_id: UUID, conversation_id: UUID, think: Think) -> UUID | None:
         waiting = repository.next_due(session)
         budget.settle(session, result.settlement)
     faultpoint("turn_after_commit")
-    if result.needs_summary:
+    if result.needs_summary and outcome is TurnOutcome.ANSWERED:
         send(names.SUMMARIZE, tenant_id, work.conversation_id)
     log.info("turn_finished", turn_id=str(work.turn_id), outcome=outcome)
     return waiting

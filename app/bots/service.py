@@ -11,7 +11,10 @@ from app.bots.keyword_replies import create_default_replies
 from app.bots.limits import change as change_limits
 from app.bots.playground import meaning_for
 from app.bots.records import TurnDetails, list_turns
+from app.common import leases
 from app.models import Message
+from app.tasks import names
+from app.tasks.drain import name_of
 
 __all__ = [
     "TurnDetails",
@@ -50,7 +53,11 @@ def embed_documents(tenant_id: UUID) -> None:
 
 
 def summarize(tenant_id: UUID, conversation_id: UUID) -> None:
-    """Make a new summary of a conversation, if one is due and there is a place for it."""
-    with running.places.one(tenant_id) as is_free:
-        if is_free:
+    """Make a new summary of a conversation, if one is due, there is a place for it, and nobody else
+    makes it."""
+    with (
+        running.places.one(tenant_id) as is_free,
+        leases.hold(name_of(names.SUMMARIZE, tenant_id, conversation_id)) as is_mine,
+    ):
+        if is_free and is_mine:
             summarizing.summarize(tenant_id, conversation_id)

@@ -11,7 +11,7 @@ from app import config, db
 from app.ai.errors import AiError
 from app.ai.quotation import quoted
 from app.ai.types import Outcome, Question, Reply, Role, Said
-from app.bots import asking, breaker, memory, memory_repository, model_choice, playground, servers
+from app.bots import asking, memory, memory_repository, model_choice, playground
 from app.bots import bots_repository as bots
 from app.bots.accounts import account_for
 from app.bots.asking import Source
@@ -19,12 +19,14 @@ from app.bots.budget import Account, BudgetFull
 from app.bots.definition import from_json
 from app.bots.errors import NoModelKey
 from app.bots.model_choice import UnknownModel
-from app.bots.servers import Server
 from app.bots.turns import lines_of
+from app.bots.turns_repository import Messages
 from app.common.egress import Call
+from app.common.encryption import CannotOpen
 from app.common.wording import storable
 from app.conversations import service as conversations
 from app.conversations.errors import ConversationNotFound
+from app.models import Conversation
 
 log = structlog.get_logger(__name__)
 
@@ -88,26 +90,15 @@ def _wanted(session: Session, conversation_id: UUID) -> Wanted | None:
         return None
     kept = conversations.summaries_of(session, [conversation_id]).get(conversation_id)
     former = kept.until if kept is not None else None
-    most = definition.history_messages
-    rows = memory_repository.newest(session, conversation_id, former, most + MOST_MESSAGES)
-    began = conversation.history_from
-    # The bot still reads the newest, unless they belong to a matter that is over.
-    left = [
-        row
-        for number, row in enumerate(rows, start=1)
-        if number <= len(rows) - most or (began is not None and row.at <= began)
-    ]
-    # A summary ends between two moments: a provider may give messages the same one.
-    while left and rows[len(left) :] and rows[len(left)].at == left[-1].at:
-        left.pop()
-    if len(left) < most:
+    left = _left(session, conversation, definition.history_messages, former)
+    if len(left) < definition.history_messages:
         return None
-    given = memory.as_json(kept.text if kept is not None else "", lines_of(left), MOST_READ)
     try:
         choice = model_choice.choose(definition, bot.model_base_url)
-        endpoint = playground.endpoint_of(bot, servers.key(session, bot, Server.MODEL))
-    except (NoModelKey, UnknownModel):
+        endpoint = playground.endpoint_for(session, bot)
+    except (NoModelKey, CannotOpen, UnknownModel):
         return None
+    given = memory.as_json(kept.text if kept is not None else "", lines_of(left), MOST_READ)
     return Wanted(
         source=asking.source_of(endpoint, choice),
         account=account_for(session, bot),
@@ -123,12 +114,25 @@ def _wanted(session: Session, conversation_id: UUID) -> Wanted | None:
     )
 
 
+def _left(
+    session: Session, conversation: Conversation, most: int, former: datetime | None
+) -> Messages:
+    """Return what was said since the former summary and the bot does not read any more: all but the
+    newest `most` messages, and what belongs to a matter that is over."""
+    rows = memory_repository.newest(session, conversation.id, most + MOST_MESSAGES, since=former)
+    began = conversation.history_from
+    end = max(len(rows) - most, 0)
+    while end < len(rows) and began is not None and rows[end].at <= began:
+        end += 1
+    # A summary ends between two moments: a provider may give messages the same one.
+    while 0 < end < len(rows) and rows[end].at == rows[end - 1].at:
+        end -= 1
+    return rows[:end]
+
+
 def _ask(tenant_id: UUID, wanted: Wanted) -> Reply:
     """Raises AiError, BudgetFull."""
     call = Call(config.current().model_timeout_seconds)
-    passage = breaker.enter(tenant_id, wanted.source.endpoint, wanted.question.model, call)
-    try:
+    endpoint, model = wanted.source.endpoint, wanted.question.model
+    with asking.guarded(tenant_id, wanted.account, endpoint, model, call):
         return asking.ask_once(tenant_id, wanted.account, wanted.source, wanted.question, call)
-    except AiError as error:
-        passage.failed(error)
-        raise

@@ -1,6 +1,7 @@
 """A bot that keeps a summary of what was said before the messages that it reads."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -158,6 +159,48 @@ def test_it_counts_in_the_budget(shop: Studio) -> None:
     before = shop.api.get(usage).json["data"]
     summarize(shop)
     assert shop.api.get(usage).json["data"] != before
+
+
+def test_a_turn_without_an_answer_asks_for_none(
+    shop: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model is in trouble, and a summary would ask the same one."""
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(running, "send", lambda *given, **_: sent.append(given))
+    talk(shop, "uno", "dos")
+    shop.script({"do": "error", "status": 400})
+    shop.ask("tres")
+    assert sent == []
+
+
+def test_two_at_once_ask_once(shop: Studio) -> None:
+    talk(shop, "uno", "dos", "tres")
+    asked = len(shop.asked())
+    shop.script({**saying(NOTES), "seconds": 1})
+    tenant_id, conversation_id = shop.api.tenant_id, shop.conversation.id
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: service.summarize(tenant_id, conversation_id), range(4)))
+    assert len(shop.asked()) == asked + 1
+
+
+def test_the_business_is_told_of_a_key_that_is_refused(shop: Studio) -> None:
+    talk(shop, "uno", "dos", "tres")
+    shop.script({"do": "no_quota"})
+    for _ in range(2):
+        service.summarize(shop.api.tenant_id, shop.conversation.id)
+    query = "select 1 from recado.events where type = 'bot.model_failed'"
+    assert len(rows(shop.conversation, query)) == 1
+
+
+def test_messages_of_one_moment_are_not_parted(shop: Studio) -> None:
+    talk(shop, "uno", "dos", "tres")
+    rows(
+        shop.conversation,
+        "update recado.messages set created_at = '2026-01-05 15:00:00+00',"
+        " due_at = case when due_at is not null then '2026-01-05 15:00:00+00'::timestamptz end",
+    )
+    assert summarize(shop) is None
+    assert kept(shop) is None
 
 
 def test_a_summary_that_another_has_overtaken_is_dropped(shop: Studio) -> None:
