@@ -186,7 +186,7 @@ DOCUMENTS = """Passages that may help.
 
 def with_documents(ai: OpenAI, text: str, **fields: Any) -> str:
     said = [{"role": "user", "content": text}, {"role": "developer", "content": DOCUMENTS}]
-    return ai.responses.create(model="gpt-6-luna", input=said, store=False, **fields).output_text  # type: ignore[arg-type]
+    return ask(ai, said, **fields).output_text
 
 
 @pytest.mark.parametrize(
