@@ -28,7 +28,7 @@ WORKERS = {
 """Queue → threads of the process that works on it. Each queue has a process of its own, so that
 slow work takes neither a thread nor the interpreter lock from fast work."""
 
-NICENESS = {"delivery": 5, "inbox": 10, "settling": 10, "turns": 5, "housekeeping": 15}
+NICENESS = {"delivery": 5, "inbox": 5, "turns": 5, "settling": 10, "housekeeping": 15}
 """Somebody waits for the web service, for replies and for the scheduler; the other work can wait.
 """
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +49,7 @@ REPEATED = 50
 OLD_ENOUGH_SECONDS = STILL_COMING.total_seconds() + 2
 REPAIR_SECONDS = 240.0
 EXTRA_SECONDS = 60.0
-"""How much longer the attacks may last until each fault point was hit."""
+"""How much longer people may write to bots until each fault point was hit."""
 
 
 def main(argv: list[str]) -> int:
@@ -108,8 +108,8 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
             each.open(outside)
         outside.call("PUT", "/faults", faults(plan, troubles.rules if troubles else None))
         load = Load(plan, settings.web_url, Outside(settings.simulator_url), posts)
-        driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
-        attack(driver, load, (chats, limited), troubles)
+        driver = _armed(fleet, plan)
+        attack(driver, load, chats, limited, troubles)
         struck = outside.stop_faults()
         if troubles:
             outside.call("PUT", "/faults", troubles.rules)
@@ -140,13 +140,11 @@ def run(plan: Plan, folder: Path) -> list[Promise]:
 
 
 def attack(
-    driver: Driver, load: Load, people: Sequence[Chats | Limited], troubles: Troubles | None
+    driver: Driver, load: Load, chats: Chats, limited: Limited, troubles: Troubles | None
 ) -> None:
     """Run load and attacks in parallel; longer until each fault point was hit."""
     plan = driver.plan
-    driver.arm()
-    load.start()
-    for crowd in people:
+    for crowd in (load, chats, limited):
         crowd.start()
     begun = reported = time.monotonic()
     for number, each in enumerate(plan.attacks):
@@ -158,13 +156,12 @@ def attack(
             reported = time.monotonic()
             _progress(driver, load)
     until = time.monotonic() + EXTRA_SECONDS
-    while (
-        not all(crowd.is_done() for crowd in (load, *people))
-        or driver.leaving
-        or (driver.missed() and time.monotonic() < until)
-    ):
+    while driver.missed() and time.monotonic() < until:
+        chats.keep_on()
         driver.rest(1.0)
-        if time.monotonic() > until + max(2 * EXTRA_SECONDS, driver.plan.seconds / 2):
+    while driver.leaving or not all(crowd.is_done() for crowd in (load, chats, limited)):
+        driver.rest(1.0)
+        if time.monotonic() > until + max(2 * EXTRA_SECONDS, plan.seconds / 2):
             raise RuntimeError("the load did not get its answers")
     driver.end()
     _progress(driver, load)
@@ -274,6 +271,13 @@ def _webhook_codes(oracle: Oracle) -> Counter[str]:
 def _progress(driver: Driver, load: Load) -> None:
     answered = len(load.answers.letters)
     say(f"  {answered} answered, {load.answers.written} written; " + counted("", driver.done)[4:])
+
+
+def _armed(fleet: Fleet, plan: Plan) -> Driver:
+    driver = Driver(fleet, plan, random.Random(f"{plan.seed}:driver"))  # noqa: S311
+    driver.arm()
+    _wait_until_ready(fleet)
+    return driver
 
 
 def _wait_until_ready(fleet: Fleet) -> None:

@@ -28,13 +28,16 @@ POINTS = {
 """The name of a process → the fault points in its code."""
 
 CHANCE = {
-    "send_before_commit": 0.03,
-    "send_after_commit": 0.03,
-    "inbox_before_commit": 0.02,
-    "inbox_after_commit": 0.02,
+    "send_before_commit": 0.01,
+    "send_after_commit": 0.01,
+    "inbox_before_commit": 0.01,
+    "inbox_after_commit": 0.01,
     "apply_before_commit": 0.03,
     "apply_after_commit": 0.03,
+    **dict.fromkeys(_TURNS, 0.25),
 }
+"""There are far fewer turns than messages."""
+
 OTHER_CHANCE = 0.1
 """The probability of points that a worker passes once for each message or group of messages."""
 

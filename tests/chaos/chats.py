@@ -128,10 +128,14 @@ class Chats:
 
     def start(self) -> None:
         """Let the people write, spread over the plan's time."""
-        at_once = max(4, round(self.plan.chats * SECONDS_OF_ONE / max(1.0, self.plan.seconds)))
-        pool = ThreadPoolExecutor(at_once, "chats")
-        self._people = [pool.submit(self._live, number) for number in range(self.plan.chats)]
-        pool.shutdown(wait=False)
+        self._pool = ThreadPoolExecutor(self._at_once, "chats")
+        for _ in range(self.plan.chats):
+            self._add()
+
+    def keep_on(self) -> None:
+        """Let one more person write if fewer do than usual."""
+        if sum(not each.done() for each in self._people) < self._at_once:
+            self._add()
 
     def is_done(self) -> bool:
         """Raises what went wrong in a person's story, which would be a bug of the proof."""
@@ -139,6 +143,13 @@ class Chats:
         for each in done:
             each.result()
         return len(done) == len(self._people)
+
+    @property
+    def _at_once(self) -> int:
+        return max(4, round(self.plan.chats * SECONDS_OF_ONE / max(1.0, self.plan.seconds)))
+
+    def _add(self) -> None:
+        self._people.append(self._pool.submit(self._live, len(self._people)))
 
     def _live(self, number: int) -> None:
         dice = random.Random(f"{self.plan.seed}:chat:{number}")  # noqa: S311

@@ -24,6 +24,8 @@ WEBS = 2
 SIMULATOR_OPTIONS = ("--window", "open", "--log-size", "4000000", "--read-after", "1")
 FAULTS = "RECADO_FAULTS"
 FAULT_LINE = b"fault point "
+READY_LINE = b" ready. "
+"""A part of what Celery writes when a worker takes tasks."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Fleet:
     sessions: set[int] = field(default_factory=set)
     _hits: Counter[str] = field(default_factory=Counter)
     _read_to: int = 0
+    _ready: int = 0
+    _workers: int = 0
 
     def __post_init__(self) -> None:
         self.log = self.log_path.open("ab")
@@ -90,21 +94,16 @@ class Fleet:
             return []
 
     def is_ready(self) -> bool:
+        """Return whether all processes work, if no worker was killed while it started."""
+        self._read_log()
+        if self._ready < self._workers:
+            return False
         urls = [each.command.health_url for each in self.members.values()]
         return all(answers(url) for url in urls if url is not None)
 
     def fault_hits(self) -> Counter[str]:
         """Return how often each fault point was hit, from what the dying processes wrote."""
-        with self.log_path.open("rb") as log:
-            log.seek(self._read_to)
-            for line in log:
-                if not line.endswith(b"\n"):
-                    break
-                self._read_to += len(line)
-                start = line.find(FAULT_LINE)
-                if start >= 0:
-                    rest = line[start + len(FAULT_LINE) :].decode(errors="replace")
-                    self._hits[rest.partition(":")[0]] += 1
+        self._read_log()
         return self._hits.copy()
 
     def postgres_log(self) -> list[str]:
@@ -129,6 +128,19 @@ class Fleet:
         self.postgres.stop()
         self.log.close()
 
+    def _read_log(self) -> None:
+        with self.log_path.open("rb") as log:
+            log.seek(self._read_to)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._read_to += len(line)
+                self._ready += READY_LINE in line
+                start = line.find(FAULT_LINE)
+                if start >= 0:
+                    rest = line[start + len(FAULT_LINE) :].decode(errors="replace")
+                    self._hits[rest.partition(":")[0]] += 1
+
     def _alive(self) -> list[int]:
         members = self.members.values()
         return [each.process.pid for each in members if each.process.poll() is None]
@@ -137,12 +149,15 @@ class Fleet:
         env = {**self.table.env, **command.env, **({FAULTS: faults} if faults else {})}
         launch = Launch(command.argv, env, PROJECT, command.death_signal, niceness=command.niceness)
         process = spawn(launch, output=self.log)
+        self._workers += command.name.startswith("worker")
         self.sessions.add(process.pid)
         return process
 
 
-DOUBLED = ("worker-scheduler", "worker-replies", "worker-delivery")
-"""While one of two is frozen, nobody waits."""
+DOUBLED = tuple(
+    f"worker-{queue}" for queue in ("scheduler", "replies", "delivery", "inbox", "turns")
+)
+"""While one of two is frozen or starts again, the other goes on."""
 
 
 def make_fleet(settings: StackSettings, extra: Mapping[str, str]) -> Fleet:

@@ -32,7 +32,7 @@ LONGEST_ANSWER = 60
 TOKENS_OF_ONE = 300
 """About what an answer of this bot costs. Twice as much is reserved for it."""
 
-SHARE = 0.5
+SHARE = 0.75
 """The part of the questions that the budget would allow to answer if no worker died."""
 
 LOOK_SECONDS = 0.5

@@ -64,6 +64,13 @@ def test_the_newest_message_must_have_been_answered() -> None:
     assert broken(replace(TALK, turns=(), said=())) == ["left without an answer"]
 
 
+def test_a_customer_is_told_once_that_there_is_no_answer() -> None:
+    failed = replace(SECOND, outcome="silent", reply_id=None, error="model_unavailable")
+    assert broken(replace(TALK, turns=(FIRST, failed), said=SAID[:1])) == ["left without an answer"]
+    told = replace(FIRST, outcome="fell_back", error="model_unavailable")
+    assert broken(replace(TALK, turns=(told, failed), said=SAID[:1])) == []
+
+
 def test_an_appointment_twice_is_noticed() -> None:
     assert broken(TALK, bookings=((PHONE, "10:00"), (PHONE, "10:00"))) == ["booked twice"]
 
