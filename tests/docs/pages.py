@@ -1,9 +1,11 @@
 """The pages of the documentation, and the code in them."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from markdown_it import MarkdownIt
 
@@ -56,13 +58,16 @@ def links(text: str) -> Iterator[tuple[int, str]]:
                 yield (token.map[0] + 1 if token.map else 0), str(target)
 
 
-def anchors(text: str) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    tokens = MARKDOWN.parse(text)
+@functools.cache
+def anchors(path: Path) -> frozenset[str]:
+    """Return the anchors of a page's headings, as GitHub makes them; none for another file."""
+    if path.suffix != ".md":
+        return frozenset()
+    tokens = MARKDOWN.parse(path.read_text(encoding="utf-8"))
     headings = [
         after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"
     ]
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    return frozenset(re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings)
 
 
 def all_blocks() -> list[Block]:

@@ -36,7 +36,7 @@ NEWS = (Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.RE
 MOMENT = clock.now()
 
 SAME_AS_ALONE = hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

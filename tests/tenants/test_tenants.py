@@ -24,16 +24,15 @@ from tests.factories import (
 )
 
 
-def walk(client: ApiClient) -> list[str]:
-    """Return the ids of all tenants, page by page."""
+def walk(client: ApiClient, pages: int) -> list[str]:
+    """Return the ids of the first tenants, page by page."""
     found: list[str] = []
     query: dict[str, object] = {"limit": 3}
-    while True:
+    for _ in range(pages):
         page = client.get("/tenants", query=query).json
         found += [each["id"] for each in page["items"]]
-        if page["next_cursor"] is None:
-            return found
         query["cursor"] = page["next_cursor"]
+    return found
 
 
 def test_a_tenant_is_made_with_an_owner_who_can_sign_in(
@@ -54,11 +53,11 @@ def test_a_tenant_is_made_with_an_owner_who_can_sign_in(
 
 
 def test_a_taken_username_makes_no_tenant(platform_admin: ApiClient, owner: User) -> None:
-    before = walk(platform_admin)
+    before = walk(platform_admin, 1)
     body = {"name": "Twin", "owner": {"username": owner.username, "password": PASSWORD}}
     answer = platform_admin.post("/tenants", body)
     assert (answer.status_code, answer.json["code"]) == (409, "username_taken")
-    assert walk(platform_admin) == before
+    assert walk(platform_admin, 1) == before
 
 
 class Killed(BaseException):
@@ -127,7 +126,7 @@ def test_a_key_whose_request_failed_may_be_used_for_a_better_one(
 
 def test_all_tenants_are_listed_newest_first(platform_admin: ApiClient) -> None:
     made = [str(create_tenant().id) for _ in range(4)]
-    assert walk(platform_admin)[:4] == made[::-1]
+    assert walk(platform_admin, 2)[:4] == made[::-1]
     assert platform_admin.get("/tenants", query={"cursor": "x"}).status_code == 422
 
 
