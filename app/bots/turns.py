@@ -271,10 +271,20 @@ def finish(session: Session, work: Work, result: Result) -> TurnOutcome | None:
         _close(turn, TurnOutcome.SUPERSEDED, "")
     else:
         _answer(session, turn, result)
-    if newer is not None:
+        if newer is not None and _has_answered(turn, newer):
+            _close(newer, TurnOutcome.SUPERSEDED, "")
+    if newer is not None and newer.state == TurnState.ARMED:
         ring_at(session, work.conversation_id, newer.due_at - repository.database_now(session))
     faultpoint("turn_before_commit")
     return TurnOutcome(str(turn.outcome))
+
+
+def _has_answered(turn: Turn, newer: Turn) -> bool:
+    """Return whether the answer covers the newer turn as well: a turn that began again, because its
+    worker died, has read what came in between."""
+    if turn.reply_id is None or len(newer.message_ids) >= repository.MOST_MESSAGES:
+        return False  # a turn does not record more messages than that
+    return set(newer.message_ids) <= set(turn.message_ids)
 
 
 def _answer(session: Session, turn: Turn, result: Result) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from app.bots import due as bots_due
 from app.bots import running, turns
+from app.bots import turns_repository as repository
 from app.bots.turns import Result, Work
 from app.common import clock
 from app.common.ids import new_id
@@ -61,6 +62,38 @@ def die(conversation: Conversation, times: int) -> None:
         with pytest.raises(KeyboardInterrupt):
             run(conversation, killed)
         rows(conversation, "update recado.turns set lease_until = now() - interval '1 second'")
+
+
+def test_a_turn_that_began_again_answers_what_came_meanwhile(conversation: Conversation) -> None:
+    """And the turn of that message, which nothing is left for, says nothing."""
+    hear(conversation, "uno")
+    die(conversation, 1)
+    hear(conversation, "dos")
+    rows(conversation, "update recado.turns set replaced = 2 where state = 'running'")
+    run(conversation, say("both"))
+    run(conversation, say("again"))
+    assert said(conversation) == ["both"]
+    assert told(conversation) == [("finished", "answered", ""), ("finished", "superseded", "")]
+
+
+@pytest.mark.parametrize("read", [1, repository.MOST_MESSAGES])
+def test_what_a_turn_that_began_again_has_not_read_is_answered_by_the_next(
+    conversation: Conversation, read: int
+) -> None:
+    """A turn does not record the messages after so many."""
+
+    def think(tenant_id: UUID, work: Work) -> Result:
+        hear(conversation, "unread")
+        return say("first")(tenant_id, work)
+
+    hear(conversation, "uno")
+    die(conversation, 1)
+    for _ in range(read):
+        hear(conversation, "read")
+    rows(conversation, "update recado.turns set replaced = 2 where state = 'running'")
+    run(conversation, think)
+    run(conversation, say("second"))
+    assert said(conversation) == ["first", "second"]
 
 
 def test_after_some_deaths_a_turn_is_answered_without_the_model(conversation: Conversation) -> None:

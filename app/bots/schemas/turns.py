@@ -52,8 +52,8 @@ class TurnSchema(BaseSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "`superseded`: the next turn answers this message, too. `silent`: "
-            "nothing was said; `error` says why. null until it is finished.",
+            "description": "`superseded`: the next turn answers its messages as well, or the one "
+            "before did. `silent`: nothing was said; `error` says why. null until it is finished.",
         },
     )
     error = fields.String(
