@@ -190,7 +190,11 @@ class Load:
         self.answers.letters[message_id] = letter
 
     def _write_all(self) -> None:
-        """Each person writes a greeting, which gets one keyword reply, or something else."""
+        """Each person writes twice; most begin with a greeting, which gets one keyword reply.
+
+        Two replies in one conversation of a provider that always fails would wait for each other
+        for minutes.
+        """
         businesses = sorted({each.business for each in self._posts}, key=lambda each: each.sender)
         dice = random.Random(f"{self._plan.seed}:people")  # noqa: S311
         pause = self._plan.seconds / self._plan.writings
@@ -199,7 +203,8 @@ class Load:
             if number % 2 == 0:
                 self._outside.add_phone(phone)
             business = businesses[(number // 2) % len(businesses)]
-            text = f"{GREETING} {number}" if dice.random() < 0.7 else f"Thanks, number {number}."
+            greets = number % 2 == 0 and dice.random() < 0.9
+            text = f"{GREETING} {number}" if greets else f"Thanks, number {number}."
             self._outside.write(phone, business.sender, text)
             self.answers.written += 1
             self.ended = time.monotonic()

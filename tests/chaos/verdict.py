@@ -182,7 +182,7 @@ def _inbound(books: Books) -> list[Promise]:
 
 
 def _replies(books: Books) -> Promise:
-    """Each greeting that we stored is answered once, by phone: people write one or two.
+    """Each greeting that we stored is answered once, by phone.
 
     A disabled channel answers nobody.
     """
