@@ -34,10 +34,9 @@ CHANCE = {
     "inbox_after_commit": 0.01,
     "apply_before_commit": 0.03,
     "apply_after_commit": 0.03,
+    # There are far fewer turns than messages.
     **dict.fromkeys(_TURNS, 0.25),
 }
-"""There are far fewer turns than messages."""
-
 OTHER_CHANCE = 0.1
 """The probability of points that a worker passes once for each message or group of messages."""
 

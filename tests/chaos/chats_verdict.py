@@ -148,14 +148,15 @@ def _over_a_person(
 
 def _unanswered(talk: Talk) -> list[str]:
     """The newest message of each conversation that no person has was read by a turn that told the
-    customer something, or that had no answer minutes after the customer was told so."""
+    customer something, or whose model failed again: that there is no answer is told once in ten
+    minutes, and nobody writes for so long."""
     told: dict[str, set[str]] = defaultdict(set)
     fell_back: set[str] = set()
     for turn in talk.turns:
         if turn.outcome == "fell_back":
             fell_back.add(turn.conversation_id)
-        failed_again = bool(turn.error) and turn.conversation_id in fell_back
-        if turn.outcome in TOLD or (turn.outcome == "silent" and failed_again):
+        fails_again = turn.error == "model_unavailable" and turn.conversation_id in fell_back
+        if turn.outcome in TOLD or fails_again:
             told[turn.conversation_id] |= set(turn.message_ids)
     last: dict[str, TurnRow] = {turn.conversation_id: turn for turn in talk.turns}
     return [

@@ -69,6 +69,8 @@ def test_a_customer_is_told_once_that_there_is_no_answer() -> None:
     assert broken(replace(TALK, turns=(FIRST, failed), said=SAID[:1])) == ["left without an answer"]
     told = replace(FIRST, outcome="fell_back", error="model_unavailable")
     assert broken(replace(TALK, turns=(told, failed), said=SAID[:1])) == []
+    lost = replace(failed, error="worker_died")
+    assert broken(replace(TALK, turns=(told, lost), said=SAID[:1])) == ["left without an answer"]
 
 
 def test_an_appointment_twice_is_noticed() -> None:
