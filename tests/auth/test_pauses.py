@@ -24,7 +24,8 @@ NETWORKS = count(1)
 
 def new_network() -> str:
     """Return an address in a network that nobody used before."""
-    return f"2001:db8:{uuid4().hex[:4]}:{next(NETWORKS):x}::1"
+    # Without leading zeros, as addresses are shown.
+    return f"2001:db8:{int(uuid4().hex[:4], 16):x}:{next(NETWORKS):x}::1"
 
 
 def guess(
